@@ -1,0 +1,1 @@
+//! Authorization: what the caller may do.

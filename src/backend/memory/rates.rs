@@ -1,0 +1,3 @@
+/// State of one port.
+#[derive(Debug, Default)]
+pub(super) struct Rates {}

@@ -1,0 +1,3 @@
+//! Where state lives: adapters that implement the features' ports.
+
+pub mod memory;

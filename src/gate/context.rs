@@ -1,0 +1,77 @@
+use std::sync::Arc;
+
+use http::Request;
+use tower_layer::Layer;
+
+use super::{Entry, Gate, GateLayer, Gated};
+use crate::request::{ContextSettings, Place, RequestContext, TrustedProxies};
+use crate::time::Clock;
+
+/// Says with which clock and which trusted proxies the [`RequestContext`] is made. Put it
+/// outermost; without it, the machine's clock and no trusted proxies are used.
+///
+/// ```
+/// use axum::Router;
+/// use portcullis::{gate::RequestContextLayer, request::TrustedProxies};
+///
+/// let layer = RequestContextLayer::new().trusted_proxies(TrustedProxies::cidrs(["10.0.0.0/8"])?);
+/// let app: Router = Router::new().layer(layer);
+/// # Ok::<_, portcullis::config_error::ConfigError>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct RequestContextLayer {
+    settings: ContextSettings,
+}
+
+impl RequestContextLayer {
+    /// The machine's clock, and no trusted proxies.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Another clock, such as a [`ManualClock`](crate::time::ManualClock) in tests.
+    #[must_use]
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.settings = self.settings.clock(clock);
+        self
+    }
+
+    /// The proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
+    #[must_use]
+    pub fn trusted_proxies(mut self, proxies: TrustedProxies) -> Self {
+        self.settings = self.settings.trusted_proxies(proxies);
+        self
+    }
+
+    pub(crate) fn gate_layer(&self) -> GateLayer<ContextGate> {
+        GateLayer::new(ContextGate { settings: self.settings.clone() })
+    }
+}
+
+impl<S> Layer<S> for RequestContextLayer {
+    type Service = Gated<ContextGate, S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        self.gate_layer().layer(inner)
+    }
+}
+
+/// The gate of [`RequestContextLayer`].
+#[derive(Debug)]
+pub struct ContextGate {
+    settings: ContextSettings,
+}
+
+impl<B> Gate<B> for ContextGate {
+    const NAME: &'static str = "context";
+    const PLACE: Place = Place::Context;
+    type Pass = ();
+
+    fn enter(self: &Arc<Self>, request: Request<B>, _: &Arc<RequestContext>) -> Entry<B, ()> {
+        Entry::Pass(request, ())
+    }
+
+    fn context_settings(&self) -> Option<&ContextSettings> {
+        Some(&self.settings)
+    }
+}

@@ -1,0 +1,221 @@
+use std::{
+    future::Future,
+    mem,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderName, Request};
+use pin_project_lite::pin_project;
+use tower_service::Service;
+
+use super::{Entry, Gate, Leave, service::Keeper, wiring};
+use crate::{
+    rejection::{Rejection, Severity, render, restamp},
+    request::{ContextSettings, Outcome, RequestContext},
+    store::BoxFuture,
+};
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+pin_project! {
+    /// The future of a [`Gated`](super::Gated) service.
+    pub struct GateFuture<G, S, B>
+    where
+        G: Gate<B>,
+        S: Service<Request<B>>,
+    {
+        #[pin]
+        state: State<S::Future, S, B, G::Pass>,
+        visit: Option<Visit<G>>,
+    }
+}
+
+pin_project! {
+    #[project = StateProjection]
+    enum State<F, S, B, P> {
+        /// There is no gate here.
+        Bypassed { #[pin] inner: F },
+        /// The gate has not decided yet; `service` is the one that was ready.
+        Waiting { entry: BoxFuture<'static, Entry<B, P>>, service: S },
+        /// The gate let the request through. `pass` is dropped if no response comes.
+        Passed { #[pin] inner: F, pass: Option<P> },
+        /// The gate tells a store before it lets the response go.
+        Leaving { response: BoxFuture<'static, Response> },
+        /// The gate answered or refused.
+        Decided { response: Option<Response> },
+    }
+}
+
+/// One request at one gate.
+struct Visit<G> {
+    keeper: Arc<Keeper<G>>,
+    context: Arc<RequestContext>,
+    /// This gate made the context, so it is the outermost.
+    outermost: bool,
+}
+
+/// What becomes of a request once the gate has decided.
+enum Decision<B, P> {
+    Call(Request<B>, P),
+    Respond(Response),
+    Wait(BoxFuture<'static, Entry<B, P>>),
+}
+
+impl<G, S, B> GateFuture<G, S, B>
+where
+    G: Gate<B>,
+    S: Service<Request<B>> + Clone,
+{
+    pub(super) fn bypass(inner: S::Future) -> Self {
+        Self { state: State::Bypassed { inner }, visit: None }
+    }
+
+    pub(super) fn enter(keeper: Arc<Keeper<G>>, service: &mut S, mut request: Request<B>) -> Self {
+        let (context, outermost) = match RequestContext::of(&request) {
+            Some(context) => (Arc::clone(context), false),
+            None => {
+                let context = match keeper.gate.context_settings() {
+                    Some(settings) => RequestContext::open(&request, settings),
+                    None => RequestContext::open(&request, ContextSettings::shared_default()),
+                };
+                request.extensions_mut().insert(Arc::clone(&context));
+                (context, true)
+            }
+        };
+        context.see_route(request.extensions());
+        wiring::enter(&context, G::PLACE, G::NAME);
+        let entry = keeper.gate.enter(request, &context);
+        let visit = Visit { keeper, context, outermost };
+        let state = match visit.decide(entry) {
+            Decision::Call(request, pass) => State::Passed { inner: service.call(request), pass: Some(pass) },
+            Decision::Respond(response) => State::Decided { response: Some(response) },
+            Decision::Wait(entry) => {
+                // The service that was polled ready must be the one that is called.
+                let clone = service.clone();
+                State::Waiting { entry, service: mem::replace(service, clone) }
+            }
+        };
+        Self { state, visit: Some(visit) }
+    }
+}
+
+impl<G, S, B> Future for GateFuture<G, S, B>
+where
+    G: Gate<B>,
+    S: Service<Request<B>>,
+    S::Response: IntoResponse,
+{
+    type Output = Result<Response, S::Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        loop {
+            let Some(visit) = this.visit.as_ref() else {
+                // Without a visit the state is `Bypassed` from beginning to end.
+                let StateProjection::Bypassed { inner } = this.state.as_mut().project() else { return Poll::Pending };
+                return inner.poll(cx).map_ok(IntoResponse::into_response);
+            };
+            let next = match this.state.as_mut().project() {
+                StateProjection::Waiting { entry, service } => match visit.decide(ready!(entry.as_mut().poll(cx))) {
+                    Decision::Call(request, pass) => State::Passed { inner: service.call(request), pass: Some(pass) },
+                    Decision::Respond(response) => State::Decided { response: Some(response) },
+                    Decision::Wait(later) => {
+                        *entry = later;
+                        continue;
+                    }
+                },
+                StateProjection::Passed { inner, pass } => {
+                    let response = visit.see(ready!(inner.poll(cx))?.into_response());
+                    let Some(pass) = pass.take() else { return Poll::Pending };
+                    match visit.keeper.gate.leave(pass, response, &visit.context) {
+                        Leave::Done(response) => State::Decided { response: Some(response) },
+                        Leave::Wait(response) => State::Leaving { response },
+                    }
+                }
+                StateProjection::Leaving { response } => {
+                    State::Decided { response: Some(ready!(response.as_mut().poll(cx))) }
+                }
+                StateProjection::Decided { response } => {
+                    return response.take().map_or(Poll::Pending, |response| Poll::Ready(Ok(visit.finish(response))));
+                }
+                StateProjection::Bypassed { inner } => return inner.poll(cx).map_ok(IntoResponse::into_response),
+            };
+            this.state.set(next);
+        }
+    }
+}
+
+impl<G> Visit<G> {
+    fn decide<B>(&self, entry: Entry<B, G::Pass>) -> Decision<B, G::Pass>
+    where
+        G: Gate<B>,
+    {
+        match entry {
+            Entry::Pass(request, pass) => {
+                self.record(G::NAME, Outcome::Passed);
+                Decision::Call(request, pass)
+            }
+            Entry::Answer(response) => {
+                self.record(G::NAME, Outcome::Answered);
+                Decision::Respond(response)
+            }
+            Entry::Reject(rejection) => {
+                self.record(G::NAME, Outcome::Rejected(rejection.kind()));
+                report(G::NAME, &rejection, &self.context);
+                Decision::Respond(render(rejection, Some(self.context.stamp())))
+            }
+            Entry::Wait(later) => Decision::Wait(later),
+        }
+    }
+
+    fn record(&self, layer: &'static str, outcome: Outcome) {
+        self.keeper.counters.count(outcome);
+        self.context.trail().record(layer, outcome);
+    }
+
+    /// A rejection that a handler or an extractor returned has no request id yet, and nobody has
+    /// recorded it: the innermost gate does both.
+    fn see(&self, response: Response) -> Response {
+        let rejection = response.extensions().get::<Rejection>().filter(|rejection| !rejection.is_stamped()).cloned();
+        let Some(rejection) = rejection else { return response };
+        self.context.trail().record("handler", Outcome::Rejected(rejection.kind()));
+        report("handler", &rejection, &self.context);
+        restamp(response, rejection, self.context.stamp())
+    }
+
+    fn finish(&self, response: Response) -> Response {
+        let mut response = self.see(response);
+        if self.outermost {
+            response.headers_mut().insert(X_REQUEST_ID, self.context.request_id().header_value());
+        }
+        response
+    }
+}
+
+/// One event for each rejection. It holds the source, which no client sees, and nothing secret.
+fn report(layer: &'static str, rejection: &Rejection, context: &RequestContext) {
+    let kind = rejection.kind();
+    macro_rules! event {
+        ($level:ident) => {
+            tracing::event!(
+                target: "portcullis",
+                tracing::Level::$level,
+                layer,
+                code = kind.code(),
+                status = kind.status().as_u16(),
+                request_id = %context.request_id(),
+                route = context.route(),
+                source = rejection.source().map(|source| &**source as &(dyn std::error::Error + 'static)),
+                "request refused"
+            )
+        };
+    }
+    match kind.severity() {
+        _ if kind.status().is_server_error() => event!(ERROR),
+        Severity::Low => event!(INFO),
+        Severity::Medium | Severity::High => event!(WARN),
+    }
+}

@@ -1,0 +1,210 @@
+use std::fmt;
+
+/// More scopes than this, or longer in all, is not a credential but an attack.
+const MAX_SCOPES: usize = 256;
+const MAX_BYTES: usize = 8 * 1024;
+
+/// The scopes that a credential carries or a role stands for: `action:resource[:qualifier]`.
+///
+/// | granted | satisfies | does not satisfy |
+/// |---|---|---|
+/// | `read:orders` | `read:orders`, `read:orders:own` | `read:orderscsv`, `write:orders` |
+/// | `read:orders:own` | `read:orders:own` | `read:orders` |
+/// | `read:*` (own data only) | every `read:x` and `read:x:y` | `write:x`, `reads:x` |
+/// | `admin:*` (own data only) | every `admin:x` | `read:x`: no action implies another |
+/// | `*`, `*:*` | nothing | everything |
+///
+/// Comparison is exact and case-sensitive (RFC 6749 §3.3). A `*` is a wildcard only as a whole
+/// segment after the action, and only in data of our own (role maps, API-key records): in a token
+/// from elsewhere it is a letter like any other. Scopes without a colon (`openid`) match themselves.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Scopes {
+    /// Sorted, without duplicates.
+    exact: Box<[Box<str>]>,
+    /// `read:` for `read:*`, `read:orders:` for `read:orders:*`.
+    wildcards: Box<[Box<str>]>,
+}
+
+/// A text is not a list of scopes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ScopeError {
+    /// More than 256 scopes, or more than 8 KiB.
+    #[error("more than 256 scopes or 8 KiB")]
+    TooMany,
+    /// A character outside `%x21 / %x23-5B / %x5D-7E` (RFC 6749 §3.3), or an empty scope.
+    #[error("a scope is empty or has a character that RFC 6749 does not allow")]
+    Character,
+    /// A `*` that is not a whole segment after the action.
+    #[error("a wildcard must be the whole last segment after an action, as in read:* or read:orders:*")]
+    Wildcard,
+}
+
+impl Scopes {
+    /// No scopes.
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// Scopes of somebody else's token, where `*` is no wildcard.
+    ///
+    /// # Errors
+    /// [`ScopeError`] if there are too many or one has a character that RFC 6749 does not allow.
+    pub fn from_token<'a>(scopes: impl IntoIterator<Item = &'a str>) -> Result<Self, ScopeError> {
+        let exact = collect(scopes)?;
+        Ok(Self { exact, wildcards: Box::default() })
+    }
+
+    /// Scopes from our own data (role maps, API-key records), where `read:*` is a wildcard.
+    ///
+    /// # Errors
+    /// [`ScopeError`] as above, or if a `*` is not the whole last segment after an action.
+    pub fn from_own_data<'a>(scopes: impl IntoIterator<Item = &'a str>) -> Result<Self, ScopeError> {
+        let all = collect(scopes)?;
+        let (mut exact, mut wildcards) = (Vec::new(), Vec::new());
+        for scope in all {
+            match scope.strip_suffix('*') {
+                Some(prefix) if prefix.ends_with(':') && !prefix.contains('*') && prefix.len() > 1 => {
+                    wildcards.push(prefix.into());
+                }
+                _ if scope.contains('*') => return Err(ScopeError::Wildcard),
+                _ => exact.push(scope),
+            }
+        }
+        Ok(Self { exact: exact.into(), wildcards: wildcards.into() })
+    }
+
+    /// Whether these scopes satisfy `required`. Costs a binary search for each segment of it.
+    pub fn satisfies(&self, required: &str) -> bool {
+        if self.contains(required) || self.wildcards.iter().any(|prefix| covers(prefix, required)) {
+            return true;
+        }
+        // `read:orders` is more than `read:orders:own`; `read` alone is not more than `read:orders`.
+        match required.rsplit_once(':') {
+            Some((wider, _)) if wider.contains(':') => self.contains(wider),
+            _ => false,
+        }
+    }
+
+    fn contains(&self, scope: &str) -> bool {
+        self.exact.binary_search_by(|held| (**held).cmp(scope)).is_ok()
+    }
+
+    /// The scopes as written, exact ones first.
+    pub fn iter(&self) -> impl Iterator<Item = String> {
+        let wildcards = self.wildcards.iter().map(|prefix| format!("{prefix}*"));
+        self.exact.iter().map(ToString::to_string).chain(wildcards)
+    }
+
+    /// The exact scopes, without the wildcards. Allocates nothing.
+    pub fn exact(&self) -> impl Iterator<Item = &str> {
+        self.exact.iter().map(|scope| &**scope)
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.exact.is_empty() && self.wildcards.is_empty()
+    }
+
+    /// The scopes of both.
+    #[must_use]
+    pub fn union(&self, other: &Self) -> Self {
+        let merge = |a: &[Box<str>], b: &[Box<str>]| {
+            let mut all: Vec<Box<str>> = a.iter().chain(b).cloned().collect();
+            all.sort_unstable();
+            all.dedup();
+            all.into_boxed_slice()
+        };
+        Self { exact: merge(&self.exact, &other.exact), wildcards: merge(&self.wildcards, &other.wildcards) }
+    }
+
+    /// Whether `text` can be a required scope: valid characters, an action and a resource or a
+    /// plain word, no wildcard.
+    pub fn is_requirement(text: &str) -> bool {
+        valid(text) && !text.contains('*') && text.split(':').all(|segment| !segment.is_empty())
+    }
+}
+
+/// `read:` covers `read:orders` and `read:orders:own`, but not `read:`.
+fn covers(prefix: &str, required: &str) -> bool {
+    required.strip_prefix(prefix).is_some_and(|rest| !rest.is_empty())
+}
+
+fn valid(scope: &str) -> bool {
+    !scope.is_empty() && scope.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5B | 0x5D..=0x7E))
+}
+
+fn collect<'a>(scopes: impl IntoIterator<Item = &'a str>) -> Result<Box<[Box<str>]>, ScopeError> {
+    let mut all: Vec<Box<str>> = Vec::new();
+    let mut bytes = 0_usize;
+    for scope in scopes {
+        bytes = bytes.saturating_add(scope.len());
+        if all.len() == MAX_SCOPES || bytes > MAX_BYTES {
+            return Err(ScopeError::TooMany);
+        }
+        if !valid(scope) {
+            return Err(ScopeError::Character);
+        }
+        all.push(scope.into());
+    }
+    all.sort_unstable();
+    all.dedup();
+    Ok(all.into())
+}
+
+impl fmt::Debug for Scopes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_table_of_the_docs_holds() {
+        let holds = |granted: &str, required: &str| Scopes::from_own_data([granted]).unwrap().satisfies(required);
+        assert!(holds("read:orders", "read:orders") && holds("read:orders", "read:orders:own"));
+        assert!(!holds("read:orders", "read:orderscsv") && !holds("read:orders", "write:orders"));
+        assert!(holds("read:orders:own", "read:orders:own") && !holds("read:orders:own", "read:orders"));
+        assert!(holds("read:*", "read:x") && holds("read:*", "read:x:y"));
+        assert!(!holds("read:*", "write:x") && !holds("read:*", "reads:x") && !holds("read:*", "read:"));
+        assert!(holds("admin:*", "admin:users") && !holds("admin:*", "read:users"));
+        assert!(holds("openid", "openid") && !holds("read", "read:orders") && !holds("Read:orders", "read:orders"));
+    }
+
+    #[test]
+    fn a_bare_star_is_no_scope_of_ours() {
+        for scope in ["*", "*:*", "re*:x", "read:*:own", "read:ord*", ":*"] {
+            assert_eq!(Scopes::from_own_data([scope]), Err(ScopeError::Wildcard), "{scope}");
+        }
+    }
+
+    #[test]
+    fn a_tokens_star_matches_only_itself() {
+        let scopes = Scopes::from_token(["read:*", "*", "admin:*"]).unwrap();
+        assert!(!scopes.satisfies("read:orders") && !scopes.satisfies("admin:users"));
+    }
+
+    #[test]
+    fn numbers_and_characters_are_bounded() {
+        let many: Vec<String> = (0..257).map(|i| format!("read:x{i}")).collect();
+        assert_eq!(Scopes::from_token(many.iter().map(String::as_str)), Err(ScopeError::TooMany));
+        let long = "x".repeat(9_000);
+        assert_eq!(Scopes::from_token([long.as_str()]), Err(ScopeError::TooMany));
+        for bad in ["", "a b", "a\"b", "a\\b", "é", "\u{7f}"] {
+            assert_eq!(Scopes::from_token([bad]), Err(ScopeError::Character), "{bad:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_wildcard_grants_no_more_than_its_action(action in "[a-z]{1,6}", required in "[a-z:*]{0,12}") {
+            let scopes = Scopes::from_own_data([format!("{action}:*").as_str()]).unwrap();
+            prop_assert_eq!(scopes.satisfies(&required), required.starts_with(&format!("{action}:")) && required.len() > action.len() + 1);
+        }
+    }
+}

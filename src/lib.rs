@@ -1,0 +1,23 @@
+//! Composable tower layers that secure an axum API.
+#![forbid(unsafe_code)]
+
+pub mod audit;
+pub mod auth;
+pub mod authz;
+pub mod backend;
+pub mod config_error;
+pub mod cors;
+pub mod gate;
+pub mod headers;
+pub mod identity;
+pub mod quota;
+pub mod rate_limit;
+pub mod rejection;
+pub mod request;
+pub mod secret;
+pub mod stack;
+pub mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
+pub mod time;
+pub mod webhook;

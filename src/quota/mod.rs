@@ -1,0 +1,1 @@
+//! Quotas: a plan's allowance.

@@ -1,0 +1,217 @@
+use http::StatusCode;
+
+/// How grave a rejection is, for logs and audit records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Severity {
+    /// Expected in daily traffic.
+    Low,
+    /// Worth counting: a rise is a sign of abuse.
+    Medium,
+    /// Worth looking at: somebody forges, or the service cannot do its work.
+    High,
+}
+
+/// One row of the table.
+struct Row {
+    kind: RejectionKind,
+    status: StatusCode,
+    code: &'static str,
+    title: &'static str,
+    detail: &'static str,
+    severity: Severity,
+}
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $kind:ident => $status:ident, $code:literal, $severity:ident, $title:literal, $detail:literal;)*) => {
+        /// Why a request was refused. One row each in `docs/problems.md`.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum RejectionKind {
+            $($(#[$doc])* $kind,)*
+        }
+
+        const TABLE: &[Row] = &[$(Row {
+            kind: RejectionKind::$kind,
+            status: StatusCode::$status,
+            code: $code,
+            title: $title,
+            detail: $detail,
+            severity: Severity::$severity,
+        },)*];
+
+        impl RejectionKind {
+            /// Every kind, in the order of the table.
+            pub const ALL: &[Self] = &[$(Self::$kind,)*];
+
+            pub(crate) const COUNT: usize = Self::ALL.len();
+
+            const fn row(self) -> &'static Row {
+                match self {
+                    $(Self::$kind => const { row_of(RejectionKind::$kind) },)*
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// No credential was sent.
+    MissingCredentials => UNAUTHORIZED, "missing_credentials", Low,
+        "Authentication required", "This resource needs a credential.";
+    /// A credential is malformed, or not meant for this service.
+    InvalidToken => UNAUTHORIZED, "invalid_token", Medium,
+        "Invalid token", "The access token is malformed, or not meant for this service.";
+    /// The token's `exp` lies in the past.
+    TokenExpired => UNAUTHORIZED, "token_expired", Low,
+        "Token expired", "The access token has expired.";
+    /// The token's `nbf` or `iat` lies in the future.
+    TokenNotYetValid => UNAUTHORIZED, "token_not_yet_valid", Low,
+        "Token not yet valid", "The access token is not valid yet.";
+    /// A signature does not verify.
+    InvalidSignature => UNAUTHORIZED, "invalid_signature", High,
+        "Invalid signature", "The signature does not verify.";
+    /// The token's algorithm is not one that its key is used with.
+    UnsupportedAlgorithm => UNAUTHORIZED, "unsupported_algorithm", High,
+        "Unsupported algorithm", "The signature algorithm is not accepted.";
+    /// The API key is unknown, revoked or expired.
+    InvalidApiKey => UNAUTHORIZED, "invalid_api_key", Medium,
+        "Invalid API key", "The API key is not valid.";
+    /// A signed timestamp lies outside the window.
+    StaleTimestamp => UNAUTHORIZED, "timestamp_out_of_window", Medium,
+        "Timestamp out of window", "The signed timestamp is too old, or in the future.";
+    /// The request is malformed: two credentials, a repeated header, an unreadable value.
+    InvalidRequest => BAD_REQUEST, "invalid_request", Low,
+        "Invalid request", "The request is malformed.";
+    /// A signature header is missing, repeated or malformed.
+    MalformedSignature => BAD_REQUEST, "malformed_signature", Medium,
+        "Malformed signature", "A signature header is missing, repeated or malformed.";
+    /// The caller lacks a scope.
+    InsufficientScope => FORBIDDEN, "insufficient_scope", Medium,
+        "Insufficient scope", "The credential lacks a required scope.";
+    /// The caller may not do this.
+    Forbidden => FORBIDDEN, "forbidden", Medium,
+        "Forbidden", "The caller may not do this.";
+    /// There is nothing here, or nothing that the caller may know of.
+    NotFound => NOT_FOUND, "not_found", Low,
+        "Not found", "There is nothing here.";
+    /// The resource does not know the method.
+    MethodNotAllowed => METHOD_NOT_ALLOWED, "method_not_allowed", Low,
+        "Method not allowed", "The resource does not support this method.";
+    /// The client was too slow.
+    RequestTimeout => REQUEST_TIMEOUT, "request_timeout", Low,
+        "Request timeout", "The request was not received in time.";
+    /// Somebody else is at work on the same thing.
+    Conflict => CONFLICT, "conflict", Low,
+        "Conflict", "The request conflicts with one in progress.";
+    /// The same event is being processed.
+    EventInFlight => CONFLICT, "event_in_flight", Low,
+        "Event in flight", "The same event is being processed; send it again later.";
+    /// The body is larger than allowed.
+    PayloadTooLarge => PAYLOAD_TOO_LARGE, "payload_too_large", Medium,
+        "Content too large", "The request body is larger than allowed.";
+    /// The body has a media type or encoding that is not accepted.
+    UnsupportedMediaType => UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", Low,
+        "Unsupported media type", "The body has a type or encoding that is not accepted.";
+    /// The body is well-formed, but not what is expected.
+    UnprocessableContent => UNPROCESSABLE_ENTITY, "unprocessable_content", Low,
+        "Unprocessable content", "The body is well-formed, but not what is expected.";
+    /// Too many requests in a short time.
+    RateLimited => TOO_MANY_REQUESTS, "rate_limit_exceeded", Medium,
+        "Rate limit exceeded", "Too many requests; retry later.";
+    /// The plan's allowance is used up.
+    QuotaExceeded => PAYMENT_REQUIRED, "quota_exceeded", Low,
+        "Quota exceeded", "The plan's allowance is used up.";
+    /// A limit on all clients together is reached.
+    Overloaded => SERVICE_UNAVAILABLE, "service_unavailable", High,
+        "Service temporarily overloaded", "The service is temporarily overloaded; retry later.";
+    /// A backend could not answer.
+    BackendUnavailable => SERVICE_UNAVAILABLE, "backend_unavailable", High,
+        "Service unavailable", "The service cannot decide on this request at the moment; retry later.";
+    /// The handler took too long.
+    GatewayTimeout => GATEWAY_TIMEOUT, "gateway_timeout", High,
+        "Timeout", "The request took too long.";
+    /// A layer is missing or misplaced.
+    Misconfigured => INTERNAL_SERVER_ERROR, "misconfigured", High,
+        "Internal server error", "The service is misconfigured.";
+    /// The service failed.
+    InternalError => INTERNAL_SERVER_ERROR, "internal_error", High,
+        "Internal server error", "The service failed.";
+}
+
+/// A kind without a row does not compile.
+const fn row_of(kind: RejectionKind) -> &'static Row {
+    let mut rest = TABLE;
+    while let [row, tail @ ..] = rest {
+        if row.kind as usize == kind as usize {
+            return row;
+        }
+        rest = tail;
+    }
+    const FIRST: &Row = match TABLE {
+        [row, ..] => row,
+        [] => unreachable!(),
+    };
+    FIRST
+}
+
+impl RejectionKind {
+    /// The HTTP status.
+    pub const fn status(self) -> StatusCode {
+        self.row().status
+    }
+
+    /// The stable code: `error` in the document, the label in metrics and audit records.
+    pub const fn code(self) -> &'static str {
+        self.row().code
+    }
+
+    /// The problem's `title`.
+    pub const fn title(self) -> &'static str {
+        self.row().title
+    }
+
+    /// The problem's `detail`, where the layer has nothing more precise to say.
+    pub const fn detail(self) -> &'static str {
+        self.row().detail
+    }
+
+    /// How grave it is.
+    pub const fn severity(self) -> Severity {
+        self.row().severity
+    }
+
+    /// The problem's `type`: the registered type of draft-ietf-httpapi-ratelimit-headers where
+    /// there is one, else a URN of our own.
+    pub fn problem_type(self) -> String {
+        match self {
+            Self::RateLimited | Self::QuotaExceeded => {
+                "https://iana.org/assignments/http-problem-types#quota-exceeded".into()
+            }
+            Self::Overloaded => "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity".into(),
+            _ => format!("urn:portcullis:problem:{}", self.code().replace('_', "-")),
+        }
+    }
+
+    /// The kind that stands for a bare status.
+    pub(crate) fn of_status(status: StatusCode) -> Self {
+        match status {
+            StatusCode::UNAUTHORIZED => Self::MissingCredentials,
+            StatusCode::FORBIDDEN => Self::Forbidden,
+            StatusCode::CONFLICT => Self::Conflict,
+            StatusCode::SERVICE_UNAVAILABLE => Self::Overloaded,
+            StatusCode::BAD_REQUEST => Self::InvalidRequest,
+            StatusCode::INTERNAL_SERVER_ERROR => Self::InternalError,
+            _ => TABLE
+                .iter()
+                .find(|row| row.status == status)
+                .map_or(if status.is_client_error() { Self::InvalidRequest } else { Self::InternalError }, |row| {
+                    row.kind
+                }),
+        }
+    }
+
+    pub(crate) const fn index(self) -> usize {
+        self as usize
+    }
+}

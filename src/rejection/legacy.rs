@@ -1,0 +1,64 @@
+//! The bodies of the two documents that portcullis implements, literally.
+
+use axum::{body::Body, response::Response};
+use http::{HeaderValue, header};
+use serde_json::{Map, Value, json};
+
+use super::{Rejection, RejectionKind};
+
+/// Renders rejections in one of the two older house styles, for clients that parse those.
+///
+/// Status and headers stay as they are; only the body and its media type change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LegacyJson {
+    /// `{"error": "rate_limit_exceeded", "message": …, "retry_after": …, "limit": …, "remaining": 0, "reset_at": …}`.
+    Workflow,
+    /// `{"error": "Rate limit exceeded", "retry_after": 60}`.
+    BestPractices,
+}
+
+impl LegacyJson {
+    /// Rewrites the body if the response is a rejection; returns every other response untouched.
+    pub fn restyle(self, mut response: Response) -> Response {
+        let Some(rejection) = response.extensions().get::<Rejection>() else { return response };
+        let is_empty = http_body::Body::is_end_stream(response.body());
+        let body = self.body(rejection).to_string();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.remove(header::CONTENT_LENGTH);
+        // A response to HEAD stays without a body.
+        if !is_empty {
+            *response.body_mut() = Body::from(body);
+        }
+        response
+    }
+
+    /// The body for one rejection.
+    pub fn body(self, rejection: &Rejection) -> Value {
+        let retry_after = rejection.retry_after_secs();
+        let mut body = Map::new();
+        match self {
+            Self::Workflow => {
+                body.insert("error".into(), rejection.kind().code().into());
+                body.insert("message".into(), rejection.detail().into());
+                if let Some(secs) = retry_after {
+                    body.insert("retry_after".into(), secs.into());
+                }
+                for (name, value) in rejection.members() {
+                    body.insert((*name).into(), value.clone());
+                }
+                if rejection.kind() == RejectionKind::RateLimited {
+                    body.entry("remaining").or_insert(json!(0));
+                }
+            }
+            Self::BestPractices => {
+                body.insert("error".into(), rejection.kind().title().into());
+                if let Some(secs) = retry_after {
+                    body.insert("retry_after".into(), secs.into());
+                }
+            }
+        }
+        Value::Object(body)
+    }
+}

@@ -1,0 +1,220 @@
+//! Why a request was refused, and how that is said.
+//!
+//! Every layer refuses with a [`Rejection`]. One table ([`RejectionKind`]) gives each kind its
+//! status, code, problem type, title, severity and documentation; one renderer writes it as
+//! `application/problem+json` (RFC 9457). Gates return rejections, and never build responses.
+//!
+//! The rejection also travels in the response's extensions, so an application restyles all of
+//! them in one place:
+//!
+//! ```
+//! use axum::{Router, response::Response, routing::get};
+//! use portcullis::rejection::LegacyJson;
+//! use tower::ServiceBuilder;
+//!
+//! let app: Router = Router::new()
+//!     .route("/", get(|| async { "hello" }))
+//!     .layer(ServiceBuilder::new().map_response(|response: Response| LegacyJson::Workflow.restyle(response)));
+//! ```
+
+mod kind;
+mod legacy;
+mod render;
+
+use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use serde_json::Value;
+
+pub(crate) use self::render::{Stamp, render, restamp};
+pub use self::{
+    kind::{RejectionKind, Severity},
+    legacy::LegacyJson,
+};
+use crate::{store::SharedError, time::secs_ceil};
+
+/// A refused request: the kind, what to tell the client, and what to tell the owner.
+///
+/// `detail` and the members go to the client; `source` goes to the log and nowhere else.
+#[derive(Clone)]
+pub struct Rejection(Arc<Inner>);
+
+#[derive(Clone)]
+struct Inner {
+    kind: RejectionKind,
+    detail: Cow<'static, str>,
+    retry_after: Option<Duration>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    members: Vec<(&'static str, Value)>,
+    source: Option<SharedError>,
+    /// Rendered with the request's id.
+    stamped: bool,
+}
+
+impl Rejection {
+    /// A rejection of `kind` with the kind's usual detail.
+    pub fn new(kind: RejectionKind) -> Self {
+        Self(Arc::new(Inner {
+            kind,
+            detail: Cow::Borrowed(kind.detail()),
+            retry_after: None,
+            headers: Vec::new(),
+            members: Vec::new(),
+            source: None,
+            stamped: false,
+        }))
+    }
+
+    /// The rejection for a bare status, such as that of an axum extractor: the kind whose status
+    /// it is, else `invalid_request` for the 4xx and `internal_error` for the 5xx.
+    ///
+    /// ```
+    /// use http::StatusCode;
+    /// use portcullis::rejection::{Rejection, RejectionKind};
+    ///
+    /// let rejection = Rejection::from_status(StatusCode::UNPROCESSABLE_ENTITY);
+    /// assert_eq!(rejection.kind(), RejectionKind::UnprocessableContent);
+    /// assert_eq!(rejection.kind().code(), "unprocessable_content");
+    /// ```
+    pub fn from_status(status: StatusCode) -> Self {
+        Self::new(RejectionKind::of_status(status))
+    }
+
+    /// A layer is missing or misplaced: 500 `misconfigured`, with `cure` in the log only.
+    pub fn misconfigured(cure: &'static str) -> Self {
+        Self::new(RejectionKind::Misconfigured).with_source(Misconfigured(cure))
+    }
+
+    /// A backend could not answer: 503 with `Retry-After: 1`, never a denial.
+    pub fn backend(source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::new(RejectionKind::BackendUnavailable).with_retry_after(Duration::from_secs(1)).with_source(source)
+    }
+
+    fn edit(mut self, change: impl FnOnce(&mut Inner)) -> Self {
+        change(Arc::make_mut(&mut self.0));
+        self
+    }
+
+    /// Says more to the client. Must not repeat what the client sent, nor name a backend.
+    #[must_use]
+    pub fn with_detail(self, detail: impl Into<Cow<'static, str>>) -> Self {
+        self.edit(|inner| inner.detail = detail.into())
+    }
+
+    /// When the same request may succeed: `Retry-After` in whole seconds, rounded up, at least 1.
+    #[must_use]
+    pub fn with_retry_after(self, after: Duration) -> Self {
+        self.edit(|inner| inner.retry_after = Some(after))
+    }
+
+    /// Adds one header to the response. `Content-Type`, `Content-Length`, `Cache-Control` and
+    /// `Retry-After` are the renderer's.
+    #[must_use]
+    pub fn with_header(self, name: HeaderName, value: HeaderValue) -> Self {
+        self.edit(|inner| inner.headers.push((name, value)))
+    }
+
+    /// Adds one `WWW-Authenticate` challenge (RFC 9110 §11.6.1), each in a line of its own.
+    #[must_use]
+    pub fn with_challenge(self, challenge: HeaderValue) -> Self {
+        self.with_header(header::WWW_AUTHENTICATE, challenge)
+    }
+
+    /// Adds an extension member to the problem document (RFC 9457 §3.2).
+    #[must_use]
+    pub fn with_member(self, name: &'static str, value: impl Into<Value>) -> Self {
+        let value = value.into();
+        self.edit(|inner| inner.members.push((name, value)))
+    }
+
+    /// Keeps the cause for the log.
+    #[must_use]
+    pub fn with_source(self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        self.edit(|inner| inner.source = Some(Arc::new(source)))
+    }
+
+    /// Why.
+    pub fn kind(&self) -> RejectionKind {
+        self.0.kind
+    }
+
+    /// What the client is told.
+    pub fn detail(&self) -> &str {
+        &self.0.detail
+    }
+
+    /// `Retry-After` in whole seconds, as the header has it.
+    pub fn retry_after_secs(&self) -> Option<u64> {
+        self.0.retry_after.map(|after| secs_ceil(after).max(1))
+    }
+
+    /// The headers beside those that every rejection has.
+    pub fn headers(&self) -> &[(HeaderName, HeaderValue)] {
+        &self.0.headers
+    }
+
+    /// One of the extension members.
+    pub fn member(&self, name: &str) -> Option<&Value> {
+        self.0.members.iter().find(|(held, _)| *held == name).map(|(_, value)| value)
+    }
+
+    /// What the owner is told.
+    pub fn source(&self) -> Option<&SharedError> {
+        self.0.source.as_ref()
+    }
+
+    pub(crate) fn members(&self) -> &[(&'static str, Value)] {
+        &self.0.members
+    }
+
+    pub(crate) fn is_stamped(&self) -> bool {
+        self.0.stamped
+    }
+
+    fn stamped(self) -> Self {
+        self.edit(|inner| inner.stamped = true)
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Misconfigured(&'static str);
+
+/// The problem document without a request id. A portcullis layer on the way out adds the id.
+impl IntoResponse for Rejection {
+    fn into_response(self) -> Response {
+        render(self, None)
+    }
+}
+
+impl From<RejectionKind> for Rejection {
+    fn from(kind: RejectionKind) -> Self {
+        Self::new(kind)
+    }
+}
+
+impl fmt::Debug for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rejection")
+            .field("kind", &self.0.kind)
+            .field("detail", &self.0.detail)
+            .field("source", &self.0.source)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.0.kind.code(), self.0.detail)
+    }
+}
+
+impl std::error::Error for Rejection {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source.as_ref().map(|source| &**source as _)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,80 @@
+//! The one place that builds an error response.
+
+use axum::{body::Body, response::Response};
+use http::{HeaderValue, header};
+use serde_json::{Map, Value};
+
+use super::Rejection;
+
+const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+
+/// What the renderer needs to know of the request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stamp<'a> {
+    /// The request's id.
+    pub(crate) request_id: &'a str,
+    /// A response to HEAD has no body (RFC 9110 §9.3.2).
+    pub(crate) is_head: bool,
+}
+
+/// The rejection as `application/problem+json` (RFC 9457), with itself in the extensions.
+pub(crate) fn render(rejection: Rejection, stamp: Option<Stamp<'_>>) -> Response {
+    let body = match stamp {
+        Some(Stamp { is_head: true, .. }) => Vec::new(),
+        _ => serde_json::to_vec(&document(&rejection, stamp)).unwrap_or_default(),
+    };
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = rejection.kind().status();
+    let headers = response.headers_mut();
+    headers.reserve(rejection.headers().len().saturating_add(8));
+    headers.insert(header::CONTENT_TYPE, PROBLEM_JSON);
+    headers.insert(header::CACHE_CONTROL, NO_STORE);
+    if let Some(secs) = rejection.retry_after_secs() {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(secs));
+    }
+    for (name, value) in rejection.headers() {
+        headers.append(name, value.clone());
+    }
+    *response.body_mut() = Body::from(body);
+    let rejection = if stamp.is_some() { rejection.stamped() } else { rejection };
+    response.extensions_mut().insert(rejection);
+    response
+}
+
+/// Writes the body of a rejection that a handler or extractor returned anew, now with the id.
+/// Headers that were added since stay.
+pub(crate) fn restamp(response: Response, rejection: Rejection, stamp: Stamp<'_>) -> Response {
+    let (mut parts, _) = response.into_parts();
+    let status = parts.status;
+    let fresh = render(rejection, Some(stamp));
+    let (fresh_parts, body) = fresh.into_parts();
+    parts.headers.remove(header::CONTENT_LENGTH);
+    parts.headers.insert(header::CONTENT_TYPE, PROBLEM_JSON);
+    parts.extensions.extend(fresh_parts.extensions);
+    parts.status = status;
+    Response::from_parts(parts, body)
+}
+
+fn document(rejection: &Rejection, stamp: Option<Stamp<'_>>) -> Value {
+    let kind = rejection.kind();
+    let mut document = Map::new();
+    let mut put = |name: &str, value: Value| {
+        document.insert(name.to_owned(), value);
+    };
+    put("type", kind.problem_type().into());
+    put("title", kind.title().into());
+    put("status", kind.status().as_u16().into());
+    put("detail", rejection.detail().into());
+    put("error", kind.code().into());
+    if let Some(stamp) = stamp {
+        put("request_id", stamp.request_id.into());
+    }
+    if let Some(secs) = rejection.retry_after_secs() {
+        put("retry_after", secs.into());
+    }
+    for (name, value) in rejection.members() {
+        put(name, value.clone());
+    }
+    Value::Object(document)
+}

@@ -1,0 +1,297 @@
+use std::{
+    fmt,
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
+};
+
+use axum::extract::{ConnectInfo, MatchedPath, connect_info::MockConnectInfo};
+use http::{Extensions, HeaderValue, Method, Request};
+
+use super::{
+    append_only::AppendOnly,
+    client_ip::ClientIp,
+    limits::{QuotaStatus, RateLimitStatus},
+    notes::Notes,
+    proxies::TrustedProxies,
+    request_id::RequestId,
+    trail::Trail,
+    webhook::VerifiedWebhook,
+};
+use crate::{
+    identity::{Grant, Principal},
+    rejection::Stamp,
+    time::{Clock, Now, SystemClock},
+};
+
+/// How the connection to the client was made, as far as it can be known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Scheme {
+    /// Plain text.
+    Http,
+    /// TLS.
+    Https,
+    /// The server did not say, and no trusted proxy did.
+    Unknown,
+}
+
+/// What is needed to make a [`RequestContext`]: the clock, and whose word on the client's address
+/// is taken.
+#[derive(Clone, Debug)]
+pub struct ContextSettings {
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) proxies: TrustedProxies,
+}
+
+impl ContextSettings {
+    /// The machine's clock, and no trusted proxies.
+    pub fn new() -> Self {
+        Self { clock: Arc::new(SystemClock::new()), proxies: TrustedProxies::none() }
+    }
+
+    /// Another clock.
+    #[must_use]
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// The proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
+    #[must_use]
+    pub fn trusted_proxies(mut self, proxies: TrustedProxies) -> Self {
+        self.proxies = proxies;
+        self
+    }
+
+    /// What holds where nobody configured anything. One clock for the process.
+    pub(crate) fn shared_default() -> &'static Self {
+        static DEFAULT: OnceLock<ContextSettings> = OnceLock::new();
+        DEFAULT.get_or_init(Self::new)
+    }
+}
+
+impl Default for ContextSettings {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// What is known of a request, shared by all layers that it passes through.
+pub struct RequestContext {
+    now: Now,
+    clock: Arc<dyn Clock>,
+    id: RequestId,
+    client: ClientIp,
+    scheme: Scheme,
+    method: Method,
+    route: OnceLock<MatchedPath>,
+    trail: Trail,
+    /// The places (`gate::Place`) that the request has entered, for the wiring check.
+    marks: AtomicU32,
+    principal: OnceLock<Principal>,
+    challenges: OnceLock<Arc<[HeaderValue]>>,
+    grants: AppendOnly<Grant, 4>,
+    rate_limits: AppendOnly<RateLimitStatus, 4>,
+    quota: Mutex<Option<QuotaStatus>>,
+    webhook: OnceLock<VerifiedWebhook>,
+    notes: Mutex<Notes>,
+}
+
+impl RequestContext {
+    /// The context of a request, if a portcullis layer stands outside.
+    pub fn of<B>(request: &Request<B>) -> Option<&Arc<Self>> {
+        Self::in_extensions(request.extensions())
+    }
+
+    /// The same, for those who hold only the extensions.
+    pub fn in_extensions(extensions: &Extensions) -> Option<&Arc<Self>> {
+        extensions.get::<Arc<Self>>()
+    }
+
+    pub(crate) fn open<B>(request: &Request<B>, settings: &ContextSettings) -> Arc<Self> {
+        let now = settings.clock.now();
+        let extensions = request.extensions();
+        let peer = extensions
+            .get::<ConnectInfo<SocketAddr>>()
+            .map(|info| info.0)
+            .or_else(|| extensions.get::<MockConnectInfo<SocketAddr>>().map(|info| info.0));
+        Arc::new(Self {
+            now,
+            clock: Arc::clone(&settings.clock),
+            id: RequestId::generate(now.wall),
+            client: ClientIp::resolve(peer, request.headers(), &settings.proxies),
+            scheme: scheme(request, peer, &settings.proxies),
+            method: request.method().clone(),
+            route: OnceLock::new(),
+            trail: Trail::new(),
+            marks: AtomicU32::new(0),
+            principal: OnceLock::new(),
+            challenges: OnceLock::new(),
+            grants: AppendOnly::new(),
+            rate_limits: AppendOnly::new(),
+            quota: Mutex::new(None),
+            webhook: OnceLock::new(),
+            notes: Mutex::new(Notes::default()),
+        })
+    }
+
+    /// When the request arrived. The only reading of the clock on the way in.
+    pub fn now(&self) -> Now {
+        self.now
+    }
+
+    /// The clock, for what happens later: the end of the body, a time-out.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// The request's id.
+    pub fn request_id(&self) -> RequestId {
+        self.id
+    }
+
+    /// Whom the request came from.
+    pub fn client_ip(&self) -> ClientIp {
+        self.client
+    }
+
+    /// How the connection to the client was made.
+    pub fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+
+    /// The request's method.
+    pub fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// The matched route's template, `/orders/{id}`; `None` where no route matched, or before the
+    /// router has been reached.
+    pub fn route(&self) -> Option<&str> {
+        self.route.get().map(MatchedPath::as_str)
+    }
+
+    /// What the layers said so far.
+    pub fn trail(&self) -> &Trail {
+        &self.trail
+    }
+
+    /// The verified caller, if an `AuthLayer` found one.
+    pub fn principal(&self) -> Option<&Principal> {
+        self.principal.get()
+    }
+
+    /// What the caller was found to be allowed, the innermost requirement last.
+    pub fn grants(&self) -> impl Iterator<Item = &Grant> {
+        self.grants.iter()
+    }
+
+    /// The rate limit closest to exhaustion, of all that were asked.
+    pub fn rate_limit(&self) -> Option<&RateLimitStatus> {
+        // The share that is left, compared without division.
+        self.rate_limits.iter().min_by(|a, b| {
+            let left = u128::from(a.remaining).saturating_mul(u128::from(b.limit));
+            left.cmp(&u128::from(b.remaining).saturating_mul(u128::from(a.limit)))
+        })
+    }
+
+    /// Where the caller stands against its plan's allowance.
+    pub fn quota(&self) -> Option<QuotaStatus> {
+        self.quota.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The verified webhook, on hook routes.
+    pub fn webhook(&self) -> Option<&VerifiedWebhook> {
+        self.webhook.get()
+    }
+
+    /// What the handler adds to the audit record.
+    pub fn notes(&self) -> Notes {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn see_route(&self, extensions: &Extensions) {
+        if self.route.get().is_none()
+            && let Some(route) = extensions.get::<MatchedPath>()
+        {
+            let _ = self.route.set(route.clone());
+        }
+    }
+
+    pub(crate) fn stamp(&self) -> Stamp<'_> {
+        Stamp { request_id: self.id.as_str(), is_head: self.method == Method::HEAD }
+    }
+
+    /// Marks a place as entered; returns the places entered before.
+    pub(crate) fn mark(&self, place: u32) -> u32 {
+        self.marks.fetch_or(place, Relaxed)
+    }
+
+    pub(crate) fn marks(&self) -> u32 {
+        self.marks.load(Relaxed)
+    }
+
+    /// The first layer that verifies a caller decides; a second one changes nothing.
+    pub(crate) fn set_principal(&self, principal: Principal) {
+        let _ = self.principal.set(principal);
+    }
+
+    /// The challenges (RFC 9110 §11.6.1) with which an extractor or `ScopeLayer` refuses an
+    /// anonymous caller.
+    pub(crate) fn set_challenges(&self, challenges: Arc<[HeaderValue]>) {
+        let _ = self.challenges.set(challenges);
+    }
+
+    pub(crate) fn challenges(&self) -> &[HeaderValue] {
+        self.challenges.get().map_or(&[], |challenges| challenges)
+    }
+
+    pub(crate) fn add_grant(&self, grant: Grant) {
+        self.grants.push(grant);
+    }
+
+    pub(crate) fn add_rate_limit(&self, status: RateLimitStatus) {
+        self.rate_limits.push(status);
+    }
+
+    pub(crate) fn set_quota(&self, status: QuotaStatus) {
+        *self.quota.lock().unwrap_or_else(PoisonError::into_inner) = Some(status);
+    }
+
+    pub(crate) fn set_webhook(&self, webhook: VerifiedWebhook) {
+        let _ = self.webhook.set(webhook);
+    }
+
+    pub(crate) fn note(&self, change: impl FnOnce(&mut Notes)) {
+        change(&mut self.notes.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+/// Only a trusted proxy's `X-Forwarded-Proto` is believed; of several values the last is its own.
+fn scheme<B>(request: &Request<B>, peer: Option<SocketAddr>, proxies: &TrustedProxies) -> Scheme {
+    let named = |scheme: &[u8]| match scheme.trim_ascii() {
+        scheme if scheme.eq_ignore_ascii_case(b"https") => Scheme::Https,
+        scheme if scheme.eq_ignore_ascii_case(b"http") => Scheme::Http,
+        _ => Scheme::Unknown,
+    };
+    if peer.is_some_and(|peer| !proxies.is_empty() && proxies.trusts(peer.ip().to_canonical()))
+        && let Some(line) = request.headers().get_all("x-forwarded-proto").iter().next_back()
+    {
+        return line.as_bytes().rsplit(|byte| *byte == b',').next().map_or(Scheme::Unknown, named);
+    }
+    request.uri().scheme_str().map_or(Scheme::Unknown, |scheme| named(scheme.as_bytes()))
+}
+
+impl fmt::Debug for RequestContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestContext")
+            .field("id", &self.id)
+            .field("client", &self.client)
+            .field("route", &self.route())
+            .field("trail", &self.trail)
+            .finish_non_exhaustive()
+    }
+}
