@@ -14,7 +14,7 @@ use tower_service::Service;
 use super::{Entry, Gate, Leave, service::Keeper, wiring};
 use crate::{
     rejection::{Rejection, Severity, render, restamp},
-    request::{ContextSettings, Outcome, RequestContext},
+    request::{ContextSettings, Outcome, Place, RequestContext},
     store::BoxFuture,
 };
 
@@ -139,7 +139,9 @@ where
                     State::Decided { response: Some(ready!(response.as_mut().poll(cx))) }
                 }
                 StateProjection::Decided { response } => {
-                    return response.take().map_or(Poll::Pending, |response| Poll::Ready(Ok(visit.finish(response))));
+                    return response
+                        .take()
+                        .map_or(Poll::Pending, |response| Poll::Ready(Ok(visit.finish::<B>(response))));
                 }
                 StateProjection::Bypassed { inner } => return inner.poll(cx).map_ok(IntoResponse::into_response),
             };
@@ -186,9 +188,13 @@ impl<G> Visit<G> {
         restamp(response, rejection, self.context.stamp())
     }
 
-    fn finish(&self, response: Response) -> Response {
+    fn finish<B>(&self, response: Response) -> Response
+    where
+        G: Gate<B>,
+    {
         let mut response = self.see(response);
-        if self.outermost {
+        // A third party's gate alone leaves responses as they are, unless they name the id.
+        if self.outermost && (G::PLACE != Place::Anywhere || response.extensions().get::<Rejection>().is_some()) {
             response.headers_mut().insert(X_REQUEST_ID, self.context.request_id().header_value());
         }
         response

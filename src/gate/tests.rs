@@ -100,7 +100,7 @@ async fn each_entry_does_what_it_says() {
     for (path, status) in [("/pass", 200), ("/answer", 200), ("/reject", 403), ("/wait", 200), ("/wait-reject", 429)] {
         let response = app.clone().oneshot(request(path)).await.unwrap();
         assert_eq!(response.status(), status, "{path}");
-        assert!(response.headers()["x-request-id"].to_str().unwrap().starts_with("req_"), "{path}");
+        assert_eq!(response.headers().contains_key("x-request-id"), status >= 400, "{path}");
     }
     assert_eq!(probe.left.load(SeqCst), 2);
     assert_eq!(probe.dropped.load(SeqCst), 0);
