@@ -190,6 +190,7 @@ fn error_responses() {
         ("fn f() { (StatusCode::FORBIDDEN, \"no\").into_response() }", "`StatusCode::FORBIDDEN`"),
         ("fn f() { http::StatusCode::CONFLICT.into_response() }", "`StatusCode::CONFLICT`"),
         ("fn f() { *response.status_mut() = status; }", "`.status_mut()`"),
+        ("fn f() { set(response.status_mut(), StatusCode::OK); }", "`.status_mut()`"),
         ("fn f() { Response::builder().status(403) }", "`.status(…)`"),
         ("fn f() { Response::builder().status(StatusCode::GONE) }", "`StatusCode::GONE`"),
         ("fn f() { StatusCode::from_u16(429) }", "`from_u16`"),
@@ -199,6 +200,7 @@ fn error_responses() {
     assert_clean(&[
         ("rejection/render.rs", "fn f() { *response.status_mut() = StatusCode::FORBIDDEN; }"),
         ("cors/layer.rs", "fn f() { (StatusCode::NO_CONTENT, headers).into_response() }"),
+        ("cors/actual.rs", "fn f() { *response.status_mut() = StatusCode::NO_CONTENT; }"),
         ("quota/layer.rs", "fn f(s: StatusCode) -> bool { s == StatusCode::FORBIDDEN || s.is_server_error() }"),
         ("auth/layer.rs", "fn f(s: StatusCode) -> u8 { match s { StatusCode::FORBIDDEN => 1, _ => 2 } }"),
         ("request/extract.rs", "fn f() { Rejection::from_status(StatusCode::BAD_REQUEST) }"),

@@ -4,7 +4,7 @@
 //! * a 4xx or 5xx constant of `StatusCode` that is used as a value: in a tuple, an argument, an
 //!   assignment. Comparing with one, matching on one and `Rejection::from_status` are fine;
 //! * `StatusCode::from_u16`, `.status(…)` with a literal of 400 or more;
-//! * `.status_mut()`: whoever sets a status later can set any.
+//! * `.status_mut()`, unless a constant below 400 is assigned at once: what is set later can be any.
 
 use syn::{
     BinOp, Expr, Lit,
@@ -147,6 +147,13 @@ impl<'ast> Visit<'ast> for Responses<'_> {
         }
     }
 
+    fn visit_expr_assign(&mut self, assign: &'ast syn::ExprAssign) {
+        let harmless = matches!(&*assign.right, Expr::Path(path) if is_status(path) && error_status(path).is_none());
+        if !(harmless && is_status_mut(&assign.left)) {
+            visit::visit_expr_assign(self, assign);
+        }
+    }
+
     /// A pattern only looks.
     fn visit_pat(&mut self, _: &'ast syn::Pat) {}
 
@@ -175,11 +182,20 @@ impl<'ast> Visit<'ast> for Responses<'_> {
     }
 }
 
+/// `*response.status_mut()`
+fn is_status_mut(expression: &Expr) -> bool {
+    matches!(expression, Expr::Unary(unary)
+        if matches!(&*unary.expr, Expr::MethodCall(call) if call.method == "status_mut"))
+}
+
+/// `StatusCode::X`
+fn is_status(path: &syn::ExprPath) -> bool {
+    path.path.segments.iter().rev().nth(1).is_some_and(|of| of.ident == "StatusCode")
+}
+
 fn error_status(path: &syn::ExprPath) -> Option<&'static str> {
-    let mut last = path.path.segments.iter().rev().map(|segment| segment.ident.to_string());
-    let name = last.next()?;
-    let of = last.next()?;
-    ERRORS.iter().copied().find(|error| *error == name).filter(|_| of == "StatusCode")
+    let name = path.path.segments.last()?.ident.to_string();
+    ERRORS.iter().copied().find(|error| *error == name).filter(|_| is_status(path))
 }
 
 fn is_error_literal(expression: &Expr) -> bool {
