@@ -2,6 +2,7 @@
 
 use super::{
     findings::{self, Exception, Rule},
+    owners::stale,
     tree::Tree,
 };
 
@@ -115,10 +116,16 @@ fn pure_files() {
         "Pure: cors/origin.rs:1: is pure, but names tokio::task::yield_now of tokio",
     );
     assert_found(
-        &[("audit/redact.rs", "use axum::Json;")],
-        "Pure: audit/redact.rs:1: is pure, but names axum::Json of axum",
+        &[("audit/redact/mod.rs", "use axum::Json;")],
+        "Pure: audit/redact/mod.rs:1: is pure, but names axum::Json of axum",
     );
     assert_clean(&[("cors/origin.rs", "fn f(http: &str) { g(http) }"), ("cors/layer.rs", "use http::HeaderMap;")]);
+}
+
+#[test]
+fn a_pure_file_that_was_renamed() {
+    let tree = Tree::of([("quota/mod.rs", ""), ("quota/periods.rs", ""), ("authz/mod.rs", "")]);
+    assert_eq!(stale(&tree), ["`quota/period.rs` of PURE is no file: correct it in tests/house_rules/owners.rs"]);
 }
 
 #[test]
