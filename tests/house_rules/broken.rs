@@ -82,6 +82,8 @@ fn tests_may_import_anything() {
     assert_clean(&[
         ("auth/mod.rs", "#[cfg(test)] mod fixtures; #[cfg(test)] mod inline { use crate::quota::X; }"),
         ("auth/fixtures.rs", "use crate::backend::memory;"),
+        ("auth/layer.rs", "#[cfg(test)] #[path = \"layer_tests.rs\"] mod tests;"),
+        ("auth/layer_tests.rs", "use crate::backend::memory;"),
         ("auth/tests.rs", "use crate::backend::memory;"),
         ("quota/tests/deep.rs", "use crate::auth::X; fn now() { std::time::Instant::now(); }"),
         (

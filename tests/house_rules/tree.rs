@@ -92,21 +92,38 @@ fn collect(root: &Path, folder: &Path, sources: &mut Vec<(String, String)>) {
     }
 }
 
-/// `#[cfg(test)] mod fixtures;` makes `fixtures.rs` and `fixtures/` tests.
+/// `#[cfg(test)] mod fixtures;` makes `fixtures.rs` and `fixtures/` tests; with `#[path = "…"]` it is
+/// that file.
 fn note_test_modules(path: &str, ast: &File, found: &mut HashSet<String>) {
     let folder = match path.rsplit_once('/') {
         Some((folder, "mod.rs")) => format!("{folder}/"),
         _ if path == "lib.rs" => String::new(),
         _ => format!("{}/", path.strip_suffix(".rs").unwrap_or(path)),
     };
+    let beside = path.rsplit_once('/').map(|(folder, _)| format!("{folder}/")).unwrap_or_default();
     for item in &ast.items {
         if let Item::Mod(module) = item
             && module.content.is_none()
             && is_for_tests(&module.attrs)
         {
-            found.insert(format!("{folder}{}", module.ident));
+            found.insert(match path_attribute(&module.attrs) {
+                Some(named) => format!("{beside}{}", named.strip_suffix(".rs").unwrap_or(&named)),
+                None => format!("{folder}{}", module.ident),
+            });
         }
     }
+}
+
+fn path_attribute(attributes: &[Attribute]) -> Option<String> {
+    attributes.iter().filter(|attribute| attribute.path().is_ident("path")).find_map(|attribute| {
+        match &attribute.meta {
+            syn::Meta::NameValue(syn::MetaNameValue {
+                value: syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(text), .. }),
+                ..
+            }) => Some(text.value()),
+            _ => None,
+        }
+    })
 }
 
 fn is_test_path(path: &str, test_modules: &HashSet<String>) -> bool {
