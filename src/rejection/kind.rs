@@ -19,11 +19,13 @@ struct Row {
     code: &'static str,
     title: &'static str,
     detail: &'static str,
+    advice: &'static str,
     severity: Severity,
 }
 
 macro_rules! kinds {
-    ($($(#[$doc:meta])* $kind:ident => $status:ident, $code:literal, $severity:ident, $title:literal, $detail:literal;)*) => {
+    ($($(#[$doc:meta])* $kind:ident =>
+        $status:ident, $code:literal, $severity:ident, $title:literal, $detail:literal, $advice:literal;)*) => {
         /// Why a request was refused. One row each in `docs/problems.md`.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
@@ -37,6 +39,7 @@ macro_rules! kinds {
             code: $code,
             title: $title,
             detail: $detail,
+            advice: $advice,
             severity: Severity::$severity,
         },)*];
 
@@ -58,85 +61,112 @@ macro_rules! kinds {
 kinds! {
     /// No credential was sent.
     MissingCredentials => UNAUTHORIZED, "missing_credentials", Low,
-        "Authentication required", "This resource needs a credential.";
+        "Authentication required", "This resource needs a credential.",
+        "Send a credential of one of the schemes named in `WWW-Authenticate`.";
     /// A credential is malformed, or not meant for this service.
     InvalidToken => UNAUTHORIZED, "invalid_token", Medium,
-        "Invalid token", "The access token is malformed, or not meant for this service.";
+        "Invalid token", "The access token is malformed, or not meant for this service.",
+        "Obtain a new token for this service; the same token is refused again.";
     /// The token's `exp` lies in the past.
     TokenExpired => UNAUTHORIZED, "token_expired", Low,
-        "Token expired", "The access token has expired.";
+        "Token expired", "The access token has expired.",
+        "Refresh the token, then send the request again.";
     /// The token's `nbf` or `iat` lies in the future.
     TokenNotYetValid => UNAUTHORIZED, "token_not_yet_valid", Low,
-        "Token not yet valid", "The access token is not valid yet.";
+        "Token not yet valid", "The access token is not valid yet.",
+        "Set the clock of the client or of the token's issuer, then send the request again.";
     /// A signature does not verify.
     InvalidSignature => UNAUTHORIZED, "invalid_signature", High,
-        "Invalid signature", "The signature does not verify.";
+        "Invalid signature", "The signature does not verify.",
+        "Check which key, and which bytes, are signed; the same request is refused again.";
     /// The token's algorithm is not one that its key is used with.
     UnsupportedAlgorithm => UNAUTHORIZED, "unsupported_algorithm", High,
-        "Unsupported algorithm", "The signature algorithm is not accepted.";
+        "Unsupported algorithm", "The signature algorithm is not accepted.",
+        "Sign with an algorithm that this service documents.";
     /// The API key is unknown, revoked or expired.
     InvalidApiKey => UNAUTHORIZED, "invalid_api_key", Medium,
-        "Invalid API key", "The API key is not valid.";
+        "Invalid API key", "The API key is not valid.",
+        "Use a key that is in force; the same key is refused again.";
     /// A signed timestamp lies outside the window.
     StaleTimestamp => UNAUTHORIZED, "timestamp_out_of_window", Medium,
-        "Timestamp out of window", "The signed timestamp is too old, or in the future.";
+        "Timestamp out of window", "The signed timestamp is too old, or in the future.",
+        "Set the client's clock, sign anew with the present time, and send at once.";
     /// The request is malformed: two credentials, a repeated header, an unreadable value.
     InvalidRequest => BAD_REQUEST, "invalid_request", Low,
-        "Invalid request", "The request is malformed.";
+        "Invalid request", "The request is malformed.",
+        "Correct the request; the same request is refused again.";
     /// A signature header is missing, repeated or malformed.
     MalformedSignature => BAD_REQUEST, "malformed_signature", Medium,
-        "Malformed signature", "A signature header is missing, repeated or malformed.";
+        "Malformed signature", "A signature header is missing, repeated or malformed.",
+        "Send each signature header once, in the documented form.";
     /// The caller lacks a scope.
     InsufficientScope => FORBIDDEN, "insufficient_scope", Medium,
-        "Insufficient scope", "The credential lacks a required scope.";
+        "Insufficient scope", "The credential lacks a required scope.",
+        "Obtain a token with the scopes named in `WWW-Authenticate`, if the owner grants them.";
     /// The caller may not do this.
     Forbidden => FORBIDDEN, "forbidden", Medium,
-        "Forbidden", "The caller may not do this.";
+        "Forbidden", "The caller may not do this.",
+        "Do not repeat the request with this credential.";
     /// There is nothing here, or nothing that the caller may know of.
     NotFound => NOT_FOUND, "not_found", Low,
-        "Not found", "There is nothing here.";
+        "Not found", "There is nothing here.",
+        "Check the address; do not repeat the request.";
     /// The resource does not know the method.
     MethodNotAllowed => METHOD_NOT_ALLOWED, "method_not_allowed", Low,
-        "Method not allowed", "The resource does not support this method.";
+        "Method not allowed", "The resource does not support this method.",
+        "Use one of the methods named in `Allow`.";
     /// The client was too slow.
     RequestTimeout => REQUEST_TIMEOUT, "request_timeout", Low,
-        "Request timeout", "The request was not received in time.";
+        "Request timeout", "The request was not received in time.",
+        "Send the request again, over a new connection.";
     /// Somebody else is at work on the same thing.
     Conflict => CONFLICT, "conflict", Low,
-        "Conflict", "The request conflicts with one in progress.";
+        "Conflict", "The request conflicts with one in progress.",
+        "Wait for the other request to end, look at the state, then decide.";
     /// The same event is being processed.
     EventInFlight => CONFLICT, "event_in_flight", Low,
-        "Event in flight", "The same event is being processed; send it again later.";
+        "Event in flight", "The same event is being processed; send it again later.",
+        "Deliver the event again later; it will not be processed twice.";
     /// The body is larger than allowed.
     PayloadTooLarge => PAYLOAD_TOO_LARGE, "payload_too_large", Medium,
-        "Content too large", "The request body is larger than allowed.";
+        "Content too large", "The request body is larger than allowed.",
+        "Send less at once; the same body is refused again.";
     /// The body has a media type or encoding that is not accepted.
     UnsupportedMediaType => UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", Low,
-        "Unsupported media type", "The body has a type or encoding that is not accepted.";
+        "Unsupported media type", "The body has a type or encoding that is not accepted.",
+        "Send the body in a media type and encoding that the resource accepts.";
     /// The body is well-formed, but not what is expected.
     UnprocessableContent => UNPROCESSABLE_ENTITY, "unprocessable_content", Low,
-        "Unprocessable content", "The body is well-formed, but not what is expected.";
+        "Unprocessable content", "The body is well-formed, but not what is expected.",
+        "Correct the body; the same body is refused again.";
     /// Too many requests in a short time.
     RateLimited => TOO_MANY_REQUESTS, "rate_limit_exceeded", Medium,
-        "Rate limit exceeded", "Too many requests; retry later.";
+        "Rate limit exceeded", "Too many requests; retry later.",
+        "Wait for `Retry-After`, then send again; slow down before `remaining` is 0.";
     /// The plan's allowance is used up.
     QuotaExceeded => PAYMENT_REQUIRED, "quota_exceeded", Low,
-        "Quota exceeded", "The plan's allowance is used up.";
+        "Quota exceeded", "The plan's allowance is used up.",
+        "Wait for the period to end (`reset_at`), or ask for a larger plan.";
     /// A limit on all clients together is reached.
     Overloaded => SERVICE_UNAVAILABLE, "service_unavailable", High,
-        "Service temporarily overloaded", "The service is temporarily overloaded; retry later.";
+        "Service temporarily overloaded", "The service is temporarily overloaded; retry later.",
+        "Wait for `Retry-After`, then send again, more slowly with each attempt.";
     /// A backend could not answer.
     BackendUnavailable => SERVICE_UNAVAILABLE, "backend_unavailable", High,
-        "Service unavailable", "The service cannot decide on this request at the moment; retry later.";
+        "Service unavailable", "The service cannot decide on this request at the moment; retry later.",
+        "Send again after `Retry-After`; this is no judgement of the request.";
     /// The handler took too long.
     GatewayTimeout => GATEWAY_TIMEOUT, "gateway_timeout", High,
-        "Timeout", "The request took too long.";
+        "Timeout", "The request took too long.",
+        "Look whether the request had an effect before sending it again.";
     /// A layer is missing or misplaced.
     Misconfigured => INTERNAL_SERVER_ERROR, "misconfigured", High,
-        "Internal server error", "The service is misconfigured.";
+        "Internal server error", "The service is misconfigured.",
+        "Report the `request_id` to the service's owner; nothing that the client does helps.";
     /// The service failed.
     InternalError => INTERNAL_SERVER_ERROR, "internal_error", High,
-        "Internal server error", "The service failed.";
+        "Internal server error", "The service failed.",
+        "Report the `request_id` to the service's owner; repeat only what may happen twice.";
 }
 
 /// A kind without a row does not compile.
@@ -174,6 +204,12 @@ impl RejectionKind {
     /// The problem's `detail`, where the layer has nothing more precise to say.
     pub const fn detail(self) -> &'static str {
         self.row().detail
+    }
+
+    /// What the client should do, in `docs/problems.md`. It is never sent: a client is written
+    /// long before it is refused.
+    pub const fn advice(self) -> &'static str {
+        self.row().advice
     }
 
     /// How grave it is.

@@ -28,6 +28,7 @@ fn every_kind_has_a_row_of_its_own() {
         assert!(kind.status().is_client_error() || kind.status().is_server_error());
         assert!(kind.code().chars().all(|c| c.is_ascii_lowercase() || c == '_'), "{}", kind.code());
         assert!(kind.detail().ends_with('.') && !kind.title().ends_with('.'));
+        assert!(kind.advice().ends_with('.') && kind.advice() != kind.detail());
     }
 }
 

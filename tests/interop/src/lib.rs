@@ -1,0 +1,59 @@
+//! What the tests of this crate need to talk to foreign code.
+//!
+//! Nothing here is skipped where the foreign code is absent: a test that did not run has shown
+//! nothing, so it fails, and says what is to be installed.
+
+use std::{
+    collections::BTreeMap,
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use serde::Serialize;
+
+/// A webhook that a vendor's library is to sign.
+#[derive(Clone, Debug, Serialize)]
+pub struct Webhook<'a> {
+    /// `stripe`, `github` or `standard`.
+    pub provider: &'static str,
+    /// As the vendor hands it out.
+    pub secret: &'a str,
+    /// When it was sent, in Unix seconds.
+    pub timestamp: u64,
+    /// The delivery's id.
+    pub id: &'a str,
+    /// The payload.
+    pub body: &'a str,
+}
+
+/// The headers that the vendors' own libraries put on `webhooks`, names in lower case.
+///
+/// # Panics
+/// If node or the libraries are not installed, or a library refuses.
+pub fn sign(webhooks: &[Webhook<'_>]) -> Vec<BTreeMap<String, String>> {
+    let folder = folder();
+    assert!(
+        folder.join("node_modules").is_dir(),
+        "the vendors' libraries are not installed: run `scripts/test tools`, or `npm ci` in tests/interop"
+    );
+    let mut node = Command::new("node")
+        .arg("sign.mjs")
+        .current_dir(folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("node (20 or later) is needed for these tests: {error}"));
+    let jobs = serde_json::to_vec(webhooks).expect("strings and numbers are JSON");
+    node.stdin.take().expect("it is piped").write_all(&jobs).expect("node reads its input");
+    let output = node.wait_with_output().expect("node ends");
+    assert!(output.status.success(), "sign.mjs failed: {}", String::from_utf8_lossy(&output.stderr));
+    let signed: Vec<_> = serde_json::from_slice(&output.stdout).expect("sign.mjs writes JSON");
+    assert_eq!(signed.len(), webhooks.len(), "one set of headers each");
+    signed
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).to_path_buf()
+}
