@@ -12,3 +12,6 @@ pub use self::{
     jwt::JwtVerifier,
     layer::{AuthGate, AuthLayer},
 };
+
+#[cfg(test)]
+mod tests;

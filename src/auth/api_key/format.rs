@@ -63,7 +63,7 @@ impl ApiKeyFormat {
     }
 
     /// Puts a key together.
-    pub(super) fn compose(&self, id: &str, secret: &str) -> String {
+    pub(in crate::auth) fn compose(&self, id: &str, secret: &str) -> String {
         let mut key = format!("{}_{}_{id}_{secret}", self.brand, self.environment);
         let checksum = checksum(&key);
         key.extend(checksum.iter().map(|byte| char::from(*byte)));
