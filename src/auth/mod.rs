@@ -1,1 +1,90 @@
 //! Authentication: who is calling.
+//!
+//! [`AuthLayer`] reads the one credential that a request may carry, has it verified, and leaves the
+//! [`Principal`](crate::identity::Principal) in the request context. It protects against broken
+//! authentication (OWASP API2:2023), and answers as RFC 6750 (bearer tokens) and RFC 9110 §11 (HTTP
+//! authentication) say.
+//!
+//! ```
+//! use axum::{Router, body::Body, routing::get};
+//! use http::{Request, StatusCode};
+//! use portcullis::{
+//!     auth::{AuthLayer, api_key::{ApiKey, ApiKeyFormat, ApiKeyRecord}},
+//!     backend::memory::MemoryStore,
+//!     identity::Principal,
+//! };
+//! use tower::{ServiceBuilder, ServiceExt};
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let format = ApiKeyFormat::new("acme", "live")?;
+//! let key = ApiKey::issue(&format, ApiKeyRecord::builder("usr_42").scopes(["read:orders"]))?;
+//! let store = MemoryStore::new();
+//! store.insert_api_key(key.record)?;
+//!
+//! let auth = AuthLayer::builder().api_keys(store).api_key_format(format).realm("orders").build()?;
+//! let app = Router::new()
+//!     .route("/me", get(|caller: Principal| async move { caller.subject().to_owned() }))
+//!     .layer(ServiceBuilder::new().layer(auth));
+//!
+//! let request = Request::get("/me").header("x-api-key", key.secret.expose()).body(Body::empty())?;
+//! assert_eq!(app.clone().oneshot(request).await?.status(), StatusCode::OK);
+//!
+//! let refused = app.oneshot(Request::get("/me").body(Body::empty())?).await?;
+//! assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
+//! assert_eq!(refused.headers()["www-authenticate"], "Bearer realm=\"orders\"");
+//! # Ok(()) }
+//! ```
+//!
+//! # Credentials
+//! * `Authorization: Bearer <token>`, the scheme in any case, one token of at most 8 KiB: a JWT, or
+//!   an API key where keys are accepted. Which of the two follows from its form alone: a key has a
+//!   checksum, and no dots.
+//! * `X-API-Key: <key>`, where a key store is configured; elsewhere the header is not read.
+//!
+//! The query and the body are never read. Two credentials are a mistake, not a choice: whoever sends
+//! both headers, or one of them twice, gets a 400. What one verifier refuses is never shown to
+//! another, and never passes as anonymous: [`optional`](AuthLayerBuilder::optional) lets only
+//! *absent* credentials through. What is not verified selects nothing but the record or key to
+//! verify it with.
+//!
+//! # In the context
+//! Reads the wall clock's time. Leaves the principal, and the challenges with which extractors and
+//! [`ScopeLayer`](crate::authz::ScopeLayer) refuse anonymous callers. Both credential headers stay
+//! in the request, marked sensitive.
+//!
+//! # In the stack
+//! Inside [`CorsSecurityLayer`](crate::cors), which answers preflights: they carry no credentials.
+//! Outside everything that needs a caller: limits by client, scopes, quotas.
+//!
+//! # How it fails
+//! | what was sent | kind | status | `WWW-Authenticate: Bearer realm="…"` and |
+//! |---|---|---|---|
+//! | nothing, or another scheme | `missing_credentials` | 401 | no error (RFC 6750 §3.1) |
+//! | two credentials, an unreadable header | `invalid_request` | 400 | `error="invalid_request"` |
+//! | a token that is refused | `invalid_token`, `token_expired`, `invalid_signature` … | 401 | `error="invalid_token"` |
+//! | an API key that is refused | `invalid_api_key` | 401 | the error, on the line of the scheme that was used |
+//! | anything, while a store or key source is down | `backend_unavailable` | 503 | not sent |
+//!
+//! Where API keys are accepted, a second line `ApiKey realm="…"` says so.
+//!
+//! # Cost
+//! Reading the headers and choosing a verifier allocates nothing; every challenge is written when
+//! the layer is built. An API key in the memory store costs one SHA-256, one map look-up and no
+//! allocation. Only a verifier or store that has to wait costs a box.
+
+pub mod api_key;
+mod builder;
+mod challenge;
+mod credentials;
+mod grammar;
+pub mod jwt;
+mod layer;
+
+pub use self::{
+    builder::AuthLayerBuilder,
+    jwt::JwtVerifier,
+    layer::{AuthGate, AuthLayer},
+};
+
+#[cfg(test)]
+mod tests;

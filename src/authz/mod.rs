@@ -1,1 +1,97 @@
 //! Authorization: what the caller may do.
+//!
+//! [`ScopeLayer`] compares what a route requires with the scopes of the caller, and with those that
+//! its roles stand for, and leaves a [`Grant`](crate::identity::Grant). It protects against broken
+//! function-level authorization (OWASP API5:2023), and answers as RFC 6750 §3.1 says. Scopes are
+//! `action:resource[:qualifier]`; [`Scopes`](crate::identity::Scopes) has the table of what
+//! satisfies what.
+//!
+//! ```
+//! use axum::{Router, body::Body, routing::get};
+//! use http::{Method, Request, StatusCode};
+//! use portcullis::{
+//!     auth::{AuthLayer, api_key::{ApiKey, ApiKeyFormat, ApiKeyRecord}},
+//!     authz::{Requirement, RoleMap, ScopeLayer},
+//!     backend::memory::MemoryStore,
+//! };
+//! use tower::{ServiceBuilder, ServiceExt};
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let key = ApiKey::issue(&ApiKeyFormat::new("acme", "live")?, ApiKeyRecord::builder("usr_42").roles(["support"]))?;
+//! # let store = MemoryStore::new();
+//! # store.insert_api_key(key.record)?;
+//! # let auth = AuthLayer::builder().api_keys(store).optional().build()?;
+//! let roles = RoleMap::builder()
+//!     .role("support", ["read:orders", "write:tickets"])
+//!     .role("admin", ["read:*", "write:*"])
+//!     .build()?;
+//! let scopes = ScopeLayer::table()
+//!     .route(Method::GET, "/orders/{id}", Requirement::all(["read:orders"]))
+//!     .route(Method::PUT, "/orders/{id}", Requirement::any(["write:orders", "admin:orders"]))
+//!     .public(Method::GET, "/health")
+//!     .roles(roles)
+//!     .build()?;
+//! let app = Router::new()
+//!     .route("/orders/{id}", get(|| async { "an order" }).put(|| async { "changed" }))
+//!     .route("/health", get(|| async { "well" }))
+//!     .layer(ServiceBuilder::new().layer(auth).layer(scopes));
+//!
+//! // The caller has the role `support`.
+//! for (method, path, status) in [("GET", "/orders/7", 200), ("PUT", "/orders/7", 403), ("GET", "/health", 200)] {
+//!     let request = Request::builder().method(method).uri(path).header("x-api-key", key.secret.expose());
+//!     assert_eq!(app.clone().oneshot(request.body(Body::empty())?).await?.status(), status);
+//! }
+//! // Without a caller only the public route answers.
+//! let request = Request::get("/orders/7").body(Body::empty())?;
+//! assert_eq!(app.oneshot(request).await?.status(), StatusCode::UNAUTHORIZED);
+//! # Ok(()) }
+//! ```
+//!
+//! # One route, or a table
+//! [`ScopeLayer::all`] and [`ScopeLayer::any`] stand on a route: `get(handler).layer(scope)`. A
+//! [table](ScopeLayer::table) stands on a router and names every route once, by method and path
+//! template. A route without a row is refused (403, and the log names the missing row), so that a
+//! new route is closed until somebody says who may call it. `HEAD` follows `GET`.
+//!
+//! A table goes by what axum's router matched: add it with `Router::layer` to the router that holds
+//! the routes. A request that matched none is a 404, also where the router has a fallback.
+//!
+//! # Scopes are not enough
+//! A scope says that a caller may read orders, not that it may read this one. Whether the object is
+//! the caller's own is the handler's to check (OWASP API1:2023), with the principal's subject.
+//!
+//! # In the context
+//! Reads the principal, the route and the challenges of `AuthLayer`. Leaves a grant; handlers that
+//! take it as an extractor fail closed where the layer is missing. A public row leaves none.
+//!
+//! # In the stack
+//! Inside `AuthLayer`. Outside `QuotaLayer`: a forbidden call costs no quota.
+//!
+//! # How it fails
+//! | case | kind | status |
+//! |---|---|---|
+//! | a scope is missing | `insufficient_scope`, with `required_scopes` and `missing_scopes`, and the challenge `error="insufficient_scope", scope="…"` | 403 |
+//! | the table has no row | `forbidden` | 403 |
+//! | no route matched | `not_found` | 404 |
+//! | anonymous caller behind optional authentication | `missing_credentials` | 401 |
+//! | no `AuthLayer` outside | `misconfigured` | 500 |
+//!
+//! # Cost
+//! A binary search for each required scope, and one for each role of a caller who lacks it; for a
+//! table also one hash of the path. Letting a call through allocates nothing.
+
+mod layer;
+mod refusal;
+mod requirement;
+mod roles;
+mod table;
+
+pub use self::{
+    layer::{ScopeGate, ScopeLayer, ScopeLayerBuilder},
+    requirement::Requirement,
+    roles::{RoleMap, RoleMapBuilder},
+    table::ScopeTableBuilder,
+};
+
+#[cfg(test)]
+mod tests;

@@ -15,6 +15,7 @@
 //! assert_eq!(format!("{:?}", Secret::new("hunter2")), "Secret(***)");
 //! ```
 
+mod fingerprint;
 mod set;
 mod source;
 
@@ -23,6 +24,7 @@ use std::{fmt, sync::Arc};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
+pub(crate) use self::fingerprint::fingerprint;
 pub use self::{
     set::SecretSet,
     source::{EnvSecret, FileSecret, LoadedSecrets, SecretError, SecretRefresh, SecretSource},

@@ -1,0 +1,97 @@
+use std::sync::Arc;
+
+use super::{
+    AuthLayer,
+    api_key::{ApiKeyFormat, ApiKeyStore, ApiKeyVerifier},
+    challenge::Challenges,
+    jwt::JwtVerifier,
+    layer::{AuthGate, Mode, TokenVerifier},
+};
+use crate::config_error::{ConfigError, ConfigIssues};
+
+const DEFAULT_REALM: &str = "api";
+const MAX_REALM: usize = 128;
+
+/// Builds an [`AuthLayer`].
+#[derive(Clone, Debug, Default)]
+#[must_use]
+pub struct AuthLayerBuilder {
+    tokens: Option<Arc<dyn TokenVerifier>>,
+    keys: Option<Arc<dyn ApiKeyStore>>,
+    key_format: Option<ApiKeyFormat>,
+    mode: Mode,
+    realm: Option<String>,
+}
+
+impl AuthLayerBuilder {
+    /// Accepts JWTs as bearer tokens.
+    pub fn jwt(mut self, verifier: JwtVerifier) -> Self {
+        self.tokens = Some(Arc::new(verifier));
+        self
+    }
+
+    /// Accepts API keys, as `X-API-Key` or as bearer token, whose records lie in `store`.
+    pub fn api_keys(mut self, store: impl ApiKeyStore + 'static) -> Self {
+        self.keys = Some(Arc::new(store));
+        self
+    }
+
+    /// Accepts only API keys of this brand and environment; others are refused without asking the
+    /// store. Default: every brand and environment of which the store has a record.
+    pub fn api_key_format(mut self, format: ApiKeyFormat) -> Self {
+        self.key_format = Some(format);
+        self
+    }
+
+    /// Lets callers without any credential through as anonymous. A credential that is there is
+    /// verified all the same, and refused if it does not hold. Default: a credential is required.
+    pub fn optional(mut self) -> Self {
+        self.mode = Mode::Optional;
+        self
+    }
+
+    /// The realm in the challenges: 1 to 128 printable ASCII characters, no `"` and no `\`.
+    /// Default: `api`.
+    pub fn realm(mut self, realm: impl Into<String>) -> Self {
+        self.realm = Some(realm.into());
+        self
+    }
+
+    /// The layer.
+    ///
+    /// # Errors
+    /// If there is neither a verifier nor a store, a key format without a store, or an unusable
+    /// realm.
+    pub fn build(self) -> Result<AuthLayer, ConfigError> {
+        let mut issues = ConfigIssues::new();
+        if self.tokens.is_none() && self.keys.is_none() {
+            issues.add("jwt", "no kind of credential is accepted", "call jwt(…), api_keys(…), or both");
+        }
+        if self.key_format.is_some() && self.keys.is_none() {
+            issues.add("api_key_format", "no API keys are accepted", "call api_keys(…), or drop the format");
+        }
+        let realm = self.realm.as_deref().unwrap_or(DEFAULT_REALM);
+        if realm.is_empty() || realm.len() > MAX_REALM || !realm.bytes().all(is_quotable) {
+            issues.add(
+                "realm",
+                "a realm is 1 to 128 printable ASCII characters without \" and \\",
+                "use a short name such as \"api\"",
+            );
+        }
+        let challenges = if issues.is_empty() { realm } else { DEFAULT_REALM };
+        let challenges = Challenges::new(challenges, self.keys.is_some());
+        let format = self.key_format;
+        let api_keys = self.keys.map(|store| ApiKeyVerifier::new(store, format));
+        issues.finish(AuthLayer::new(AuthGate { tokens: self.tokens, api_keys, mode: self.mode, challenges }))
+    }
+
+    #[cfg(test)]
+    pub(super) fn tokens(mut self, verifier: impl TokenVerifier) -> Self {
+        self.tokens = Some(Arc::new(verifier));
+        self
+    }
+}
+
+fn is_quotable(byte: u8) -> bool {
+    matches!(byte, 0x20..=0x7E) && byte != b'"' && byte != b'\\'
+}

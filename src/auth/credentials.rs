@@ -1,0 +1,81 @@
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+
+use super::grammar::{self, Authorization, Malformed};
+use crate::rejection::{Rejection, RejectionKind};
+
+pub(super) const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+
+/// The credential of a request, not verified yet. Borrowed: a token is never copied.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Sent<'a> {
+    /// Neither header is there.
+    Nothing,
+    /// `Authorization` with a scheme that is not accepted here.
+    OtherScheme,
+    /// `Authorization: Bearer …`.
+    Bearer(&'a str),
+    /// `X-API-Key: …`.
+    ApiKey(&'a str),
+}
+
+/// By which scheme a credential came: the challenge that names the error is that scheme's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Via {
+    /// `Authorization: Bearer`.
+    Bearer,
+    /// `X-API-Key`.
+    ApiKey,
+}
+
+/// A refusal, and the scheme whose challenge says so.
+#[derive(Debug)]
+pub(super) struct Unreadable(pub(super) Rejection, pub(super) Via);
+
+const TWICE: &str = "Send exactly one credential, exactly once.";
+
+/// Reads the one credential that a request may carry, from headers only: what stands in a URL
+/// stands in logs, in histories and in `Referer` (RFC 9700 §4.3.2).
+pub(super) fn read(headers: &HeaderMap, api_keys: bool) -> Result<Sent<'_>, Unreadable> {
+    let authorization = single(headers, &header::AUTHORIZATION)?;
+    let key = if api_keys { single(headers, &X_API_KEY)? } else { None };
+    match (authorization, key) {
+        (None, None) => Ok(Sent::Nothing),
+        (Some(_), Some(_)) => Err(twice()),
+        (Some(value), None) => match grammar::authorization(value.as_bytes()) {
+            Ok(Authorization::Bearer(token)) => Ok(Sent::Bearer(token)),
+            Ok(Authorization::OtherScheme) => Ok(Sent::OtherScheme),
+            Err(why) => Err(unreadable(&why, RejectionKind::InvalidToken, Via::Bearer)),
+        },
+        (None, Some(value)) => grammar::api_key(value.as_bytes())
+            .map(Sent::ApiKey)
+            .map_err(|why| unreadable(&why, RejectionKind::InvalidApiKey, Via::ApiKey)),
+    }
+}
+
+/// Marks both headers so that what logs the request further in shows `Sensitive`.
+pub(super) fn mark_sensitive(headers: &mut HeaderMap) {
+    for name in [&header::AUTHORIZATION, &X_API_KEY] {
+        if let header::Entry::Occupied(mut lines) = headers.entry(name) {
+            lines.iter_mut().for_each(|line| line.set_sensitive(true));
+        }
+    }
+}
+
+fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a HeaderValue>, Unreadable> {
+    let mut lines = headers.get_all(name).iter();
+    match (lines.next(), lines.next()) {
+        (line, None) => Ok(line),
+        _ => Err(twice()),
+    }
+}
+
+fn twice() -> Unreadable {
+    Unreadable(Rejection::new(RejectionKind::InvalidRequest).with_detail(TWICE), Via::Bearer)
+}
+
+fn unreadable(why: &Malformed, token: RejectionKind, via: Via) -> Unreadable {
+    match *why {
+        Malformed::Header(detail) => Unreadable(Rejection::new(RejectionKind::InvalidRequest).with_detail(detail), via),
+        Malformed::Token => Unreadable(token.into(), via),
+    }
+}
