@@ -8,7 +8,7 @@ use std::{
         Mutex, PoisonError,
         atomic::{
             AtomicU64, AtomicUsize,
-            Ordering::{AcqRel, Relaxed},
+            Ordering::{AcqRel, Acquire, Relaxed, Release},
         },
     },
 };
@@ -119,7 +119,7 @@ impl Pool {
         }
         // A subject that may use nothing takes no slot.
         let Some(used) = charge.after(0) else { return Ok(Reservation::Exceeded { used: 0 }) };
-        if !self.take_slot_or_sweep(charge.now) {
+        if !self.take_slot_or_sweep(charge) {
             return Err(StoreError::Full);
         }
         match self.counters.entry(identity) {
@@ -151,17 +151,18 @@ impl Pool {
         left
     }
 
-    fn take_slot_or_sweep(&self, now: Timestamp) -> bool {
+    fn take_slot_or_sweep(&self, charge: &Charge) -> bool {
         if self.take_slot() {
             return true;
         }
-        if now.as_micros() < self.frees_at.load(Relaxed) {
+        let now = charge.now.as_micros();
+        if now < self.frees_at.load(Acquire) {
             return false;
         }
         // One request searches; those that come meanwhile wait for what it finds.
         let _sweeping = self.sweep.lock().unwrap_or_else(PoisonError::into_inner);
-        if now.as_micros() >= self.frees_at.load(Relaxed) {
-            self.remove_ended(now);
+        if now >= self.frees_at.load(Acquire) {
+            self.remove_ended(charge);
         }
         self.take_slot()
     }
@@ -175,19 +176,20 @@ impl Pool {
         self.taken.fetch_sub(count, AcqRel);
     }
 
-    fn remove_ended(&self, now: Timestamp) {
-        // Before the search: a counter added during it lowers the value again.
-        self.frees_at.store(u64::MAX, Relaxed);
+    fn remove_ended(&self, charge: &Charge) {
+        // Counters that are added during the search end no earlier than the charge's month.
+        let mut next = charge.period.ends_at();
         let mut removed = 0_usize;
         self.counters.retain(|_, counter| {
-            let live = counter.ends_at > now;
+            let live = counter.ends_at > charge.now;
             if live {
-                self.frees_at.fetch_min(counter.ends_at.as_micros(), AcqRel);
+                next = next.min(counter.ends_at);
             } else {
                 removed = removed.saturating_add(1);
             }
             live
         });
+        self.frees_at.store(next.as_micros(), Release);
         self.free_slots(removed);
     }
 }
@@ -217,5 +219,4 @@ impl QuotaStore for MemoryStore {
 }
 
 #[cfg(test)]
-#[path = "quotas_tests.rs"]
 mod tests;
