@@ -34,7 +34,6 @@ impl CorsSecurityLayer {
         self.gate.verdicts()
     }
 
-    #[allow(dead_code, reason = "what a Stack takes")]
     pub(crate) fn gate_layer(&self) -> GateLayer<CorsGate> {
         self.gate.clone()
     }

@@ -16,6 +16,8 @@ use crate::{
     request::RequestContext,
 };
 
+mod browser;
+
 const APP: &str = "https://app.example.com";
 
 fn builder() -> CorsSecurityBuilder {

@@ -69,7 +69,6 @@ impl SecurityHeadersLayer {
         self.gate.verdicts()
     }
 
-    #[allow(dead_code, reason = "what a Stack takes")]
     pub(crate) fn gate_layer(&self) -> GateLayer<SecurityHeadersGate> {
         self.gate.clone()
     }

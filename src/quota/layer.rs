@@ -49,7 +49,6 @@ impl QuotaLayer {
         self.gate.verdicts()
     }
 
-    #[allow(dead_code, reason = "what a Stack takes")]
     pub(crate) fn gate_layer(&self) -> GateLayer<QuotaGate> {
         self.gate.clone()
     }

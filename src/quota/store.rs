@@ -1,4 +1,4 @@
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use super::{Period, QuotaSubject};
 use crate::{
@@ -139,4 +139,23 @@ pub trait QuotaStore: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// The backend could not do it. The units then stay used.
     fn give_back<'a>(&'a self, charge: &'a Charge) -> BoxFuture<'a, Result<u64, StoreError>>;
+}
+
+/// For one store behind several layers.
+impl<S: QuotaStore + ?Sized> QuotaStore for Arc<S> {
+    fn try_reserve(&self, charge: &Charge) -> Option<Result<Reservation, StoreError>> {
+        (**self).try_reserve(charge)
+    }
+
+    fn reserve<'a>(&'a self, charge: &'a Charge) -> BoxFuture<'a, Result<Reservation, StoreError>> {
+        (**self).reserve(charge)
+    }
+
+    fn try_give_back(&self, charge: &Charge) -> Option<Result<u64, StoreError>> {
+        (**self).try_give_back(charge)
+    }
+
+    fn give_back<'a>(&'a self, charge: &'a Charge) -> BoxFuture<'a, Result<u64, StoreError>> {
+        (**self).give_back(charge)
+    }
 }

@@ -139,17 +139,14 @@ fn app(quota: QuotaLayer) -> App {
         .route("/error", get(|| async { StatusCode::INTERNAL_SERVER_ERROR }))
         .route("/own", get(|| async { Rejection::new(RejectionKind::NotFound) }))
         .route("/status", get(|status: QuotaStatus| async move { format!("{} {}", status.plan, status.used) }))
-        .route(
-            "/panic",
-            get(|| async {
-                if true {
-                    panic!("boom");
-                }
-            }),
-        )
-        .route("/hang", post(|| std::future::pending::<()>()))
+        .route("/panic", get(explode))
+        .route("/hang", post(std::future::pending::<()>))
         .layer(stack);
     App { router, clock, quota }
+}
+
+async fn explode() {
+    panic!("boom");
 }
 
 fn request(path: &str, headers: &[(&str, &str)]) -> Request<Body> {
