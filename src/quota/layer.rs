@@ -1,0 +1,285 @@
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering::Relaxed},
+};
+
+use arc_swap::ArcSwap;
+use axum::response::Response;
+use http::{HeaderMap, HeaderName, HeaderValue, Request};
+use tower_layer::Layer;
+
+use super::{
+    Charge, Period, QuotaStore, QuotaSubject,
+    builder::QuotaBuilder,
+    held::{Answer, Held, Taken, not_given_back},
+    plan::ReadyPlan,
+    subject::Sharing,
+};
+use crate::{
+    gate::{Entry, Gate, GateLayer, Gated, Leave, VerdictCounts},
+    rejection::{Rejection, RejectionKind},
+    request::{Place, QuotaStatus, RequestContext},
+    store::StoreError,
+    time::Timestamp,
+};
+
+const X_QUOTA_LIMIT: HeaderName = HeaderName::from_static("x-quota-limit");
+const X_QUOTA_USED: HeaderName = HeaderName::from_static("x-quota-used");
+const X_QUOTA_REMAINING: HeaderName = HeaderName::from_static("x-quota-remaining");
+const X_QUOTA_RESET: HeaderName = HeaderName::from_static("x-quota-reset");
+
+/// Meters calls against the allowance of the caller's plan. See the [module](super).
+#[derive(Clone, Debug)]
+pub struct QuotaLayer {
+    gate: GateLayer<QuotaGate>,
+}
+
+impl QuotaLayer {
+    /// Begins without plans; usage is kept in `store`.
+    pub fn builder(store: impl QuotaStore) -> QuotaBuilder {
+        QuotaBuilder::new(Arc::new(store))
+    }
+
+    pub(super) fn new(gate: QuotaGate) -> Self {
+        Self { gate: GateLayer::new(gate) }
+    }
+
+    /// How often the layer said what.
+    pub fn verdicts(&self) -> VerdictCounts {
+        self.gate.verdicts()
+    }
+
+    pub(crate) fn gate_layer(&self) -> GateLayer<QuotaGate> {
+        self.gate.clone()
+    }
+}
+
+impl<S> Layer<S> for QuotaLayer {
+    type Service = Gated<QuotaGate, S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        self.gate.layer(inner)
+    }
+}
+
+/// What the builder found sound.
+#[derive(Debug)]
+pub(super) struct Settings {
+    pub(super) store: Arc<dyn QuotaStore>,
+    pub(super) plans: Box<[Arc<ReadyPlan>]>,
+    pub(super) default_plan: Arc<ReadyPlan>,
+    pub(super) cost: u64,
+    pub(super) upgrade_url: Option<Box<str>>,
+    pub(super) sharing: Sharing,
+}
+
+/// The gate of [`QuotaLayer`].
+#[derive(Debug)]
+pub struct QuotaGate {
+    settings: Settings,
+    /// Computed once a month.
+    month: ArcSwap<Month>,
+    warned: AtomicBool,
+}
+
+/// A period, and how a response says when it ends.
+#[derive(Debug)]
+struct Month {
+    period: Period,
+    reset_value: HeaderValue,
+}
+
+impl Month {
+    fn of(now: Timestamp) -> Self {
+        let period = Period::month_of(now);
+        Self { period, reset_value: HeaderValue::from(period.ends_at().as_secs_ceil()) }
+    }
+}
+
+/// What [`QuotaGate`] remembers of a request on its way in.
+#[derive(Debug)]
+pub struct QuotaPass {
+    held: Held,
+    account: Account,
+    used: u64,
+}
+
+/// By which plan, and for which month, a request is metered.
+#[derive(Debug)]
+struct Account {
+    plan: Arc<ReadyPlan>,
+    month: Arc<Month>,
+}
+
+impl Account {
+    fn status(&self, used: u64) -> QuotaStatus {
+        QuotaStatus::new(Arc::clone(&self.plan.name), used, self.plan.limit, self.month.period.ends_at())
+    }
+
+    /// Name by name, for a response or a rejection.
+    fn headers(&self, used: u64, mut put: impl FnMut(HeaderName, HeaderValue)) {
+        if let (Some(limit), Some(value)) = (self.plan.limit, &self.plan.limit_value) {
+            put(X_QUOTA_LIMIT, value.clone());
+            put(X_QUOTA_REMAINING, HeaderValue::from(limit.saturating_sub(used)));
+        }
+        put(X_QUOTA_USED, HeaderValue::from(used));
+        put(X_QUOTA_RESET, self.month.reset_value.clone());
+    }
+
+    fn stamp(&self, used: u64, headers: &mut HeaderMap) {
+        headers.reserve(4);
+        self.headers(used, |name, value| {
+            headers.insert(name, value);
+        });
+    }
+}
+
+impl QuotaGate {
+    pub(super) fn new(settings: Settings) -> Self {
+        let month = ArcSwap::from_pointee(Month::of(Timestamp::EPOCH));
+        Self { settings, month, warned: AtomicBool::new(false) }
+    }
+
+    fn month_of(&self, now: Timestamp) -> Arc<Month> {
+        let month = self.month.load_full();
+        if month.period.contains(now) {
+            return month;
+        }
+        let month = Arc::new(Month::of(now));
+        self.month.store(Arc::clone(&month));
+        month
+    }
+
+    fn plan_of(&self, context: &RequestContext) -> Arc<ReadyPlan> {
+        let Settings { plans, default_plan, .. } = &self.settings;
+        let Some(name) = context.principal().and_then(|principal| principal.plan()) else {
+            return Arc::clone(default_plan);
+        };
+        if let Some(plan) = plans.iter().find(|plan| *plan.name == *name) {
+            return Arc::clone(plan);
+        }
+        if !self.warned.swap(true, Relaxed) {
+            tracing::warn!(
+                target: "portcullis",
+                default_plan = &*default_plan.name,
+                "a caller's plan is none of the configured ones, so the default plan holds; this is said once"
+            );
+        }
+        Arc::clone(default_plan)
+    }
+
+    fn decide(&self, taken: Taken, account: Account, context: &RequestContext) -> Result<QuotaPass, Rejection> {
+        match taken {
+            Taken::Reserved { used, held } => {
+                context.set_quota(account.status(used));
+                Ok(QuotaPass { held, account, used })
+            }
+            Taken::Exceeded { used } => {
+                context.set_quota(account.status(used));
+                Err(self.exceeded(used, &account))
+            }
+        }
+    }
+
+    /// No `Retry-After`: the month may have weeks to go, and a client that sleeps for weeks is not
+    /// what anybody wants. `reset_at` says it.
+    fn exceeded(&self, used: u64, account: &Account) -> Rejection {
+        let mut rejection = Rejection::new(RejectionKind::QuotaExceeded);
+        if let Some(limit) = account.plan.limit {
+            rejection = rejection
+                .with_detail(format!("The monthly quota of {limit} does not cover this request."))
+                .with_member("quota", limit);
+        }
+        rejection = rejection
+            .with_member("plan", &*account.plan.name)
+            .with_member("current_usage", used)
+            .with_member("reset_at", account.month.period.ends_at().to_rfc3339());
+        if let Some(url) = &self.settings.upgrade_url {
+            rejection = rejection.with_member("upgrade_url", &**url);
+        }
+        let mut headers = Vec::with_capacity(4);
+        account.headers(used, |name, value| headers.push((name, value)));
+        headers.into_iter().fold(rejection, |rejection, (name, value)| rejection.with_header(name, value))
+    }
+}
+
+impl<B: Send + 'static> Gate<B> for QuotaGate {
+    const NAME: &'static str = "quota";
+    const PLACE: Place = Place::Quota;
+    type Pass = QuotaPass;
+
+    fn enter(self: &Arc<Self>, request: Request<B>, context: &Arc<RequestContext>) -> Entry<B, QuotaPass> {
+        let now = context.now().wall;
+        let account = Account { plan: self.plan_of(context), month: self.month_of(now) };
+        let charge = Charge {
+            subject: QuotaSubject::of(context, self.settings.sharing),
+            period: account.month.period,
+            cost: self.settings.cost,
+            limit: account.plan.limit,
+            now,
+        };
+        match Held::reserve(&self.settings.store, charge) {
+            Answer::Now(result) => entry(request, self.outcome(result, account, context)),
+            Answer::Later(result) => {
+                let gate = Arc::clone(self);
+                let context = Arc::clone(context);
+                Entry::Wait(Box::pin(async move {
+                    let result = result.await;
+                    entry(request, gate.outcome(result, account, &context))
+                }))
+            }
+        }
+    }
+
+    fn leave(self: &Arc<Self>, pass: QuotaPass, mut response: Response, context: &Arc<RequestContext>) -> Leave {
+        let QuotaPass { held, account, used } = pass;
+        if response.extensions().get::<Rejection>().is_none() {
+            held.keep();
+            account.stamp(used, response.headers_mut());
+            return Leave::Done(response);
+        }
+        match held.give_back() {
+            Some(Answer::Later(result)) => {
+                let context = Arc::clone(context);
+                Leave::Wait(Box::pin(async move {
+                    let used = left(result.await, used);
+                    given_back(response, used, &account, &context)
+                }))
+            }
+            Some(Answer::Now(result)) => Leave::Done(given_back(response, left(result, used), &account, context)),
+            None => Leave::Done(response),
+        }
+    }
+}
+
+impl QuotaGate {
+    fn outcome(
+        &self,
+        result: Result<Taken, StoreError>,
+        account: Account,
+        context: &RequestContext,
+    ) -> Result<QuotaPass, Rejection> {
+        result.map_err(Rejection::backend).and_then(|taken| self.decide(taken, account, context))
+    }
+}
+
+fn entry<B>(request: Request<B>, outcome: Result<QuotaPass, Rejection>) -> Entry<B, QuotaPass> {
+    match outcome {
+        Ok(pass) => Entry::Pass(request, pass),
+        Err(rejection) => Entry::Reject(rejection),
+    }
+}
+
+/// The usage that is left; what it was, if the store could not give back.
+fn left(result: Result<u64, StoreError>, used: u64) -> u64 {
+    result.unwrap_or_else(|error| {
+        not_given_back(&error);
+        used
+    })
+}
+
+fn given_back(mut response: Response, used: u64, account: &Account, context: &RequestContext) -> Response {
+    context.set_quota(account.status(used));
+    account.stamp(used, response.headers_mut());
+    response
+}
