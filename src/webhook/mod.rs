@@ -25,3 +25,6 @@ pub use self::{
     spec::{SecretEncoding, SignatureEncoding, SignatureFormat},
     store::{Claimed, Fence, ReplayKey, ReplayStore, Settlement},
 };
+
+#[cfg(test)]
+mod tests;
