@@ -1,5 +1,7 @@
 //! Other people's signatures through the real layer: each vector is accepted, and nothing near it.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "tests")]
+
 use std::{collections::BTreeMap, fs, path::Path};
 
 use axum::{Router, body::Body, routing::post};

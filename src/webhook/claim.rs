@@ -40,9 +40,10 @@ impl WebhookPass {
 impl Drop for WebhookPass {
     fn drop(&mut self) {
         let Some(settling) = self.claim.take().and_then(|claim| claim.settle(Settlement::Release)) else { return };
-        match Handle::try_current() {
-            Ok(runtime) => drop(runtime.spawn(settling)),
-            Err(_) => tracing::warn!(target: "portcullis", "webhook event not released: its lease must run out"),
+        if let Ok(runtime) = Handle::try_current() {
+            drop(runtime.spawn(settling));
+        } else {
+            tracing::warn!(target: "portcullis", "webhook event not released: its lease must run out");
         }
     }
 }

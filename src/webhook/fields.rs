@@ -71,12 +71,12 @@ struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
 fn token(raw: &RawValue) -> Option<Box<str>> {
     let text = raw.get();
-    let text = match text.as_bytes().first()? {
+    let text: Box<str> = match text.as_bytes().first()? {
         b'"' => serde_json::from_str(text).ok()?,
         byte if byte.is_ascii_digit() => Box::from(text),
         _ => return None,
     };
-    Some(text).filter(|text: &Box<str>| is_token(text))
+    is_token(&text).then_some(text)
 }
 
 #[cfg(test)]

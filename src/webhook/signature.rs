@@ -45,7 +45,8 @@ fn list<'a>(
 ) -> Option<Parsed<'a>> {
     let mut parsed = Parsed { timestamp: None, candidates: Vec::new() };
     for pair in pairs {
-        let (key, value) = pair?;
+        // A space before a key is what a proxy leaves that folds two lines of a header into one.
+        let (key, value) = pair.filter(|(key, _)| is_key(key))?;
         if Some(key) == timestamp_key {
             if parsed.timestamp.replace(value).is_some() {
                 return None;
@@ -59,6 +60,10 @@ fn list<'a>(
     }
     let complete = !parsed.candidates.is_empty() && parsed.timestamp.is_some() == timestamp_key.is_some();
     complete.then_some(parsed)
+}
+
+fn is_key(key: &str) -> bool {
+    !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// Exactly one canonical encoding of exactly 32 bytes.

@@ -120,10 +120,8 @@ pub enum Settlement {
 ///         Box::pin(async move {
 ///             let mut state = self.0.lock().unwrap();
 ///             if let Some(row) = state.rows.get(&key).filter(|row| now < row.until) {
-///                 return Ok(match row.done {
-///                     true => Claimed::Completed,
-///                     false => Claimed::InFlight { retry_after: row.until.since(now) },
-///                 });
+///                 let retry_after = row.until.since(now);
+///                 return Ok(if row.done { Claimed::Completed } else { Claimed::InFlight { retry_after } });
 ///             }
 ///             if state.rows.len() >= 1_000 {
 ///                 state.rows.retain(|_, row| now < row.until);

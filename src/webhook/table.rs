@@ -22,7 +22,7 @@ const TS_DOT_BODY: &[Part] = &[Part::Timestamp, Part::Literal(text(".")), Part::
 /// Every built-in provider.
 pub(super) static TABLE: [&Spec; 6] = [&STRIPE, &GITHUB, &SHOPIFY, &SLACK, &STANDARD, &X_WEBHOOK];
 
-/// https://docs.stripe.com/webhooks/signature: `v0` is a test scheme and must be ignored. The
+/// <https://docs.stripe.com/webhooks/signature>: `v0` is a test scheme and must be ignored. The
 /// secret is used as it stands, `whsec_` included. Retries for three days.
 pub(super) static STRIPE: Spec = Spec {
     name: text("stripe"),
@@ -75,7 +75,7 @@ pub(super) static SHOPIFY: Spec = Spec {
     retry_span: hours(4),
 };
 
-/// https://docs.slack.dev/authentication/verifying-requests-from-slack
+/// <https://docs.slack.dev/authentication/verifying-requests-from-slack>
 pub(super) static SLACK: Spec = Spec {
     name: text("slack"),
     signature: HeaderName::from_static("x-slack-signature"),

@@ -67,9 +67,10 @@ impl Replays {
             Entry::Occupied(mut entry) => {
                 let row = *entry.get();
                 if now < row.until {
-                    return Ok(match row.completed {
-                        true => Claimed::Completed,
-                        false => Claimed::InFlight { retry_after: row.until.since(now) },
+                    return Ok(if row.completed {
+                        Claimed::Completed
+                    } else {
+                        Claimed::InFlight { retry_after: row.until.since(now) }
                     });
                 }
                 let mut order = self.order();
@@ -175,6 +176,7 @@ impl ReplayStore for MemoryStore {
 }
 
 #[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, reason = "small numbers of a test")]
 mod tests {
     use std::collections::HashMap;
 

@@ -237,9 +237,9 @@ async fn a_completion_goes_on_when_the_client_goes_away() {
     });
     // Polled by hand until the handler has ended and the store is being told.
     for _ in 0..4 {
-        assert!(futures_poll(&mut sending).await.is_pending());
+        assert!(poll_once(&mut sending).await.is_pending());
         tokio::task::yield_now().await;
-        if site.calls() == 1 && futures_poll(&mut sending).await.is_pending() {
+        if site.calls() == 1 && poll_once(&mut sending).await.is_pending() {
             break;
         }
     }
@@ -252,7 +252,7 @@ async fn a_completion_goes_on_when_the_client_goes_away() {
     assert_eq!(site.calls(), 1);
 }
 
-async fn futures_poll<F: Future + Unpin>(future: &mut F) -> std::task::Poll<()> {
+async fn poll_once<F: Future + Unpin>(future: &mut F) -> std::task::Poll<()> {
     std::future::poll_fn(|cx| std::task::Poll::Ready(std::pin::Pin::new(&mut *future).poll(cx).map(drop))).await
 }
 
