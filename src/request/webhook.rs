@@ -32,7 +32,7 @@ impl VerifiedWebhook {
         &self.0.event_id
     }
 
-    /// The event's type, where the provider sends one in a header.
+    /// The event's type: from a header, else from the verified body, where the provider has one.
     pub fn event_type(&self) -> Option<&str> {
         self.0.event_type.as_deref()
     }
