@@ -53,6 +53,7 @@
 //! `Router::layer` calls forty-nine: stack them in one `ServiceBuilder`, or in a
 //! [`Stack`](crate::stack::Stack). The figures are pinned by a test.
 
+mod body;
 mod context;
 mod counters;
 mod future;
@@ -65,7 +66,10 @@ use std::sync::Arc;
 use axum::response::Response;
 use http::Request;
 
-pub(crate) use self::problem::panicked;
+pub(crate) use self::{
+    body::{BodyEnd, Watch, watched},
+    problem::panicked,
+};
 pub use self::{
     context::RequestContextLayer,
     counters::VerdictCounts,
