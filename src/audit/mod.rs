@@ -27,3 +27,6 @@ pub use self::{
     sink::{AuditBatch, AuditLevel, AuditLine, AuditSink},
     sinks::{JsonLines, TracingSink},
 };
+
+#[cfg(test)]
+mod tests;

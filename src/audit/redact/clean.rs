@@ -7,10 +7,20 @@ pub(in crate::audit) fn is_unsafe(c: char) -> bool {
             | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// Appends `text` with each unsafe character written as `\u{1b}`.
-pub(super) fn push_clean(out: &mut String, text: &str) {
+/// Appends `text` with each unsafe character written as `\u{1b}`, or `instead` if that makes more
+/// than `max` bytes.
+pub(super) fn push_clean(out: &mut String, text: &str, max: usize, instead: &str) {
+    let before = out.len();
     for c in text.chars() {
-        if is_unsafe(c) { out.extend(c.escape_unicode()) } else { out.push(c) }
+        if is_unsafe(c) {
+            out.extend(c.escape_unicode())
+        } else {
+            out.push(c)
+        }
+        if out.len().saturating_sub(before) > max {
+            out.truncate(before);
+            return out.push_str(instead);
+        }
     }
 }
 

@@ -55,7 +55,7 @@ const MIN_AFTER_INFIX: usize = 10;
 const MIN_JWT: usize = 16;
 /// Longer than the ids that resources have: a ULID is 26, a KSUID 27.
 const MIN_TOKEN: usize = 32;
-const MIN_TOKEN_RUN: usize = 20;
+const MIN_TOKEN_CHANGES: usize = 6;
 
 /// What `text` holds, also where it is percent-encoded (once or twice).
 pub(super) fn find(text: &str) -> Option<Sensitive> {
@@ -93,14 +93,29 @@ fn classify_word(word: &str) -> Option<Sensitive> {
     is_long_token(word).then_some(Sensitive::Token)
 }
 
-/// Long, with a long run of mixed characters: what a generator makes, and no words with hyphens.
+/// Long, with digits, and changing between digits, small and capital letters: what a generator
+/// makes, and no words with hyphens. A UUID is an id.
 fn is_long_token(word: &str) -> bool {
+    let class = |byte: u8| match byte {
+        b'0'..=b'9' => 1,
+        b'a'..=b'z' => 2,
+        b'A'..=b'Z' => 3,
+        _ => 0,
+    };
+    let changes = || {
+        let pairs = word.bytes().map(class).zip(word.bytes().map(class).skip(1));
+        pairs.filter(|(one, next)| *one != 0 && *next != 0 && one != next).count()
+    };
     word.len() >= MIN_TOKEN
-        && word.split(|c: char| !c.is_ascii_alphanumeric()).any(|run| {
-            let has = |class: fn(&u8) -> bool| usize::from(run.bytes().any(|byte| class(&byte)));
-            let classes = [u8::is_ascii_digit, u8::is_ascii_lowercase, u8::is_ascii_uppercase].map(has);
-            run.len() >= MIN_TOKEN_RUN && classes.iter().sum::<usize>() >= 2
-        })
+        && word.bytes().any(|byte| byte.is_ascii_digit())
+        && !is_uuid(word)
+        && changes() >= MIN_TOKEN_CHANGES
+}
+
+fn is_uuid(word: &str) -> bool {
+    word.len() == 36
+        && word.split('-').map(str::len).eq([8, 4, 4, 4, 12])
+        && word.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
 }
 
 /// A masked address (`a***@example.com`) is none.
@@ -119,29 +134,55 @@ fn has_card_number(text: &str) -> bool {
     if text.bytes().filter(u8::is_ascii_digit).count() < 13 {
         return false;
     }
-    let mut digits = [0_u8; 20];
-    let mut count = 0_usize;
+    let mut run = DigitRun::default();
     let mut previous = ' ';
-    // A run may not touch a letter: part of an id is no card number.
-    let mut touched = false;
     for c in text.chars().chain(['\n']) {
-        let grouping = matches!(c, ' ' | '-' | '\u{a0}') && previous.is_ascii_digit();
+        let is_letter = |c: char| c.is_alphabetic() || c == '_';
         if let Some(digit) = c.to_digit(10) {
-            touched |= count == 0 && (previous.is_alphanumeric() || previous == '_');
-            if let Some(slot) = digits.get_mut(count) {
-                *slot = u8::try_from(digit).unwrap_or(0);
-            }
-            count = count.saturating_add(1);
-        } else if !grouping {
-            let touches = touched || c.is_alphabetic() || c == '_';
-            if !touches && digits.get(..count).is_some_and(is_card_number) {
+            run.push(digit, !previous.is_ascii_digit(), is_letter(previous));
+        } else {
+            run.touched |= previous.is_ascii_digit() && is_letter(c);
+            let grouping = matches!(c, ' ' | '-' | '\u{a0}') && previous.is_ascii_digit();
+            if !grouping && std::mem::take(&mut run).has_card_number() {
                 return true;
             }
-            (count, touched) = (0, false);
         }
         previous = c;
     }
     false
+}
+
+/// More digits in groups than this are a table.
+const MAX_DIGITS: usize = 40;
+
+/// Digits in groups: a card number begins and ends with a group, but other numbers may stand beside it.
+#[derive(Default)]
+struct DigitRun {
+    digits: Vec<u8>,
+    starts: Vec<usize>,
+    /// A letter stands at the digits: part of an id is no card number.
+    touched: bool,
+}
+
+impl DigitRun {
+    fn push(&mut self, digit: u32, starts: bool, touched: bool) {
+        self.touched |= touched;
+        if self.digits.len() <= MAX_DIGITS {
+            if starts {
+                self.starts.push(self.digits.len());
+            }
+            self.digits.push(u8::try_from(digit).unwrap_or(0));
+        }
+    }
+
+    fn has_card_number(mut self) -> bool {
+        if self.touched || self.digits.len() < 13 || self.digits.len() > MAX_DIGITS {
+            return false;
+        }
+        self.starts.push(self.digits.len());
+        let (digits, bounds) = (&self.digits, &self.starts);
+        bounds.iter().any(|start| bounds.iter().filter_map(|end| digits.get(*start..*end)).any(is_card_number))
+    }
 }
 
 fn is_card_number(digits: &[u8]) -> bool {

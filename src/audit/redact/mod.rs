@@ -38,14 +38,15 @@ pub(super) fn text(raw: &str, author: Author, cap: usize) -> String {
         return Sensitive::CardNumber.mark().to_owned();
     }
     let mut out = Capped::new(cap, window.len(), " …");
+    // One word and the mark always fit.
+    let max_word = cap.saturating_sub(8).min(MAX_WORD);
     for word in window.split_whitespace() {
         if !out.is_empty() {
             out.text().push(' ');
         }
         match find(word, author) {
-            _ if word.len() > MAX_WORD => out.text().push_str(LONG),
             Some(found) => out.text().push_str(found.mark()),
-            None => push_clean(out.text(), word),
+            None => push_clean(out.text(), word, max_word, LONG),
         }
         if !out.end_piece() {
             break;

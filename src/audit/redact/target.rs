@@ -3,7 +3,7 @@
 use super::{
     LONG,
     clean::{Capped, push_clean},
-    detect,
+    detect::{self, Sensitive},
 };
 
 const MAX_PATH: usize = 1_024;
@@ -74,12 +74,9 @@ pub(in crate::audit) fn path(raw: &str) -> String {
 /// Matrix parameters (`;jsessionid=…`) are values, and are hidden like those of a query.
 fn push_segment(out: &mut String, segment: &str) {
     let (name, parameters) = segment.split_once(';').map_or((segment, false), |(name, _)| (name, true));
-    if name.len() > MAX_SEGMENT {
-        out.push_str(LONG);
-    } else if let Some(found) = detect::find(name) {
-        out.push_str(found.mark());
-    } else {
-        push_clean(out, name);
+    match scan(name, MAX_SEGMENT) {
+        Some(found) => out.push_str(found.mark()),
+        None => push_clean(out, name, MAX_SEGMENT, LONG),
     }
     if parameters {
         out.push(';');
@@ -115,20 +112,28 @@ fn push_pair(out: &mut String, pair: &str, shown: &[Box<str>]) {
         out.push_str(if harmless { pair } else { HIDDEN });
         return;
     };
-    if name.len() > MAX_NAME || detect::find(name).is_some() {
-        out.push_str(HIDDEN);
-    } else {
-        push_clean(out, name);
-    }
+    push_unless_sensitive(out, name, MAX_NAME);
     out.push('=');
     let is_shown = shown.iter().any(|held| held.eq_ignore_ascii_case(name));
     let is_secret = NEVER_SHOWN.iter().any(|held| held.eq_ignore_ascii_case(name));
     if value.is_empty() {
         return;
     }
-    if is_shown && !is_secret && value.len() <= MAX_VALUE && detect::find(value).is_none() {
-        push_clean(out, value);
+    if is_shown && !is_secret {
+        push_unless_sensitive(out, value, MAX_VALUE);
     } else {
         out.push_str(HIDDEN);
     }
+}
+
+fn push_unless_sensitive(out: &mut String, text: &str, max: usize) {
+    match scan(text, max) {
+        Some(_) => out.push_str(HIDDEN),
+        None => push_clean(out, text, max, HIDDEN),
+    }
+}
+
+/// What is longer than `max` will not be shown, and need not be looked at.
+fn scan(text: &str, max: usize) -> Option<Sensitive> {
+    if text.len() > max { None } else { detect::find(text) }
 }
