@@ -136,13 +136,13 @@ fn has_card_number(text: &str) -> bool {
     }
     let mut run = DigitRun::default();
     let mut previous = ' ';
-    for c in text.chars().chain(['\n']) {
+    for c in text.chars().chain(['.']) {
         let is_letter = |c: char| c.is_alphabetic() || c == '_';
         if let Some(digit) = c.to_digit(10) {
             run.push(digit, !previous.is_ascii_digit(), is_letter(previous));
         } else {
             run.touched |= previous.is_ascii_digit() && is_letter(c);
-            let grouping = matches!(c, ' ' | '-' | '\u{a0}') && previous.is_ascii_digit();
+            let grouping = c == '-' || c.is_whitespace();
             if !grouping && std::mem::take(&mut run).has_card_number() {
                 return true;
             }
