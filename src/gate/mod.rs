@@ -55,6 +55,7 @@
 //! `Router::layer` call adds axum's own again, so stack the layers in one `ServiceBuilder`, or in a
 //! [`Stack`](crate::stack::Stack). `tests/allocations.rs` pins the figures.
 
+mod body;
 mod context;
 mod counters;
 mod future;
@@ -67,7 +68,10 @@ use std::sync::Arc;
 use axum::response::Response;
 use http::Request;
 
-pub(crate) use self::problem::panicked;
+pub(crate) use self::{
+    body::{BodyEnd, Watch, watched},
+    problem::panicked,
+};
 pub use self::{
     context::RequestContextLayer,
     counters::VerdictCounts,

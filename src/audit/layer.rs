@@ -1,0 +1,133 @@
+use std::{
+    fmt,
+    sync::{Arc, atomic::AtomicU64},
+};
+
+use axum::{body::Body, response::Response};
+use http::{HeaderMap, Method, Request, StatusCode, header};
+use http_body::Body as _;
+use tower_layer::Layer;
+
+use super::{
+    builder::AuditBuilder,
+    handle::AuditHandle,
+    queue::Queue,
+    record::Ending,
+    sink::AuditSink,
+    ticket::{Asked, RequestBytes, Ticket},
+};
+use crate::{
+    gate::{Entry, Gate, GateLayer, Gated, Leave, VerdictCounts, watched},
+    rejection::Rejection,
+    request::{Place, RequestContext},
+};
+
+/// Writes one record of each request, at the end of its response, whatever happens to it.
+///
+/// See the [module](super).
+#[derive(Clone, Debug)]
+pub struct AuditLayer {
+    gate: GateLayer<AuditGate>,
+    handle: AuditHandle,
+}
+
+impl AuditLayer {
+    /// A layer whose records go to `sink`.
+    pub fn builder(sink: impl AuditSink) -> AuditBuilder {
+        AuditBuilder::new(sink)
+    }
+
+    pub(super) fn new(queue: Arc<Queue>, shown: Box<[Box<str>]>) -> Self {
+        let handle = AuditHandle::new(Arc::clone(&queue));
+        Self { gate: GateLayer::new(AuditGate { queue, shown }), handle }
+    }
+
+    /// Counts, flushes and ends the writer task.
+    pub fn handle(&self) -> AuditHandle {
+        self.handle.clone()
+    }
+
+    /// How often the layer said what. It lets everything through.
+    pub fn verdicts(&self) -> VerdictCounts {
+        self.gate.verdicts()
+    }
+
+    pub(crate) fn gate_layer(&self) -> GateLayer<AuditGate> {
+        self.gate.clone()
+    }
+}
+
+impl<S> Layer<S> for AuditLayer {
+    type Service = Gated<AuditGate, S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        self.gate_layer().layer(inner)
+    }
+}
+
+/// The gate of [`AuditLayer`].
+pub struct AuditGate {
+    queue: Arc<Queue>,
+    /// The names in a query whose values may be written down.
+    shown: Box<[Box<str>]>,
+}
+
+impl fmt::Debug for AuditGate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuditGate").field("query_values", &self.shown).finish_non_exhaustive()
+    }
+}
+
+/// What is remembered of a request between the way in and the way out. Dropped, it writes the
+/// record.
+pub struct AuditPass(Ticket);
+
+impl fmt::Debug for AuditPass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuditPass").finish_non_exhaustive()
+    }
+}
+
+impl Gate<Body> for AuditGate {
+    const NAME: &'static str = "audit";
+    const PLACE: Place = Place::Audit;
+    type Pass = AuditPass;
+
+    fn enter(self: &Arc<Self>, request: Request<Body>, context: &Arc<RequestContext>) -> Entry<Body, AuditPass> {
+        let asked = Asked::new(request.uri(), request.headers(), &self.shown);
+        // Most requests have no body, and then counting costs nothing.
+        let (request, counted) = if request.body().is_end_stream() {
+            (request, None)
+        } else {
+            let counter = Arc::new(AtomicU64::new(0));
+            let watch = RequestBytes(Arc::clone(&counter));
+            (request.map(|body| watched(body, None, watch)), Some(counter))
+        };
+        let ticket = Ticket::new(Arc::clone(&self.queue), Arc::clone(context), asked, counted);
+        Entry::Pass(request, AuditPass(ticket))
+    }
+
+    fn leave(self: &Arc<Self>, pass: AuditPass, response: Response, context: &Arc<RequestContext>) -> Leave {
+        let AuditPass(mut ticket) = pass;
+        ticket.see_response(response.status(), response.extensions().get::<Rejection>());
+        if has_no_body(context.method(), response.status()) || response.body().is_end_stream() {
+            ticket.settle(Ending::Completed);
+            return Leave::Done(response);
+        }
+        let expected = content_length(response.headers());
+        Leave::Done(response.map(|body| watched(body, expected, ticket)))
+    }
+}
+
+/// Nobody will read the body of these, whatever it holds (RFC 9110 §6.4.1, §9.3.2, §9.3.6).
+fn has_no_body(method: &Method, status: StatusCode) -> bool {
+    method == Method::HEAD
+        || method == Method::CONNECT && status.is_success()
+        || status.is_informational()
+        || status == StatusCode::NO_CONTENT
+        || status == StatusCode::NOT_MODIFIED
+}
+
+fn content_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}

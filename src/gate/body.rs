@@ -1,0 +1,94 @@
+//! The one place outside the gates' futures that implements [`http_body::Body`]: a body that tells
+//! a watcher what passes and how it ends.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use axum::body::Body;
+use bytes::Bytes;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+
+/// How a body ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BodyEnd {
+    /// Everything was handed on.
+    Complete,
+    /// It ended with an error.
+    Failed,
+    /// It was dropped before its end: whoever wanted it has gone.
+    Dropped,
+}
+
+/// Sees a body pass. Must not block: `end` may run in a `Drop`.
+pub(crate) trait Watch: Send + Unpin + 'static {
+    /// `bytes` more have passed.
+    fn pass(&mut self, bytes: usize);
+    /// The end. Called once.
+    fn end(self, end: BodyEnd);
+}
+
+/// A body with a watcher. Costs the box of [`Body::new`].
+pub(crate) fn watched(inner: Body, expected: Option<u64>, watch: impl Watch) -> Body {
+    let left = expected.or_else(|| inner.size_hint().exact());
+    Body::new(Watched { inner, left, watch: Some(watch) })
+}
+
+struct Watched<W: Watch> {
+    inner: Body,
+    /// What is still to come, where that is known: hyper stops asking when it has sent
+    /// `Content-Length` bytes, without waiting for the end of the stream.
+    left: Option<u64>,
+    watch: Option<W>,
+}
+
+impl<W: Watch> Watched<W> {
+    fn end(&mut self, end: BodyEnd) {
+        if let Some(watch) = self.watch.take() {
+            watch.end(end);
+        }
+    }
+
+    fn pass(&mut self, frame: &Frame<Bytes>) {
+        let bytes = frame.data_ref().map_or(0, Bytes::len);
+        if let Some(watch) = &mut self.watch {
+            watch.pass(bytes);
+        }
+        self.left = self.left.map(|left| left.saturating_sub(u64::try_from(bytes).unwrap_or(u64::MAX)));
+        // Trailers are the last frame; and a body that knows its end is not asked for it.
+        if frame.is_trailers() || self.inner.is_end_stream() {
+            self.end(BodyEnd::Complete);
+        }
+    }
+}
+
+impl<W: Watch> HttpBody for Watched<W> {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let frame = ready!(Pin::new(&mut self.inner).poll_frame(cx));
+        match &frame {
+            Some(Ok(frame)) => self.pass(frame),
+            Some(Err(_)) => self.end(BodyEnd::Failed),
+            None => self.end(BodyEnd::Complete),
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+impl<W: Watch> Drop for Watched<W> {
+    fn drop(&mut self) {
+        let complete = self.left == Some(0) || self.inner.is_end_stream();
+        self.end(if complete { BodyEnd::Complete } else { BodyEnd::Dropped });
+    }
+}
