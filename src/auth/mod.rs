@@ -1,1 +1,3 @@
 //! Authentication: who is calling.
+
+pub mod jwt;

@@ -15,6 +15,7 @@
 //! assert_eq!(format!("{:?}", Secret::new("hunter2")), "Secret(***)");
 //! ```
 
+pub(crate) mod fingerprint;
 mod set;
 mod source;
 

@@ -1,0 +1,52 @@
+//! A short name for a credential, by which it can be recognised in a log but not used or guessed.
+
+use std::{collections::hash_map::RandomState, hash::BuildHasher as _, sync::OnceLock};
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+use zeroize::Zeroizing;
+
+/// Sixteen hexadecimal digits of HMAC-SHA256 under a key of this process: equal for equal
+/// credentials of one kind while the process lives, and of no use outside it.
+pub(crate) fn fingerprint(kind: &str, credential: &[u8]) -> Box<str> {
+    let mut text = [b'0'; 16];
+    if let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&**key()) {
+        mac.update(kind.as_bytes());
+        // No kind contains it, so that no two pairs run together.
+        mac.update(&[0]);
+        mac.update(credential);
+        let digest = mac.finalize().into_bytes();
+        // Fails only if the buffer were too short.
+        let _ = base16ct::lower::encode(digest.get(..8).unwrap_or_default(), &mut text);
+    }
+    std::str::from_utf8(&text).unwrap_or_default().into()
+}
+
+fn key() -> &'static Zeroizing<[u8; 32]> {
+    static KEY: OnceLock<Zeroizing<[u8; 32]>> = OnceLock::new();
+    KEY.get_or_init(|| {
+        let mut key = Zeroizing::new([0; 32]);
+        if getrandom::fill(&mut *key).is_err() {
+            // A machine without randomness: the standard library's per-process keys are left.
+            for (index, part) in key.chunks_exact_mut(8).enumerate() {
+                part.copy_from_slice(&RandomState::new().hash_one(index).to_ne_bytes());
+            }
+        }
+        key
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_for_equal_credentials_of_one_kind() {
+        let first = fingerprint("jwt", b"a");
+        assert_eq!(first, fingerprint("jwt", b"a"));
+        assert_ne!(first, fingerprint("jwt", b"b"));
+        assert_ne!(first, fingerprint("api_key", b"a"));
+        assert_eq!(first.len(), 16);
+        assert!(first.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    }
+}
