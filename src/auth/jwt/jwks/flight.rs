@@ -24,6 +24,8 @@ const MAX_TTL: Duration = Duration::from_secs(24 * 3_600);
 const FIRST_BACKOFF: Duration = Duration::from_secs(1);
 const MAX_BACKOFF: Duration = Duration::from_secs(60);
 const MAX_BYTES: usize = 1024 * 1024;
+/// Timers do not run while a machine is suspended; the clock then tells what was missed.
+const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 
 /// The state of the fetching. All times are monotonic.
 #[derive(Debug, Default)]
@@ -184,7 +186,7 @@ pub(super) async fn refresh(shared: Weak<Shared>) {
             super::ended(&mut flight).await;
         } else {
             drop(cache);
-            tokio::time::sleep(wait).await;
+            tokio::time::sleep(wait.min(LONGEST_SLEEP)).await;
         }
     }
 }
