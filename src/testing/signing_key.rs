@@ -2,11 +2,7 @@
 
 use base64ct::{Base64UrlUnpadded, Encoding as _};
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use jsonwebtoken::{
-    Algorithm as Foreign, EncodingKey,
-    crypto::CryptoProvider,
-    jwk::EllipticCurve,
-};
+use jsonwebtoken::{Algorithm as Foreign, EncodingKey, crypto::CryptoProvider, jwk::EllipticCurve};
 use serde_json::{Value, json};
 use sha2::Sha256;
 

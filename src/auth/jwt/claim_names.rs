@@ -88,9 +88,8 @@ impl ClaimNames {
 
     /// Which field a claim fills, and how many names come before this one.
     pub(crate) fn find(&self, claim: &str) -> impl Iterator<Item = (Field, usize)> {
-        self.each().filter_map(move |(field, names)| {
-            names.iter().position(|name| **name == *claim).map(|rank| (field, rank))
-        })
+        self.each()
+            .filter_map(move |(field, names)| names.iter().position(|name| **name == *claim).map(|rank| (field, rank)))
     }
 }
 

@@ -37,12 +37,12 @@ impl<'de> Header<'de> {
     }
 }
 
-fn required<'de>(texts: Option<Texts<'de>>) -> Result<Cow<'de, str>, Fault> {
+fn required(texts: Option<Texts<'_>>) -> Result<Cow<'_, str>, Fault> {
     texts.and_then(Texts::into_one).ok_or(Fault::HeaderShape)
 }
 
 /// Absent is fine; `null`, a list or an empty string is not.
-fn optional<'de>(texts: Option<Texts<'de>>) -> Result<Option<Cow<'de, str>>, Fault> {
+fn optional(texts: Option<Texts<'_>>) -> Result<Option<Cow<'_, str>>, Fault> {
     texts.map(|texts| texts.into_one().ok_or(Fault::HeaderShape)).transpose()
 }
 
@@ -171,7 +171,10 @@ mod tests {
     fn senders_do_not_choose_the_key_rfc8725_3_10() {
         let text = r#"{"alg":"RS256","kid":"a\"b","jku":"https://evil","jwk":{"kty":"RSA"},"x5u":"u","x5c":["c"],"typ":"at+jwt"}"#;
         let header = Header::parse(text.as_bytes()).unwrap();
-        assert_eq!((&*header.algorithm, header.kid.as_deref(), header.typ.as_deref()), ("RS256", Some("a\"b"), Some("at+jwt")));
+        assert_eq!(
+            (&*header.algorithm, header.kid.as_deref(), header.typ.as_deref()),
+            ("RS256", Some("a\"b"), Some("at+jwt"))
+        );
     }
 
     #[test]
@@ -180,10 +183,28 @@ mod tests {
             types.check(&Header { typ: typ.map(Into::into), ..Header::default() }).is_ok()
         };
         let usual = AcceptedTypes::default();
-        for typ in [None, Some("at+jwt"), Some("AT+JWT"), Some("application/at+jwt"), Some("Application/AT+jwt"), Some("JWT"), Some("jwt")] {
+        for typ in [
+            None,
+            Some("at+jwt"),
+            Some("AT+JWT"),
+            Some("application/at+jwt"),
+            Some("Application/AT+jwt"),
+            Some("JWT"),
+            Some("jwt"),
+        ] {
             assert!(accepts(&usual, typ), "{typ:?}");
         }
-        for typ in ["dpop+jwt", "logout+jwt", "secevent+jwt", "token-introspection+jwt", "id+jwt", "at+jwt ", "text/at+jwt", "application/x/at+jwt", "ätäjwtäjwtäjwt"] {
+        for typ in [
+            "dpop+jwt",
+            "logout+jwt",
+            "secevent+jwt",
+            "token-introspection+jwt",
+            "id+jwt",
+            "at+jwt ",
+            "text/at+jwt",
+            "application/x/at+jwt",
+            "ätäjwtäjwtäjwt",
+        ] {
             assert!(!accepts(&usual, Some(typ)), "{typ}");
         }
         let strict = AcceptedTypes { names: vec!["at+jwt".into()], absent: false };

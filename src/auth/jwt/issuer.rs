@@ -32,7 +32,7 @@ const FOREIGN_TYPES: &[&str] = &["dpop+jwt", "logout+jwt", "secevent+jwt", "toke
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Issuer {
-    issuer: String,
+    name: String,
     audiences: Vec<String>,
     origins: Vec<Origin>,
     leeway: Duration,
@@ -56,7 +56,7 @@ impl Issuer {
     /// Tokens whose `iss` is exactly this, byte for byte (RFC 8725 §3.8).
     pub fn new(issuer: impl Into<String>) -> Self {
         Self {
-            issuer: issuer.into(),
+            name: issuer.into(),
             audiences: Vec::new(),
             origins: Vec::new(),
             leeway: DEFAULT_LEEWAY,
@@ -128,7 +128,7 @@ impl Issuer {
         self
     }
 
-    /// Accepts tokens that are bound to a key or certificate (`cnf`: DPoP, mutual TLS) from whoever
+    /// Accepts tokens that are bound to a key or certificate (`cnf`: `DPoP`, mutual TLS) from whoever
     /// bears them. Only where something in front of this service checks the binding: otherwise a
     /// stolen token works, against which the binding was meant to help.
     pub fn dangerously_accept_bound_tokens(mut self) -> Self {
@@ -171,7 +171,7 @@ impl Issuer {
         let boxed = |texts: Vec<String>| texts.into_iter().map(String::into_boxed_str).collect();
         Ok(JwtVerifier::new(Engine {
             expected: Expectations {
-                issuer: self.issuer.into(),
+                issuer: self.name.into(),
                 audiences: boxed(self.audiences),
                 leeway: self.leeway,
                 names: self.names,
@@ -184,7 +184,7 @@ impl Issuer {
     }
 
     fn check(&self, issues: &mut ConfigIssues) {
-        if self.issuer.is_empty() {
+        if self.name.is_empty() {
             issues.add("issuer", "it is empty", "give the iss of the tokens, such as https://id.example.com");
         }
         if self.audiences.is_empty() {
@@ -201,7 +201,11 @@ impl Issuer {
         }
         for name in self.names.each().flat_map(|(_, names)| names) {
             if name.is_empty() || matches!(&**name, "iss" | "sub" | "aud" | "exp" | "nbf" | "iat" | "jti" | "cnf") {
-                issues.add("claim_names", format!("{name:?} cannot be given another meaning"), "use the claim's own name");
+                issues.add(
+                    "claim_names",
+                    format!("{name:?} cannot be given another meaning"),
+                    "use the claim's own name",
+                );
             }
         }
     }

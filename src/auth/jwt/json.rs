@@ -10,26 +10,38 @@ use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, Se
 /// More members in one object than this is not a token but an attack on the comparison below.
 const MAX_MEMBERS: usize = 128;
 
-/// The names of an object's members, borrowed from the text where they have no escapes.
-#[derive(Debug, Default)]
-pub(crate) struct Names<'de>(Vec<Cow<'de, str>>);
+/// The names of an object's members, borrowed from the text where they have no escapes. The first
+/// few, which is all of them in common tokens, lie on the stack.
+#[derive(Debug)]
+pub(crate) struct Names<'de> {
+    first: [Cow<'de, str>; 12],
+    more: Vec<Cow<'de, str>>,
+    len: usize,
+}
 
 impl<'de> Names<'de> {
     pub(crate) fn new() -> Self {
-        Self(Vec::with_capacity(16))
+        Self { first: [const { Cow::Borrowed("") }; 12], more: Vec::new(), len: 0 }
     }
 
     /// Reads the next name, and refuses one that was there already.
     pub(crate) fn next<A: MapAccess<'de>>(&mut self, map: &mut A) -> Result<Option<&str>, A::Error> {
         let Some(Text(name)) = map.next_key()? else { return Ok(None) };
-        if self.0.len() == MAX_MEMBERS {
+        if self.len == MAX_MEMBERS {
             return Err(A::Error::custom("too many members"));
         }
-        if self.0.contains(&name) {
+        if self.first.iter().take(self.len).chain(&self.more).any(|seen| *seen == name) {
             return Err(A::Error::custom("duplicate member"));
         }
-        self.0.push(name);
-        Ok(self.0.last().map(|name| &**name))
+        let at = self.len;
+        self.len = at.saturating_add(1);
+        if let Some(free) = self.first.get_mut(at) {
+            *free = name;
+            Ok(Some(free))
+        } else {
+            self.more.push(name);
+            Ok(self.more.last().map(|name| &**name))
+        }
     }
 }
 
@@ -87,7 +99,7 @@ impl<'de> Visitor<'de> for Distinct {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self, A::Error> {
-        let mut names = Names::default();
+        let mut names = Names::new();
         while names.next(&mut map)?.is_some() {
             map.next_value::<Self>()?;
         }
@@ -235,12 +247,9 @@ mod tests {
     #[test]
     fn duplicates_are_refused_at_every_depth_rfc7519_4() {
         assert!(distinct(r#"{"a":1,"b":[{"c":null},{"c":true}],"d":{"a":-1.5}}"#));
-        for text in [
-            r#"{"a":1,"a":1}"#,
-            r#"{"a":1,"\u0061":1}"#,
-            r#"{"x":{"a":1,"a":2}}"#,
-            r#"{"x":[[{"a":1,"b":2,"a":3}]]}"#,
-        ] {
+        for text in
+            [r#"{"a":1,"a":1}"#, r#"{"a":1,"\u0061":1}"#, r#"{"x":{"a":1,"a":2}}"#, r#"{"x":[[{"a":1,"b":2,"a":3}]]}"#]
+        {
             assert!(!distinct(text), "{text}");
         }
     }

@@ -1,4 +1,4 @@
-//! Verification by the RustCrypto crates, through jsonwebtoken's own static provider: never through
+//! Verification by the `RustCrypto` crates, through jsonwebtoken's own static provider: never through
 //! the process-global one, which panics when both providers are compiled in.
 
 use std::sync::Arc;

@@ -91,12 +91,7 @@ impl StaticKeys {
     }
 
     /// A verifier of your own, under a `kid`.
-    pub fn verifier(
-        self,
-        kid: impl Into<String>,
-        algorithm: Algorithm,
-        verifier: Arc<dyn SignatureVerifier>,
-    ) -> Self {
+    pub fn verifier(self, kid: impl Into<String>, algorithm: Algorithm, verifier: Arc<dyn SignatureVerifier>) -> Self {
         let kid = Some(kid.into().into_boxed_str());
         self.with(Part::Own(Key { kid, algorithm, material: Material::Public(verifier) }))
     }
@@ -152,11 +147,7 @@ fn load(part: Part, factory: &dyn VerifierFactory, keys: &mut Vec<Key>) -> Resul
     Ok(())
 }
 
-fn load_set(
-    json: &str,
-    factory: &dyn VerifierFactory,
-    keys: &mut Vec<Key>,
-) -> Result<(), (String, &'static str)> {
+fn load_set(json: &str, factory: &dyn VerifierFactory, keys: &mut Vec<Key>) -> Result<(), (String, &'static str)> {
     const CURE: &str = "give the text of a JWK set with at least one RSA, P-256 or Ed25519 key for signatures";
     let set = KeySet::from_jwks(json.as_bytes(), factory).map_err(|bad| (bad.to_string(), CURE))?;
     if set.keys().is_empty() {

@@ -4,7 +4,7 @@ use super::Algorithm;
 
 /// Verifies signatures with one key and one algorithm.
 ///
-/// portcullis makes these itself, with aws-lc-rs or the RustCrypto crates. Write one to keep keys
+/// portcullis makes these itself, with aws-lc-rs or the `RustCrypto` crates. Write one to keep keys
 /// in another library, or to verify where a hardware module does.
 ///
 /// ```
@@ -103,7 +103,7 @@ pub trait VerifierFactory: fmt::Debug + Send + Sync + 'static {
     fn verifier(&self, key: &PublicKey<'_>) -> Result<Arc<dyn SignatureVerifier>, UnusableKey>;
 }
 
-/// The provider that is compiled in: aws-lc-rs before RustCrypto before none.
+/// The provider that is compiled in: aws-lc-rs before `RustCrypto` before none.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct BuiltIn;
 

@@ -49,7 +49,11 @@ impl HttpKeySource {
             _ => return Err(issue("keys over plain text can be exchanged on the way".into())),
         };
         let client = builder.build().map_err(|error| {
-            ConfigError::new("jwks_url", format!("no HTTP client: {error:?}"), "see that the machine has CA certificates")
+            ConfigError::new(
+                "jwks_url",
+                format!("no HTTP client: {error:?}"),
+                "see that the machine has CA certificates",
+            )
         })?;
         Ok(Self { url, client })
     }
@@ -116,7 +120,13 @@ mod tests {
 
     #[test]
     fn plain_text_is_for_this_machine_only() {
-        for url in ["http://127.0.0.1:1/jwks", "http://127.9.9.9/jwks", "http://[::1]:8080/", "http://localhost/x", "http://LOCALHOST/x"] {
+        for url in [
+            "http://127.0.0.1:1/jwks",
+            "http://127.9.9.9/jwks",
+            "http://[::1]:8080/",
+            "http://localhost/x",
+            "http://LOCALHOST/x",
+        ] {
             assert!(HttpKeySource::new(url).is_ok(), "{url}");
         }
         for url in [

@@ -140,7 +140,7 @@ impl Flight {
         self.failures = 0;
         self.last_error = None;
         // At 80 %, so that a request never finds the set expired.
-        let ahead = ttl.saturating_sub(ttl / 5);
+        let ahead = ttl.saturating_mul(4).checked_div(5).unwrap_or(ttl);
         self.refresh_at = now.monotonic.saturating_add(ahead);
     }
 
@@ -154,7 +154,7 @@ impl Flight {
 
 /// Between half of `backoff` and all of it, so that many instances do not come back at once.
 fn jittered(backoff: Duration) -> Duration {
-    let half = backoff / 2;
+    let half = backoff.checked_div(2).unwrap_or(backoff);
     let micros = u64::try_from(half.as_micros()).unwrap_or(u64::MAX).max(1);
     let random = RandomState::new().hash_one(micros);
     half.saturating_add(Duration::from_micros(random.checked_rem(micros).unwrap_or(0)))

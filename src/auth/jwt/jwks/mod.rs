@@ -30,9 +30,7 @@ use self::{
     budget::{Budget, UnknownKids},
     flight::{Flight, lock},
 };
-use super::{
-    Algorithm, KeySetHealth, KeySource, KeySourceError, VerifierFactory, fault::Fault, key_set::KeySet,
-};
+use super::{Algorithm, KeySetHealth, KeySource, KeySourceError, VerifierFactory, fault::Fault, key_set::KeySet};
 use crate::time::{Clock, Timestamp};
 
 /// Older keys are not used even if the source is down: a day is how long a key that the issuer has
@@ -157,9 +155,10 @@ impl KeyCache {
                 Err(NoKey::Fault(_)) => {}
             }
         }
-        match self.shared.loaded.load().is_some() {
-            true => Ok(()),
-            false => Err(self.shared.last_error().unwrap_or(KeySourceError::Stopped)),
+        if self.shared.loaded.load().is_some() {
+            Ok(())
+        } else {
+            Err(self.shared.last_error().unwrap_or(KeySourceError::Stopped))
         }
     }
 

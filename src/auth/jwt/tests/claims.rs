@@ -23,7 +23,9 @@ fn required_claims_are_required_rfc9068_4() {
 /// Each of these is what jsonwebtoken 11.1 accepts with an audience and an issuer set.
 #[test]
 fn aud_of_another_type_is_refused_rfc7519_4_1_3() {
-    for value in [json!(null), json!(1), json!({}), json!([1]), json!([AUDIENCE, 1]), json!([]), json!(""), json!([null])] {
+    for value in
+        [json!(null), json!(1), json!({}), json!([1]), json!([AUDIENCE, 1]), json!([]), json!(""), json!([null])]
+    {
         let (verifier, token) = with("aud", value);
         refuses(&verifier, token, RejectionKind::InvalidToken);
     }
@@ -31,7 +33,9 @@ fn aud_of_another_type_is_refused_rfc7519_4_1_3() {
 
 #[test]
 fn aud_must_name_us_rfc8725_3_9() {
-    for value in [json!("https://api.test/"), json!("https://API.test"), json!(["x", "y"]), json!("https://api.test https://b")] {
+    for value in
+        [json!("https://api.test/"), json!("https://API.test"), json!(["x", "y"]), json!("https://api.test https://b")]
+    {
         let (verifier, token) = with("aud", value);
         refuses(&verifier, token, RejectionKind::InvalidToken);
     }
@@ -124,7 +128,9 @@ fn dates_are_numbers_and_may_have_fractions_rfc7519_2() {
     for exp in ["1e999999", "Infinity", "NaN", "0x7fffffff", "01", "+1800000000", "1_800_000_000"] {
         assert_eq!(signed(exp), Err(RejectionKind::InvalidToken), "{exp}");
     }
-    let just = |exp: &str, micros: u64| at_once(&verifier, &issuer.sign_text(&header, &claims(exp)), Timestamp::from_micros(NOW.as_micros() + micros));
+    let just = |exp: &str, micros: u64| {
+        at_once(&verifier, &issuer.sign_text(&header, &claims(exp)), Timestamp::from_micros(NOW.as_micros() + micros))
+    };
     assert!(just("1700000000.5", 30_499_999).is_ok() && just("1700000000.5", 30_500_000).is_err());
 }
 
@@ -156,7 +162,11 @@ fn duplicate_claims_are_refused_rfc7519_4() {
         assert_eq!(refused(&issuer.verifier(), &token).0, RejectionKind::InvalidToken, "{more}");
     }
     for claims in ["", "[]", "null", "1", "\"x\"", "{}", &format!("{{{base}}}x"), &format!("\u{feff}{{{base}}}")] {
-        assert_eq!(refused(&issuer.verifier(), &issuer.sign_text(&header, claims)).0, RejectionKind::InvalidToken, "{claims}");
+        assert_eq!(
+            refused(&issuer.verifier(), &issuer.sign_text(&header, claims)).0,
+            RejectionKind::InvalidToken,
+            "{claims}"
+        );
     }
 }
 

@@ -23,7 +23,8 @@ fn the_key_decides_the_algorithm_rfc8725_3_1() {
         refuses(&verifier, issuer.token("a").hs256_with_the_public_key(), RejectionKind::UnsupportedAlgorithm);
         let own = issuer.verifier().key_set_health().keys;
         assert_eq!(own, 1);
-        for name in ["HS256", "RS256", "ES256", "EdDSA", "PS256", "RS384", "RS512", "ES384", "ES512", "ES256K", "Ed448"] {
+        for name in ["HS256", "RS256", "ES256", "EdDSA", "PS256", "RS384", "RS512", "ES384", "ES512", "ES256K", "Ed448"]
+        {
             let token = issuer.token("a");
             if format!("{token:?}").contains(&format!("\"alg\": String(\"{name}\")")) {
                 continue;
@@ -106,7 +107,10 @@ fn base64url_is_strict_in_every_part_rfc7515_2() {
             let mut changed: Vec<String> = parts.iter().map(ToString::to_string).collect();
             changed[index].push_str(change);
             let (kind, _) = refused(&verifier, &changed.join("."));
-            assert!(matches!(kind, RejectionKind::InvalidToken | RejectionKind::InvalidSignature), "{change:?} {kind:?}");
+            assert!(
+                matches!(kind, RejectionKind::InvalidToken | RejectionKind::InvalidSignature),
+                "{change:?} {kind:?}"
+            );
         }
     }
     // 64 bytes leave four unused bits in the last letter: fifteen other spellings of one signature.
@@ -121,7 +125,9 @@ fn three_parts_no_more_no_less_rfc7519_7_2() {
     let issuer = issuer();
     let verifier = issuer.verifier();
     let token = issuer.token("a").sign();
-    for text in ["", ".", "..", "...", "a", "Bearer x.y.z", &format!("{token}."), &format!("{token}.x"), &format!(".{token}")] {
+    for text in
+        ["", ".", "..", "...", "a", "Bearer x.y.z", &format!("{token}."), &format!("{token}.x"), &format!(".{token}")]
+    {
         assert_eq!(refused(&verifier, text).0, RejectionKind::InvalidToken, "{text}");
     }
     let long = format!("{token}{}", "A".repeat(9_000));

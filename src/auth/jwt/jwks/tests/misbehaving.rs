@@ -42,9 +42,7 @@ impl KeySource for Scripted {
             // Others get to run meanwhile, as over a network.
             tokio::time::sleep(Duration::from_millis(20)).await;
             match act {
-                Act::Answer => {
-                    Ok(FetchedKeys { jwks: Bytes::from(self.issuer.jwks().to_string()), max_age: None })
-                }
+                Act::Answer => Ok(FetchedKeys { jwks: Bytes::from(self.issuer.jwks().to_string()), max_age: None }),
                 Act::Fail => Err(KeySourceError::Status(500)),
                 Act::Hang => std::future::pending().await,
                 Act::Panic => panic!("a source that panics"),

@@ -193,7 +193,10 @@ async fn nobody_there_when_cold_is_a_503() {
     assert!(matches!(verifier.key_set_health().last_error, Some(KeySourceError::Unreachable(_))));
     // Garbage is refused for what it is, whoever is down.
     assert_eq!(at_once(&verifier, "a.b.c"), Some(Err(RejectionKind::InvalidToken)));
-    assert_eq!(at_once(&verifier, &issuer().token("a").unsigned().sign()), Some(Err(RejectionKind::UnsupportedAlgorithm)));
+    assert_eq!(
+        at_once(&verifier, &issuer().token("a").unsigned().sign()),
+        Some(Err(RejectionKind::UnsupportedAlgorithm))
+    );
 }
 
 /// Runs itself again in an environment with a proxy that nobody serves, and without CA certificates.
@@ -213,7 +216,11 @@ async fn loopback_needs_no_proxy_and_no_certificates() {
     for variable in ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
         child.env(variable, "http://127.0.0.1:9");
     }
-    child.env("SSL_CERT_FILE", "/nonexistent").env("SSL_CERT_DIR", "/nonexistent").env_remove("NO_PROXY").env_remove("no_proxy");
+    child
+        .env("SSL_CERT_FILE", "/nonexistent")
+        .env("SSL_CERT_DIR", "/nonexistent")
+        .env_remove("NO_PROXY")
+        .env_remove("no_proxy");
     let output = child.output().await.unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && text.contains("1 passed"), "{text}");
