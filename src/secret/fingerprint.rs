@@ -1,35 +1,39 @@
+//! A short name for a credential, by which it can be recognised in a log but not used or guessed.
+
 use std::{collections::hash_map::RandomState, hash::BuildHasher as _, sync::OnceLock};
 
-use base64ct::{Base64UrlUnpadded, Encoding as _};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
+use zeroize::Zeroizing;
 
-/// A short keyed digest (16 characters, 96 bits) by which an investigator recognises a credential
-/// in the log of one process. The key is random and never leaves the process, so that nobody can
-/// test guesses against a leaked log.
-pub(crate) fn fingerprint(kind: &str, bytes: &[u8]) -> Box<str> {
-    static KEY: OnceLock<[u8; 32]> = OnceLock::new();
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(KEY.get_or_init(random_key)) else {
-        return Box::default();
-    };
-    mac.update(kind.as_bytes());
-    mac.update(&[0]);
-    mac.update(bytes);
-    let digest = mac.finalize().into_bytes();
-    let short = digest.get(..12).unwrap_or_default();
-    Base64UrlUnpadded::encode_string(short).into()
+/// Sixteen hexadecimal digits of HMAC-SHA256 under a key of this process: equal for equal
+/// credentials of one kind while the process lives, and of no use outside it.
+pub(crate) fn fingerprint(kind: &str, credential: &[u8]) -> Box<str> {
+    let mut text = [b'0'; 16];
+    if let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&**key()) {
+        mac.update(kind.as_bytes());
+        // No kind contains it, so that no two pairs run together.
+        mac.update(&[0]);
+        mac.update(credential);
+        let digest = mac.finalize().into_bytes();
+        // Fails only if the buffer were too short.
+        let _ = base16ct::lower::encode(digest.get(..8).unwrap_or_default(), &mut text);
+    }
+    std::str::from_utf8(&text).unwrap_or_default().into()
 }
 
-fn random_key() -> [u8; 32] {
-    let mut key = [0; 32];
-    if getrandom::fill(&mut key).is_err() {
-        // Without the system's randomness the standard library's hash keys are the best there is.
-        let (chunks, _) = key.as_chunks_mut::<8>();
-        for (index, chunk) in chunks.iter_mut().enumerate() {
-            *chunk = RandomState::new().hash_one(index).to_le_bytes();
+fn key() -> &'static Zeroizing<[u8; 32]> {
+    static KEY: OnceLock<Zeroizing<[u8; 32]>> = OnceLock::new();
+    KEY.get_or_init(|| {
+        let mut key = Zeroizing::new([0; 32]);
+        if getrandom::fill(&mut *key).is_err() {
+            // A machine without randomness: the standard library's per-process keys are left.
+            for (index, part) in key.chunks_exact_mut(8).enumerate() {
+                part.copy_from_slice(&RandomState::new().hash_one(index).to_ne_bytes());
+            }
         }
-    }
-    key
+        key
+    })
 }
 
 #[cfg(test)]
@@ -37,10 +41,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn is_stable_short_and_depends_on_kind_and_bytes() {
-        let one = fingerprint("jwt", b"a");
-        assert_eq!((one.len(), &one), (16, &fingerprint("jwt", b"a")));
-        assert_ne!(one, fingerprint("jwt", b"b"));
-        assert_ne!(one, fingerprint("api_key", b"a"));
+    fn equal_for_equal_credentials_of_one_kind() {
+        let first = fingerprint("jwt", b"a");
+        assert_eq!(first, fingerprint("jwt", b"a"));
+        assert_ne!(first, fingerprint("jwt", b"b"));
+        assert_ne!(first, fingerprint("api_key", b"a"));
+        assert_eq!(first.len(), 16);
+        assert!(first.bytes().all(|byte| byte.is_ascii_hexdigit()));
     }
 }

@@ -1,1 +1,40 @@
-//! For the tests of applications.
+//! For the tests of applications: callers, tokens and an issuer, without an identity provider.
+//!
+//! * [`principal`] makes a caller, and [`with_principal`] puts it where `AuthLayer` would: a
+//!   protected handler is tested without tokens.
+//! * [`TestIssuer`] signs real tokens with keys of its own, for the tests that include `AuthLayer`:
+//!   good ones, and every kind of bad one. (It needs the feature `aws-lc` or `rust-crypto`.)
+//!
+//! ```
+//! use axum::{Router, body::Body, routing::get};
+//! use http::{Request, StatusCode};
+//! use portcullis::{identity::Principal, testing::{principal, with_principal}};
+//! use tower::ServiceExt;
+//!
+//! async fn me(caller: Principal) -> String {
+//!     caller.subject().to_owned()
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() {
+//! let caller = principal("usr_1").scopes(["read:orders"]).build();
+//! let app = Router::new().route("/me", get(me)).layer(with_principal(caller));
+//! let response = app.oneshot(Request::get("/me").body(Body::empty()).unwrap()).await.unwrap();
+//! assert_eq!(response.status(), StatusCode::OK);
+//! # }
+//! ```
+//!
+//! Nothing here belongs into a running service: leave the feature `testing` to dev-dependencies.
+
+#[cfg(any(feature = "aws-lc", feature = "rust-crypto"))]
+mod issuer;
+mod principal;
+#[cfg(any(feature = "aws-lc", feature = "rust-crypto"))]
+mod server;
+#[cfg(any(feature = "aws-lc", feature = "rust-crypto"))]
+mod signing_key;
+#[cfg(any(feature = "aws-lc", feature = "rust-crypto"))]
+mod token;
+
+pub use self::principal::{PrincipalBuilder, PrincipalGate, PrincipalLayer, anonymous, principal, with_principal};
+#[cfg(any(feature = "aws-lc", feature = "rust-crypto"))]
+pub use self::{issuer::TestIssuer, server::TestServer, token::TestToken};

@@ -1,0 +1,187 @@
+use std::{fmt, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+
+use super::{
+    Algorithm, KeySetHealth, KeySourceError,
+    claims::{Claims, Expectations},
+    fault::Fault,
+    header::{AcceptedTypes, Header},
+    jwks::{KeyCache, NoKey},
+    key::Key,
+    key_set::KeySet,
+    token::{self, Signature, Token},
+};
+use crate::{
+    identity::{Principal, PrincipalParts},
+    rejection::Rejection,
+    secret::fingerprint,
+    store::BoxFuture,
+    time::Timestamp,
+};
+
+/// Verifies the tokens of one issuer. Made by [`Issuer::build`](super::Issuer::build); clones share
+/// the keys.
+#[derive(Clone)]
+pub struct JwtVerifier(Arc<Engine>);
+
+/// A verdict on a token, at once or when keys have been fetched.
+pub(crate) enum Checked {
+    Ready(Result<Principal, Rejection>),
+    Wait(BoxFuture<'static, Result<Principal, Rejection>>),
+}
+
+pub(crate) struct Engine {
+    pub(crate) expected: Expectations,
+    pub(crate) types: AcceptedTypes,
+    pub(crate) algorithms: Vec<Algorithm>,
+    pub(crate) keys: Keys,
+}
+
+#[derive(Debug)]
+pub(crate) enum Keys {
+    Static(KeySet),
+    Fetched(KeyCache),
+}
+
+impl JwtVerifier {
+    pub(crate) fn new(engine: Engine) -> Self {
+        Self(Arc::new(engine))
+    }
+
+    /// Whose `iss` is accepted.
+    pub fn issuer(&self) -> &str {
+        &self.0.expected.issuer
+    }
+
+    /// Judges a token at the wall-clock time `now`. Waits only if keys are missing.
+    pub(crate) fn verify(&self, text: &str, now: Timestamp) -> Checked {
+        match self.0.look(text, now) {
+            Ok(Look::Principal(principal)) => Checked::Ready(Ok(principal)),
+            Ok(Look::KeysMissing) => {
+                let (engine, text) = (Arc::clone(&self.0), text.to_owned());
+                Checked::Wait(Box::pin(async move { engine.wait(&text, now).await }))
+            }
+            Err(fault) => Checked::Ready(Err(fault.into())),
+        }
+    }
+
+    /// Waits until the issuer's keys are there, so that the first request need not. Static keys are
+    /// always there.
+    ///
+    /// # Errors
+    /// Why the first fetch failed. The fetching goes on in the background all the same.
+    pub async fn warm_up(&self) -> Result<(), KeySourceError> {
+        match &self.0.keys {
+            Keys::Static(_) => Ok(()),
+            Keys::Fetched(cache) => cache.warm_up().await,
+        }
+    }
+
+    /// How it stands with the keys.
+    pub fn key_set_health(&self) -> KeySetHealth {
+        match &self.0.keys {
+            Keys::Static(set) => {
+                KeySetHealth { keys: set.keys().len(), skipped: set.skipped().len(), ..KeySetHealth::default() }
+            }
+            Keys::Fetched(cache) => cache.health(),
+        }
+    }
+
+    /// How long ago the keys were fetched; `None` for static keys, or if they never were.
+    pub fn key_set_age(&self) -> Option<Duration> {
+        self.key_set_health().age
+    }
+
+    /// Stops the fetching of keys, and waits until it has stopped. The keys that are there go on
+    /// working until they are a day old.
+    pub async fn shutdown(&self) {
+        if let Keys::Fetched(cache) = &self.0.keys {
+            cache.shutdown().await;
+        }
+    }
+}
+
+impl fmt::Debug for JwtVerifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JwtVerifier")
+            .field("issuer", &self.0.expected.issuer)
+            .field("audiences", &self.0.expected.audiences)
+            .field("algorithms", &self.0.algorithms)
+            .field("keys", &self.key_set_health().keys)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What comes of a token without waiting.
+enum Look {
+    Principal(Principal),
+    /// A fetch may bring the key.
+    KeysMissing,
+}
+
+impl Engine {
+    /// Form and header, then the key, then the signature, then the claims: what is cheap comes
+    /// first, and what a token claims is looked at only when it is known who says so.
+    fn look(&self, text: &str, now: Timestamp) -> Result<Look, Fault> {
+        let token = Token::split(text)?;
+        let decoded = token::decode(token.header)?;
+        let (header, algorithm) = self.read_header(&decoded)?;
+        let kid = header.kid.as_deref();
+        let cache = match &self.keys {
+            Keys::Static(set) => {
+                return self.check(&token, set.select(kid, algorithm)?, now).map(Look::Principal);
+            }
+            Keys::Fetched(cache) => cache,
+        };
+        let loaded = cache.load();
+        let Some(loaded) = loaded.as_ref().filter(|loaded| loaded.is_usable(now)) else {
+            return Ok(Look::KeysMissing);
+        };
+        match loaded.keys.select(kid, algorithm) {
+            Ok(key) => self.check(&token, key, now).map(Look::Principal),
+            Err(Fault::UnknownKey) if !kid.is_some_and(|kid| cache.is_unknown(kid)) => Ok(Look::KeysMissing),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    fn read_header<'h>(&self, decoded: &'h [u8]) -> Result<(Header<'h>, Algorithm), Fault> {
+        let header = Header::parse(decoded)?;
+        let algorithm = Algorithm::from_name(&header.algorithm).ok_or(Fault::Algorithm)?;
+        if !self.algorithms.contains(&algorithm) {
+            return Err(Fault::Algorithm);
+        }
+        self.types.check(&header)?;
+        Ok((header, algorithm))
+    }
+
+    fn check(&self, token: &Token<'_>, key: &Key, now: Timestamp) -> Result<Principal, Fault> {
+        let signature = Signature::decode(token.signature)?;
+        let signature = signature.as_bytes();
+        if key.algorithm.signature_len().is_some_and(|length| length != signature.len())
+            || !key.verify(token.signed.as_bytes(), signature, now)
+        {
+            return Err(Fault::Signature);
+        }
+        let claims = token::decode(token.payload)?;
+        let parts = Claims::parse(&claims, &self.expected.names)?.judge(&self.expected, now)?;
+        let fingerprint = fingerprint::fingerprint("jwt", signature);
+        Ok(Principal::new(PrincipalParts { fingerprint: Some(fingerprint), claims: Bytes::from(claims), ..parts }))
+    }
+
+    async fn wait(&self, text: &str, now: Timestamp) -> Result<Principal, Rejection> {
+        let Keys::Fetched(cache) = &self.keys else { return Err(Fault::UnknownKey.into()) };
+        let token = Token::split(text)?;
+        let decoded = token::decode(token.header)?;
+        let (header, algorithm) = self.read_header(&decoded)?;
+        let kid = header.kid.as_deref();
+        match cache.wait_for(kid, algorithm).await {
+            Ok(loaded) => {
+                let key = loaded.keys.select(kid, algorithm)?;
+                Ok(self.check(&token, key, now)?)
+            }
+            Err(NoKey::Fault(fault)) => Err(fault.into()),
+            Err(NoKey::Source(error)) => Err(Rejection::backend(error)),
+        }
+    }
+}

@@ -1,0 +1,64 @@
+use crate::rejection::{Rejection, RejectionKind};
+
+/// Why a token was refused: for the log. The client learns only the kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Fault {
+    #[error("the token is longer than 8 KiB")]
+    TooLong,
+    #[error("the token does not have three parts")]
+    Parts,
+    #[error("a part is not unpadded base64url")]
+    Base64,
+    #[error("the header is not one JSON object with distinct members")]
+    HeaderJson,
+    #[error("the header lacks alg, or a member has the wrong type")]
+    HeaderShape,
+    #[error("the header has crit, and no extension is understood")]
+    Critical,
+    #[error("the header's typ is not one of an access token")]
+    Type,
+    #[error("the header's alg is not supported or not allowed")]
+    Algorithm,
+    #[error("no key has the header's kid")]
+    UnknownKey,
+    #[error("no key fits the header, or more than one does")]
+    AmbiguousKey,
+    #[error("the key that kid names is not used with the header's alg")]
+    KeyAlgorithm,
+    #[error("the signature does not verify")]
+    Signature,
+    #[error("the claims are not one JSON object with distinct members")]
+    ClaimsJson,
+    #[error("a claim is missing, or has the wrong type: {0}")]
+    Claim(&'static str),
+    #[error("iss is not the expected issuer")]
+    Issuer,
+    #[error("aud names no accepted audience")]
+    Audience,
+    #[error("the token is bound to a key (cnf), which a bearer has not proven to hold")]
+    Bound,
+    #[error("the token is an ID token, a logout token or an event, no access token")]
+    Purpose,
+    #[error("exp has passed")]
+    Expired,
+    #[error("nbf or iat lies in the future")]
+    NotYet,
+}
+
+impl Fault {
+    pub(crate) const fn kind(self) -> RejectionKind {
+        match self {
+            Self::Algorithm | Self::KeyAlgorithm => RejectionKind::UnsupportedAlgorithm,
+            Self::Signature => RejectionKind::InvalidSignature,
+            Self::Expired => RejectionKind::TokenExpired,
+            Self::NotYet => RejectionKind::TokenNotYetValid,
+            _ => RejectionKind::InvalidToken,
+        }
+    }
+}
+
+impl From<Fault> for Rejection {
+    fn from(fault: Fault) -> Self {
+        Self::new(fault.kind()).with_source(fault)
+    }
+}

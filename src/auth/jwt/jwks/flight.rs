@@ -1,0 +1,192 @@
+//! One fetch at a time, and when the next one is due.
+
+use std::{
+    collections::hash_map::RandomState,
+    hash::BuildHasher as _,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, atomic::Ordering::Relaxed},
+    time::Duration,
+};
+
+use tokio::sync::watch;
+
+use super::{KeySourceError, Loaded, Need, NoKey, Shared};
+use crate::{
+    auth::jwt::{FetchedKeys, fault::Fault, key_set::KeySet},
+    time::{Now, Timestamp},
+};
+
+/// Until a source is given up: it should have its own, shorter limit.
+const FETCH_LIMIT: Duration = Duration::from_secs(10);
+/// How long a set is fresh, if the source does not say.
+const DEFAULT_TTL: Duration = Duration::from_secs(600);
+const MIN_TTL: Duration = Duration::from_secs(60);
+const MAX_TTL: Duration = Duration::from_secs(24 * 3_600);
+const FIRST_BACKOFF: Duration = Duration::from_secs(1);
+const MAX_BACKOFF: Duration = Duration::from_secs(60);
+const MAX_BYTES: usize = 1024 * 1024;
+/// Timers do not run while a machine is suspended; the clock then tells what was missed.
+const LONGEST_SLEEP: Duration = Duration::from_secs(1);
+
+/// The state of the fetching. All times are monotonic.
+#[derive(Debug, Default)]
+pub(super) struct Flight {
+    current: Option<watch::Receiver<()>>,
+    failures: u32,
+    last_error: Option<KeySourceError>,
+    /// No fetch before this.
+    retry_at: Timestamp,
+    /// The next scheduled fetch.
+    refresh_at: Timestamp,
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared {
+    pub(super) fn last_error(&self) -> Option<KeySourceError> {
+        lock(&self.flight).last_error.clone()
+    }
+
+    /// The fetch under way, or a new one if a request may start it.
+    pub(super) fn join(self: &Arc<Self>, need: Need) -> Result<watch::Receiver<()>, NoKey> {
+        let mut flight = lock(&self.flight);
+        if let Some(current) = &flight.current {
+            return Ok(current.clone());
+        }
+        if let Some(error) = &flight.last_error
+            && self.clock.now().monotonic < flight.retry_at
+        {
+            return Err(NoKey::Source(error.clone()));
+        }
+        if need == Need::UnknownKid && !self.budget.spend() {
+            return Err(match flight.last_error.clone() {
+                Some(error) => NoKey::Source(error),
+                None => NoKey::Fault(Fault::UnknownKey),
+            });
+        }
+        Ok(self.take_off(&mut flight))
+    }
+
+    /// The fetch under way, or a new one; needs nobody's leave.
+    fn join_scheduled(self: &Arc<Self>) -> watch::Receiver<()> {
+        let mut flight = lock(&self.flight);
+        match &flight.current {
+            Some(current) => current.clone(),
+            None => self.take_off(&mut flight),
+        }
+    }
+
+    fn take_off(self: &Arc<Self>, flight: &mut Flight) -> watch::Receiver<()> {
+        let (sender, receiver) = watch::channel(());
+        flight.current = Some(receiver.clone());
+        self.fetches.fetch_add(1, Relaxed);
+        // The landing is made in the task: if the runtime is gone, the task is dropped right here,
+        // under the lock, and only the sender may then have something to say.
+        let shared = Arc::clone(self);
+        self.runtime.spawn(async move {
+            let landing = Landing { shared, outcome: Err(KeySourceError::Stopped), _sender: sender };
+            landing.fly().await;
+        });
+        receiver
+    }
+
+    fn until_refresh(&self) -> Duration {
+        let flight = lock(&self.flight);
+        let due = if flight.last_error.is_some() { flight.retry_at } else { flight.refresh_at };
+        due.since(self.clock.now().monotonic)
+    }
+}
+
+/// Ends a flight even if the source panics.
+struct Landing {
+    shared: Arc<Shared>,
+    outcome: Result<(Loaded, Duration), KeySourceError>,
+    _sender: watch::Sender<()>,
+}
+
+impl Landing {
+    async fn fly(mut self) {
+        let answer = tokio::time::timeout(FETCH_LIMIT, self.shared.source.fetch()).await;
+        self.outcome = match answer {
+            Err(_) => Err(KeySourceError::TimedOut),
+            Ok(Err(error)) => Err(error),
+            Ok(Ok(fetched)) => read(&fetched, &self.shared),
+        };
+    }
+}
+
+impl Drop for Landing {
+    fn drop(&mut self) {
+        let now = self.shared.clock.now();
+        let mut flight = lock(&self.shared.flight);
+        flight.current = None;
+        match std::mem::replace(&mut self.outcome, Err(KeySourceError::Stopped)) {
+            Ok((loaded, ttl)) => {
+                flight.succeeded(ttl, now);
+                self.shared.loaded.store(Some(Arc::new(loaded)));
+                self.shared.unknown.clear();
+            }
+            Err(error) => {
+                tracing::warn!(target: "portcullis", %error, source = ?self.shared.source, "keys not refreshed");
+                flight.failed(error, now);
+            }
+        }
+    }
+}
+
+impl Flight {
+    fn succeeded(&mut self, ttl: Duration, now: Now) {
+        self.failures = 0;
+        self.last_error = None;
+        // At 80 %, so that a request never finds the set expired.
+        let ahead = ttl.saturating_mul(4).checked_div(5).unwrap_or(ttl);
+        self.refresh_at = now.monotonic.saturating_add(ahead);
+    }
+
+    fn failed(&mut self, error: KeySourceError, now: Now) {
+        let doubled = FIRST_BACKOFF.saturating_mul(1_u32.checked_shl(self.failures).unwrap_or(u32::MAX));
+        self.failures = self.failures.saturating_add(1).min(30);
+        self.last_error = Some(error);
+        self.retry_at = now.monotonic.saturating_add(jittered(doubled.min(MAX_BACKOFF)));
+    }
+}
+
+/// Between half of `backoff` and all of it, so that many instances do not come back at once.
+fn jittered(backoff: Duration) -> Duration {
+    let half = backoff.checked_div(2).unwrap_or(backoff);
+    let micros = u64::try_from(half.as_micros()).unwrap_or(u64::MAX).max(1);
+    let random = RandomState::new().hash_one(micros);
+    half.saturating_add(Duration::from_micros(random.checked_rem(micros).unwrap_or(0)))
+}
+
+fn read(fetched: &FetchedKeys, shared: &Shared) -> Result<(Loaded, Duration), KeySourceError> {
+    if fetched.jwks.len() > MAX_BYTES {
+        return Err(KeySourceError::TooLarge);
+    }
+    let keys = KeySet::from_jwks(&fetched.jwks, &*shared.factory).map_err(|_| KeySourceError::Malformed)?;
+    if !keys.skipped().is_empty() {
+        tracing::debug!(target: "portcullis", skipped = ?keys.skipped(), "some keys of the set are not used");
+    }
+    if keys.keys().is_empty() {
+        return Err(KeySourceError::NoUsableKey);
+    }
+    let ttl = fetched.max_age.unwrap_or(DEFAULT_TTL).clamp(MIN_TTL, MAX_TTL);
+    Ok((Loaded { keys, fetched: shared.clock.now().wall }, ttl))
+}
+
+/// Fetches ahead of need, for as long as somebody holds the cache.
+pub(super) async fn refresh(shared: Weak<Shared>) {
+    loop {
+        let Some(cache) = shared.upgrade() else { return };
+        let wait = cache.until_refresh();
+        if wait.is_zero() {
+            let mut flight = cache.join_scheduled();
+            drop(cache);
+            super::ended(&mut flight).await;
+        } else {
+            drop(cache);
+            tokio::time::sleep(wait.min(LONGEST_SLEEP)).await;
+        }
+    }
+}

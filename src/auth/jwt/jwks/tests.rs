@@ -1,0 +1,50 @@
+//! Over HTTP on the loopback interface, and with sources that misbehave.
+#![cfg(all(feature = "jwks", any(feature = "aws-lc", feature = "rust-crypto")))]
+
+mod misbehaving;
+mod over_http;
+
+use super::*;
+use crate::{
+    auth::jwt::{Checked, Issuer, JwtVerifier},
+    identity::Principal,
+    rejection::{Rejection, RejectionKind},
+    testing::TestIssuer,
+    time::ManualClock,
+};
+
+const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
+const URL: &str = "https://issuer.test";
+const AUDIENCE: &str = "https://api.test";
+
+fn issuer() -> TestIssuer {
+    TestIssuer::new(URL).clock(ManualClock::at(NOW))
+}
+
+fn at_url(url: &str, clock: &ManualClock) -> JwtVerifier {
+    Issuer::new(URL).audience(AUDIENCE).jwks_url(url).clock(Arc::new(clock.clone())).build().unwrap()
+}
+
+fn from_source(source: &Arc<impl KeySource>, clock: &ManualClock) -> JwtVerifier {
+    let source: Arc<dyn KeySource> = source.clone();
+    Issuer::new(URL).audience(AUDIENCE).key_source(source).clock(Arc::new(clock.clone())).build().unwrap()
+}
+
+async fn verify_at(verifier: &JwtVerifier, token: &str, now: Timestamp) -> Result<Principal, Rejection> {
+    match verifier.verify(token, now) {
+        Checked::Ready(result) => result,
+        Checked::Wait(result) => result.await,
+    }
+}
+
+async fn verdict(verifier: &JwtVerifier, token: &str) -> Result<(), RejectionKind> {
+    verify_at(verifier, token, NOW).await.map(|_| ()).map_err(|rejection| rejection.kind())
+}
+
+/// What is said without waiting; `None` if it would wait.
+fn at_once(verifier: &JwtVerifier, token: &str) -> Option<Result<(), RejectionKind>> {
+    match verifier.verify(token, NOW) {
+        Checked::Ready(result) => Some(result.map(|_| ()).map_err(|rejection| rejection.kind())),
+        Checked::Wait(_) => None,
+    }
+}

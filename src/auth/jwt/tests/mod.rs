@@ -1,0 +1,65 @@
+//! What a token must be to be accepted, and each way not to be.
+#![cfg(any(feature = "aws-lc", feature = "rust-crypto"))]
+
+mod accepted;
+mod claims;
+mod configuration;
+mod fuzz;
+mod header;
+mod keys;
+mod oracle;
+
+use std::sync::Arc;
+
+use super::*;
+use crate::{
+    identity::Principal,
+    rejection::{Rejection, RejectionKind},
+    secret::{Secret, SecretSet},
+    testing::{TestIssuer, TestToken},
+    time::{ManualClock, Timestamp},
+};
+
+const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
+const URL: &str = "https://issuer.test";
+const AUDIENCE: &str = "https://api.test";
+
+fn issuer() -> TestIssuer {
+    issuer_with(Algorithm::Es256)
+}
+
+fn issuer_with(algorithm: Algorithm) -> TestIssuer {
+    TestIssuer::with_algorithm(URL, algorithm).clock(ManualClock::at(NOW))
+}
+
+/// RSA keys take long to make: one for all tests of this process.
+fn rsa_issuer() -> &'static TestIssuer {
+    static ISSUER: std::sync::OnceLock<TestIssuer> = std::sync::OnceLock::new();
+    ISSUER.get_or_init(|| issuer_with(Algorithm::Rs256))
+}
+
+fn at_once(verifier: &JwtVerifier, token: &str, now: Timestamp) -> Result<Principal, Rejection> {
+    match verifier.verify(token, now) {
+        Checked::Ready(result) => result,
+        Checked::Wait(_) => panic!("static keys never wait"),
+    }
+}
+
+fn verdict(verifier: &JwtVerifier, token: &str) -> Result<Principal, RejectionKind> {
+    at_once(verifier, token, NOW).map_err(|rejection| rejection.kind())
+}
+
+/// The kind and the fault, which only the log sees.
+#[track_caller]
+fn refused(verifier: &JwtVerifier, token: &str) -> (RejectionKind, String) {
+    let rejection = at_once(verifier, token, NOW).expect_err("the token must be refused");
+    let fault = rejection.source().expect("a fault").to_string();
+    assert_eq!(rejection.detail(), rejection.kind().detail(), "the client learns only the kind");
+    (rejection.kind(), fault)
+}
+
+#[track_caller]
+fn refuses(verifier: &JwtVerifier, token: TestToken, kind: RejectionKind) {
+    let shown = format!("{token:?}");
+    assert_eq!(refused(verifier, &token.sign()).0, kind, "{shown}");
+}

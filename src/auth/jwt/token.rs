@@ -1,0 +1,88 @@
+//! The compact serialisation (RFC 7515 §3.1, §7.1): three parts of strict base64url.
+
+use base64ct::{Base64UrlUnpadded, Encoding as _};
+
+use super::fault::Fault;
+
+/// Longer tokens do not fit the header limits of common servers anyway.
+pub(crate) const MAX_TOKEN: usize = 8 * 1024;
+/// The signature of an RSA key of 8192 bits.
+const MAX_SIGNATURE: usize = 1024;
+
+/// A token, split but not yet decoded.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Token<'a> {
+    pub(crate) header: &'a str,
+    pub(crate) payload: &'a str,
+    pub(crate) signature: &'a str,
+    /// What was signed: the first two parts with the dot between them.
+    pub(crate) signed: &'a str,
+}
+
+impl<'a> Token<'a> {
+    /// Exactly three parts, of which only the payload's content is left to be looked at later. An
+    /// empty signature (an unsecured JWS, RFC 7515 §A.5) is let through so that its `alg` is judged.
+    pub(crate) fn split(text: &'a str) -> Result<Self, Fault> {
+        if text.len() > MAX_TOKEN {
+            return Err(Fault::TooLong);
+        }
+        let (signed, signature) = text.rsplit_once('.').ok_or(Fault::Parts)?;
+        let (header, payload) = signed.split_once('.').ok_or(Fault::Parts)?;
+        if header.is_empty() || payload.contains('.') {
+            return Err(Fault::Parts);
+        }
+        Ok(Self { header, payload, signature, signed })
+    }
+}
+
+/// A decoded signature, on the stack.
+#[derive(Debug)]
+pub(crate) struct Signature {
+    buffer: [u8; MAX_SIGNATURE],
+    len: usize,
+}
+
+impl Signature {
+    pub(crate) fn decode(text: &str) -> Result<Self, Fault> {
+        let mut buffer = [0; MAX_SIGNATURE];
+        let len = Base64UrlUnpadded::decode(text, &mut buffer).map_err(|_| Fault::Base64)?.len();
+        Ok(Self { buffer, len })
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        self.buffer.get(..self.len).unwrap_or_default()
+    }
+}
+
+/// No padding, no other alphabet, no white space, no bits left over at the end (RFC 4648 §3.5):
+/// otherwise one token had many spellings.
+pub(crate) fn decode(text: &str) -> Result<Vec<u8>, Fault> {
+    Base64UrlUnpadded::decode_vec(text).map_err(|_| Fault::Base64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exactly_three_parts_rfc7515_7_1() {
+        for text in ["", ".", "..", "a", "a.b", "a.b.c.d", "a.b.c.d.e", ".b.c"] {
+            assert_eq!(Token::split(text).unwrap_err(), Fault::Parts, "{text:?}");
+        }
+        let token = Token::split("a.b.c").unwrap();
+        assert_eq!((token.header, token.payload, token.signature, token.signed), ("a", "b", "c", "a.b"));
+        assert_eq!(Token::split(&format!("a.b.{}", "c".repeat(MAX_TOKEN))).unwrap_err(), Fault::TooLong);
+    }
+
+    #[test]
+    fn base64url_is_strict_rfc7515_2() {
+        assert_eq!(decode("AQ").unwrap(), [1]);
+        // Padding, trailing bits, standard alphabet, white space, a length of 1 modulo 4, not ASCII.
+        for text in ["AQ==", "AR", "AQI+", "AQI/", "A Q", "AQ\n", "A", "AQIDB", "é"] {
+            assert_eq!(decode(text).unwrap_err(), Fault::Base64, "{text:?}");
+            assert_eq!(Signature::decode(text).unwrap_err(), Fault::Base64, "{text:?}");
+        }
+        assert_eq!(Signature::decode(&"A".repeat(2_000)).unwrap_err(), Fault::Base64);
+        assert_eq!(Signature::decode("AQID").unwrap().as_bytes(), [1, 2, 3]);
+    }
+}
