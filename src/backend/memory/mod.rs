@@ -24,8 +24,21 @@ struct Inner {
 }
 
 impl MemoryStore {
+    /// How many keys' rate-limit states are held by default: 65,536 slots of 80 bytes, 5 MiB when
+    /// all are in use, in regions that are made as they are first met.
+    pub const RATE_SLOTS: usize = 65_536;
+
     /// An empty store with the default capacities.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// An empty store with room for the rate-limit states of that many keys, rounded up to a power
+    /// of two of at least 128 (and at most 2^31): about one and a half times as many keys as are
+    /// active at once in the longest time that a bucket takes to fill. A key whose limit is not
+    /// touched needs no slot.
+    pub fn with_rate_slots(slots: usize) -> Self {
+        let rates = rates::Rates::with_slots(slots);
+        Self { inner: Arc::new(Inner { rates, ..Inner::default() }) }
     }
 }

@@ -1,0 +1,152 @@
+//! Sixteen buckets of eight slots behind one lock.
+
+use crate::{
+    rate_limit::{Decision, State},
+    time::Timestamp,
+};
+
+/// The keyed hash of a bucket's identity. Two keys share one with a chance of 2^-128.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Identity(pub(super) u128);
+
+impl Identity {
+    pub(super) fn region(self) -> u32 {
+        u32::try_from(self.0 & 0xffff_ffff).unwrap_or(0)
+    }
+
+    /// The two buckets in which it may be.
+    fn buckets(self) -> [usize; 2] {
+        let bits = |shift: u32| usize::try_from((self.0 >> shift) & 0xffff_ffff).unwrap_or(0) % Region::BUCKETS;
+        [bits(32), bits(64)]
+    }
+}
+
+/// One state, and whose it is.
+#[derive(Debug)]
+pub(super) struct Slot {
+    identity: Identity,
+    state: State,
+    /// When the state was written.
+    since: Timestamp,
+    /// From when on the state says nothing.
+    expires: Timestamp,
+    /// How much of the limit was used at `since`, in parts of [`WHOLE`].
+    used: u32,
+}
+
+const WHOLE: u32 = u32::MAX;
+
+impl Slot {
+    pub(super) fn new(
+        identity: Identity,
+        state: State,
+        since: Timestamp,
+        expires: Timestamp,
+        decision: &Decision,
+    ) -> Self {
+        let used = u128::from(decision.limit.saturating_sub(decision.remaining)).saturating_mul(WHOLE.into());
+        let used = used.checked_div(decision.limit.into()).unwrap_or(0);
+        Self { identity, state, since, expires, used: u32::try_from(used).unwrap_or(WHOLE) }
+    }
+
+    fn is_live(&self, now: Timestamp) -> bool {
+        self.expires > now
+    }
+
+    /// What is lost with it: the share of its limit that is used, which falls to nothing until it
+    /// expires. Limits of a second and of an hour are compared alike; of two equal ones, the one
+    /// that lasts longer is worth more.
+    fn debt(&self, now: Timestamp) -> (u128, Timestamp) {
+        let micros = |later: Timestamp, earlier: Timestamp| later.as_micros().saturating_sub(earlier.as_micros());
+        let left = u128::from(micros(self.expires, now)).saturating_mul(self.used.into());
+        (left.checked_div(micros(self.expires, self.since).into()).unwrap_or(0), self.expires)
+    }
+}
+
+/// Bucket and slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    bucket: usize,
+    slot: usize,
+}
+
+#[derive(Debug)]
+pub(super) struct Region {
+    buckets: [[Option<Slot>; Region::WAYS]; Region::BUCKETS],
+}
+
+impl Default for Region {
+    fn default() -> Self {
+        Self { buckets: [const { [const { None }; Self::WAYS] }; Self::BUCKETS] }
+    }
+}
+
+impl Region {
+    const BUCKETS: usize = 16;
+    const WAYS: usize = 8;
+    pub(super) const SLOTS: usize = Self::BUCKETS * Self::WAYS;
+
+    /// Where the live state of a key is.
+    pub(super) fn find(&self, identity: Identity, now: Timestamp) -> Option<Place> {
+        self.places(identity).find_map(|(place, slot)| {
+            let slot = slot.as_ref()?;
+            (slot.identity == identity && slot.is_live(now)).then_some(place)
+        })
+    }
+
+    pub(super) fn state(&self, place: Place) -> Option<&State> {
+        Some(&self.buckets.get(place.bucket)?.get(place.slot)?.as_ref()?.state)
+    }
+
+    /// Forgets a key.
+    pub(super) fn clear(&mut self, identity: Identity, now: Timestamp) {
+        if let Some(place) = self.find(identity, now) {
+            self.set(place, None);
+        }
+    }
+
+    /// Writes where the key was found, else where there is room, else over the smallest debt.
+    pub(super) fn put(&mut self, slot: Slot, found: Option<Place>, now: Timestamp) {
+        // Another charge of the batch may have taken the place since.
+        let held = found.filter(|place| self.find(slot.identity, now) == Some(*place));
+        if let Some(place) = held.or_else(|| self.room(slot.identity, now)) {
+            self.set(place, Some(slot));
+        }
+    }
+
+    fn set(&mut self, place: Place, slot: Option<Slot>) {
+        if let Some(held) = self.buckets.get_mut(place.bucket).and_then(|bucket| bucket.get_mut(place.slot)) {
+            *held = slot;
+        }
+    }
+
+    fn room(&self, identity: Identity, now: Timestamp) -> Option<Place> {
+        let emptier = identity.buckets().into_iter().min_by_key(|bucket| self.live(*bucket, now))?;
+        let free = self
+            .places(identity)
+            .find(|(place, slot)| place.bucket == emptier && !slot.as_ref().is_some_and(|slot| slot.is_live(now)));
+        let smallest = || {
+            self.places(identity)
+                .filter_map(|(place, slot)| Some((place, slot.as_ref()?.debt(now))))
+                .min_by_key(|(_, debt)| *debt)
+                .map(|(place, _)| place)
+        };
+        free.map(|(place, _)| place).or_else(smallest)
+    }
+
+    fn live(&self, bucket: usize, now: Timestamp) -> usize {
+        self.buckets.get(bucket).map_or(0, |slots| slots.iter().flatten().filter(|slot| slot.is_live(now)).count())
+    }
+
+    fn places(&self, identity: Identity) -> impl Iterator<Item = (Place, &Option<Slot>)> {
+        identity.buckets().into_iter().flat_map(move |bucket| {
+            let slots = self.buckets.get(bucket).into_iter().flatten().enumerate();
+            slots.map(move |(slot, held)| (Place { bucket, slot }, held))
+        })
+    }
+
+    #[cfg(test)]
+    pub(super) fn in_use(&self) -> usize {
+        self.buckets.iter().flatten().flatten().count()
+    }
+}

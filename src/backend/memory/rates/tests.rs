@@ -1,0 +1,256 @@
+use std::{mem::size_of, time::Duration};
+
+use super::{region::Slot, *};
+use crate::{
+    rate_limit::{Algorithm, Charge, ChargeKey, FixedWindow, KeyPart, Op, Rate, State, TokenBucket},
+    time::Timestamp,
+};
+
+const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
+
+fn after(secs: u64) -> Timestamp {
+    NOW.saturating_add(Duration::from_secs(secs))
+}
+
+fn bucket(rate: Rate) -> TokenBucket {
+    TokenBucket::new(rate).unwrap()
+}
+
+fn key<'a>(rule: &'a str, bytes: &'a [u8]) -> ChargeKey<'a> {
+    ChargeKey::new(rule).with(KeyPart::Bytes(bytes)).unwrap()
+}
+
+fn ask(store: &MemoryStore, now: Timestamp, charges: &[(ChargeKey<'_>, &dyn Algorithm, Op)]) -> Verdicts {
+    let mut batch = Batch::new(now);
+    for (key, algorithm, op) in charges {
+        batch.push(Charge::new(*key, *algorithm, *op)).unwrap();
+    }
+    store.try_now(&batch).unwrap().unwrap()
+}
+
+fn take(store: &MemoryStore, now: Timestamp, bytes: &[u8], algorithm: &dyn Algorithm) -> bool {
+    ask(store, now, &[(key("r", bytes), algorithm, Op::Take(1))]).allowed()
+}
+
+fn remaining(store: &MemoryStore, now: Timestamp, key: ChargeKey<'_>, algorithm: &dyn Algorithm) -> u64 {
+    ask(store, now, &[(key, algorithm, Op::Peek)]).get(0).unwrap().remaining
+}
+
+fn slots_in_use(store: &MemoryStore) -> usize {
+    let regions = &store.inner.rates.regions;
+    regions.iter().map(|region| region.lock().unwrap().in_use()).sum()
+}
+
+#[test]
+fn a_slot_takes_80_bytes() {
+    assert_eq!(size_of::<Option<Slot>>(), 80);
+    assert_eq!(size_of::<State>(), 40);
+}
+
+#[test]
+fn of_64_threads_exactly_the_limit_passes() {
+    let (store, window) = (MemoryStore::new(), bucket(Rate::per_hour(1_000)));
+    let passed: usize = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..64)
+            .map(|_| scope.spawn(|| (0..50).filter(|_| take(&store, NOW, b"hot", &window)).count()))
+            .collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+    });
+    assert_eq!(passed, 1_000);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_64_tasks_exactly_the_limit_passes() {
+    let store = MemoryStore::new();
+    let tasks: Vec<_> = (0..64)
+        .map(|_| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                let (bucket, mut passed) = (bucket(Rate::per_hour(100)), 0);
+                for _ in 0..20 {
+                    let mut batch = Batch::new(NOW);
+                    batch.push(Charge::new(key("r", b"hot"), &bucket, Op::Take(1))).unwrap();
+                    passed += usize::from(RateLimitStore::apply(&store, &batch).await.unwrap().allowed());
+                    tokio::task::yield_now().await;
+                }
+                passed
+            })
+        })
+        .collect();
+    let mut passed = 0;
+    for task in tasks {
+        passed += task.await.unwrap();
+    }
+    assert_eq!(passed, 100);
+}
+
+/// Threads take the same two limits in both orders: none waits for ever, and what one limit was
+/// charged, the other was.
+#[test]
+fn batches_are_all_or_nothing_under_contention() {
+    let store = MemoryStore::with_rate_slots(4_096);
+    let (wide, narrow) = (bucket(Rate::per_hour(1_000)), bucket(Rate::per_hour(300)));
+    let passed: usize = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..8)
+            .map(|thread| {
+                let (store, wide, narrow) = (&store, &wide, &narrow);
+                scope.spawn(move || {
+                    let mut charges: [(ChargeKey<'_>, &dyn Algorithm, Op); 2] =
+                        [(key("wide", b"k"), wide, Op::Take(1)), (key("narrow", b"k"), narrow, Op::Take(1))];
+                    if thread % 2 == 0 {
+                        charges.reverse();
+                    }
+                    (0..100).filter(|_| ask(store, NOW, &charges).allowed()).count()
+                })
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+    });
+    assert_eq!(passed, 300);
+    assert_eq!(remaining(&store, NOW, key("wide", b"k"), &wide), 700);
+    assert_eq!(remaining(&store, NOW, key("narrow", b"k"), &narrow), 0);
+}
+
+#[test]
+fn a_refused_batch_shows_every_limit_as_it_stands() {
+    let (store, wide, narrow) = (MemoryStore::new(), bucket(Rate::per_hour(10)), bucket(Rate::per_hour(1)));
+    let charges: [(ChargeKey<'_>, &dyn Algorithm, Op); 2] =
+        [(key("wide", b"k"), &wide, Op::Take(1)), (key("narrow", b"k"), &narrow, Op::Take(1))];
+    assert!(ask(&store, NOW, &charges).allowed());
+    let refused = ask(&store, NOW, &charges);
+    let seen: Vec<_> = refused.decisions().map(|decision| (decision.allowed, decision.remaining)).collect();
+    assert_eq!(seen, [(true, 9), (false, 0)]);
+}
+
+#[test]
+fn keys_of_any_bytes_are_kept_apart() {
+    let (store, once) = (MemoryStore::new(), bucket(Rate::per_hour(1)));
+    let long = vec![0xff_u8; 4_096];
+    let longer = vec![0xff_u8; 4_097];
+    let keys: [&[u8]; 7] = [b"", b"\0", b"\0\0", b"a", b"a\0", &long, &longer];
+    for bytes in keys {
+        assert!(take(&store, NOW, bytes, &once), "{}", bytes.len());
+    }
+    for bytes in keys {
+        assert!(!take(&store, NOW, bytes, &once), "{}", bytes.len());
+    }
+    assert!(ask(&store, NOW, &[(key("other", b"a"), &once, Op::Take(1))]).allowed());
+}
+
+#[test]
+fn an_expired_state_is_a_free_slot() {
+    let (store, once) = (MemoryStore::with_rate_slots(1), bucket(Rate::per_second(1)));
+    for second in 0..50 {
+        for index in 0..100_u32 {
+            assert!(take(&store, after(second), &index.to_be_bytes(), &once));
+        }
+    }
+    assert!(slots_in_use(&store) <= Region::SLOTS);
+}
+
+#[test]
+fn a_full_bucket_leaves_no_state() {
+    let (store, rate) = (MemoryStore::new(), bucket(Rate::per_second(5)));
+    assert!(take(&store, NOW, b"k", &rate));
+    assert_eq!(slots_in_use(&store), 1);
+    ask(&store, NOW, &[(key("r", b"k"), &rate, Op::Give(1))]);
+    assert_eq!(slots_in_use(&store), 0);
+    ask(&store, NOW, &[(key("r", b"k"), &rate, Op::Force(5))]);
+    ask(&store, NOW, &[(key("r", b"k"), &rate, Op::Reset)]);
+    assert_eq!(slots_in_use(&store), 0);
+}
+
+/// An attacker with 10^5 addresses against a small table, for each algorithm: whoever was over his
+/// limit before is refused throughout, and the table does not grow.
+#[test]
+fn spraying_keys_frees_nobody() {
+    let rate = Rate::per_hour(5);
+    let (bucket, window) = (bucket(rate), FixedWindow::new(rate).unwrap());
+    for algorithm in [&bucket as &dyn Algorithm, &window] {
+        let store = MemoryStore::with_rate_slots(1_024);
+        let victims: Vec<[u8; 5]> = (0..20_u8).map(|index| [index; 5]).collect();
+        for victim in &victims {
+            while take(&store, NOW, victim, algorithm) {}
+        }
+        for spray in 0..100_000_u32 {
+            take(&store, NOW, &spray.to_be_bytes(), algorithm);
+            if spray % 1_000 == 0 {
+                for victim in &victims {
+                    assert!(!take(&store, NOW, victim, algorithm), "freed after {spray} keys by {algorithm:?}");
+                }
+            }
+        }
+        assert!(slots_in_use(&store) <= 1_024);
+        assert_eq!(store.inner.rates.regions.len(), 8);
+    }
+}
+
+/// A limit of a second that is used up is worth less than one of an hour that is.
+#[test]
+fn of_equal_shares_the_one_that_lasts_is_kept() {
+    let (store, hour) = (MemoryStore::with_rate_slots(1), bucket(Rate::per_hour(1)));
+    let second = bucket(Rate::per_second(1));
+    assert!(take(&store, NOW, b"victim", &hour));
+    for spray in 0..10_000_u32 {
+        take(&store, NOW, &spray.to_be_bytes(), &second);
+    }
+    assert!(!take(&store, NOW, b"victim", &hour));
+}
+
+#[test]
+fn a_clock_that_jumps_costs_one_bucket_at_most() {
+    let (store, rate) = (MemoryStore::new(), bucket(Rate::per_second(2)));
+    assert!(take(&store, after(7_200), b"k", &rate));
+    // Two hours back: refused for half a second, and no longer.
+    assert!(!take(&store, NOW, b"k", &rate));
+    assert!(take(&store, NOW.saturating_add(Duration::from_millis(500)), b"k", &rate));
+    // A year on: as good as new.
+    assert_eq!(remaining(&store, after(31_536_000), key("r", b"k"), &rate), 2);
+    assert!(take(&store, Timestamp::MAX, b"k", &rate) && take(&store, Timestamp::EPOCH, b"k", &rate));
+}
+
+#[test]
+fn states_of_many_words_are_held() {
+    /// Remembers every charge.
+    #[derive(Debug)]
+    struct Log;
+    impl Algorithm for Log {
+        fn id(&self) -> crate::rate_limit::AlgorithmId {
+            crate::rate_limit::AlgorithmId::new("test.log", 1, &[])
+        }
+        fn step(&self, state: Option<&State>, now: Timestamp, _: Op) -> crate::rate_limit::Step {
+            let mut words = state.map(State::words).unwrap_or_default().to_vec();
+            words.push(now.as_micros());
+            let count = u64::try_from(words.len()).unwrap();
+            crate::rate_limit::Step::set(crate::rate_limit::Decision::passed(100, 100 - count), words.into())
+        }
+        fn expires_after(&self, _: &State, _: Timestamp) -> Duration {
+            Duration::from_secs(60)
+        }
+    }
+    let store = MemoryStore::new();
+    for expected in (90..100).rev() {
+        let verdicts = ask(&store, NOW, &[(key("r", b"k"), &Log, Op::Take(1))]);
+        assert_eq!(verdicts.get(0).unwrap().remaining, expected);
+    }
+}
+
+#[test]
+fn capacities_are_rounded_to_powers_of_two() {
+    for (asked, mask) in [(0, 0), (1, 0), (128, 0), (129, 1), (65_536, 511), (70_000, 1_023), (usize::MAX, (1 << 24) - 1)] {
+        assert_eq!(Rates::with_slots(asked).mask, mask, "{asked}");
+    }
+}
+
+#[test]
+fn eight_charges_of_one_batch_are_kept_apart() {
+    for slots in [1, 65_536] {
+        let (store, rate) = (MemoryStore::with_rate_slots(slots), bucket(Rate::per_hour(2)));
+        let names: Vec<[u8; 1]> = (0..8_u8).map(|index| [index]).collect();
+        let charges: Vec<(ChargeKey<'_>, &dyn Algorithm, Op)> =
+            names.iter().map(|name| (key("r", name), &rate as &dyn Algorithm, Op::Take(1))).collect();
+        assert!(ask(&store, NOW, &charges).allowed() && ask(&store, NOW, &charges).allowed());
+        let third = ask(&store, NOW, &charges);
+        assert!(third.decisions().all(|decision| !decision.allowed) && third.len() == 8);
+    }
+}

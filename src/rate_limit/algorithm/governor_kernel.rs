@@ -1,0 +1,133 @@
+//! governor's own arithmetic as a pure step.
+//!
+//! governor decides on a state that its `StateStore` hands it. Here that state is one cell which
+//! lives as long as the call, on a clock that stands at zero: what a key owes *is* its theoretical
+//! arrival time. So governor never sees an absolute time, and its unchecked additions cannot wrap.
+
+use std::{cell::Cell, num::NonZeroU32, time::Duration};
+
+use governor::{
+    Quota, RateLimiter,
+    clock::Clock,
+    middleware::NoOpMiddleware,
+    nanos::Nanos,
+    state::{NotKeyed, StateStore},
+};
+
+use super::kernel::{Kernel, Owed};
+use crate::{rate_limit::State, time::Timestamp};
+
+/// Sums of a debt and a charge must stay below 2^63 nanoseconds.
+const DOMAIN_NANOS: u128 = 1 << 62;
+
+/// Debts are whole microseconds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct GovernorKernel {
+    quota: Quota,
+    /// Microseconds for one unit.
+    unit: u64,
+    /// What a key owes whose bucket is empty.
+    empty: u64,
+    /// The most that a key can owe.
+    most: u64,
+}
+
+impl GovernorKernel {
+    /// `None` outside the domain where governor is exact and does not wrap: a unit takes a whole
+    /// number of microseconds, all that a key can owe less than 2^62 ns, a charge fits 32 bits.
+    pub(super) fn new(period_nanos: u64, refill: u64, capacity: u64, overdraft: u64) -> Option<Self> {
+        let divisor = refill.checked_mul(1_000)?;
+        if divisor == 0 || period_nanos.checked_rem(divisor)? != 0 {
+            return None;
+        }
+        let unit = period_nanos.checked_div(divisor)?;
+        let most = u128::from(unit).checked_mul(u128::from(capacity.checked_add(overdraft)?))?;
+        if unit == 0 || most.checked_mul(1_000)? >= DOMAIN_NANOS {
+            return None;
+        }
+        let burst = NonZeroU32::new(u32::try_from(capacity).ok()?)?;
+        let quota = Quota::with_period(Duration::from_micros(unit))?.allow_burst(burst);
+        Some(Self { quota, unit, empty: unit.checked_mul(capacity)?, most: u64::try_from(most).ok()? })
+    }
+}
+
+impl Kernel for GovernorKernel {
+    type Debt = u64;
+
+    fn owed(&self, state: Option<&State>, now: Timestamp) -> Owed<u64> {
+        let Some(state) = state else { return Owed { debt: 0, cut: false } };
+        // A second word is a fraction of a microsecond, left by the exact kernel of an older limit.
+        let fraction = u64::from(state.word(1).is_some_and(|fraction| fraction > 0));
+        let full_at = state.word(0).unwrap_or(0).saturating_add(fraction);
+        let debt = full_at.saturating_sub(now.as_micros());
+        Owed { debt: debt.min(self.most), cut: debt > self.most }
+    }
+
+    fn state(&self, debt: u64, now: Timestamp) -> State {
+        now.as_micros().saturating_add(debt).into()
+    }
+
+    fn take(&self, debt: u64, cost: u64) -> Result<u64, Duration> {
+        let slot = Slot(Cell::new(Nanos::new(debt.saturating_mul(1_000))));
+        let limiter: RateLimiter<_, _, _, NoOpMiddleware<Nanos>> = RateLimiter::new(self.quota, &slot, Zero);
+        // The caller has compared the cost with the capacity, which fits 32 bits.
+        let Some(cost) = u32::try_from(cost).ok().and_then(NonZeroU32::new) else { return Err(Duration::MAX) };
+        match limiter.check_n(cost) {
+            Ok(Ok(())) => Ok(slot.0.get().as_u64() / 1_000),
+            Ok(Err(not_until)) => Err(not_until.wait_time_from(Nanos::new(0))),
+            Err(_) => Err(Duration::MAX),
+        }
+    }
+
+    fn force(&self, debt: u64, cost: u64) -> u64 {
+        debt.saturating_add(self.unit.saturating_mul(cost)).min(self.most)
+    }
+
+    fn give(&self, debt: u64, units: u64) -> u64 {
+        debt.saturating_sub(self.unit.saturating_mul(units))
+    }
+
+    fn remaining(&self, debt: u64) -> u64 {
+        self.empty.saturating_sub(debt).checked_div(self.unit).unwrap_or(0)
+    }
+
+    fn next_after(&self, debt: u64) -> Duration {
+        if debt == 0 {
+            return Duration::ZERO;
+        }
+        let more = self.remaining(debt).saturating_add(1).saturating_mul(self.unit);
+        Duration::from_micros(debt.saturating_add(more).saturating_sub(self.empty))
+    }
+
+    fn full_after(&self, debt: u64) -> Duration {
+        Duration::from_micros(debt)
+    }
+}
+
+/// The state store of one call.
+struct Slot(Cell<Nanos>);
+
+impl StateStore for &Slot {
+    type Key = NotKeyed;
+
+    fn measure_and_replace<T, F, E>(&self, _: &NotKeyed, decide: F) -> Result<T, E>
+    where
+        F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
+    {
+        let (outcome, arrival) = decide(Some(self.0.get()))?;
+        self.0.set(arrival);
+        Ok(outcome)
+    }
+}
+
+/// A clock that stands.
+#[derive(Clone, Copy, Debug)]
+struct Zero;
+
+impl Clock for Zero {
+    type Instant = Nanos;
+
+    fn now(&self) -> Nanos {
+        Nanos::new(0)
+    }
+}

@@ -1,0 +1,144 @@
+use std::time::Duration;
+
+use super::State;
+
+/// What is asked of a limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Op {
+    /// Charge that many units if they are available, else nothing. `Take(0)` always passes.
+    Take(u64),
+    /// Charge nothing; say where the key stands, and whether `Take(1)` would pass.
+    ///
+    /// An algorithm treats an operation that it does not know as this one.
+    Peek,
+    /// Give units back, at most to the full limit. Always passes.
+    Give(u64),
+    /// Charge units whether they are available or not, down to what the algorithm lets a key owe.
+    /// Always passes.
+    Force(u64),
+    /// Forget the key. Always passes.
+    Reset,
+}
+
+/// Where a key stands after a step. Durations count from the step's `now`, rounded up to a
+/// microsecond.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Decision {
+    /// Whether the operation passed.
+    pub allowed: bool,
+    /// How many units the limit allows at once.
+    pub limit: u64,
+    /// The largest `n` for which `Take(n)` would pass now.
+    pub remaining: u64,
+    /// How long until another unit is available; zero if all are.
+    pub next_after: Duration,
+    /// How long until all units are available.
+    pub full_after: Duration,
+    /// How long until the refused operation would pass, if nobody else charges: after exactly this
+    /// time it does, a microsecond earlier it does not. `None` if it passed, or never will.
+    pub retry_after: Option<Duration>,
+}
+
+impl Decision {
+    /// It passed, and so many units remain.
+    pub const fn passed(limit: u64, remaining: u64) -> Self {
+        Self {
+            allowed: true,
+            limit,
+            remaining,
+            next_after: Duration::ZERO,
+            full_after: Duration::ZERO,
+            retry_after: None,
+        }
+    }
+
+    /// It did not pass, and will after `retry_after`.
+    pub const fn refused(limit: u64, remaining: u64, retry_after: Duration) -> Self {
+        Self { allowed: false, retry_after: Some(retry_after), ..Self::passed(limit, remaining) }
+    }
+
+    /// It asks for more than there ever is.
+    pub const fn never(limit: u64, remaining: u64) -> Self {
+        Self { allowed: false, ..Self::passed(limit, remaining) }
+    }
+
+    /// With the time until another unit is available.
+    #[must_use]
+    pub const fn next_after(mut self, after: Duration) -> Self {
+        self.next_after = after;
+        self
+    }
+
+    /// With the time until all units are available.
+    #[must_use]
+    pub const fn full_after(mut self, after: Duration) -> Self {
+        self.full_after = after;
+        self
+    }
+
+    /// Whether no waiting helps: the cost exceeds the limit.
+    pub const fn is_never(&self) -> bool {
+        !self.allowed && self.retry_after.is_none()
+    }
+}
+
+/// What a step leaves behind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Write {
+    /// The state stays as it is.
+    Keep,
+    /// The state is now this one.
+    Set(State),
+    /// There is no state any more.
+    Clear,
+}
+
+/// What a step decides, and what it leaves behind.
+///
+/// A refused step usually keeps the state. It may write all the same: where a stored state lies
+/// further ahead than it can (a clock jumped), the step cuts it back, and must not do so anew at
+/// each request, or the key would stay refused until the clock has caught up. A store therefore
+/// writes what a step says even if the step, or another one of its batch, refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Where the key stands.
+    pub decision: Decision,
+    /// What is to be written.
+    pub write: Write,
+}
+
+impl Step {
+    /// Decides, and keeps the state.
+    pub const fn keep(decision: Decision) -> Self {
+        Self { decision, write: Write::Keep }
+    }
+
+    /// Decides, and stores a new state.
+    pub const fn set(decision: Decision, state: State) -> Self {
+        Self { decision, write: Write::Set(state) }
+    }
+
+    /// Decides, and forgets the state.
+    pub const fn clear(decision: Decision) -> Self {
+        Self { decision, write: Write::Clear }
+    }
+
+    /// The new state, if the step stored one.
+    pub const fn state(&self) -> Option<&State> {
+        match &self.write {
+            Write::Set(state) => Some(state),
+            Write::Keep | Write::Clear => None,
+        }
+    }
+
+    /// The state after this step, given the one before.
+    pub fn apply(self, before: Option<State>) -> Option<State> {
+        match self.write {
+            Write::Keep => before,
+            Write::Set(state) => Some(state),
+            Write::Clear => None,
+        }
+    }
+}

@@ -1,0 +1,255 @@
+use super::{Algorithm, Decision, KeyPart, Op, State, Step, Write, inline::Inline};
+use crate::{store::StoreError, time::Timestamp};
+
+/// What one limit is asked: whose bucket, how it is computed, what to do with it.
+#[derive(Clone, Copy, Debug)]
+pub struct Charge<'a> {
+    key: ChargeKey<'a>,
+    algorithm: &'a dyn Algorithm,
+    op: Op,
+}
+
+impl<'a> Charge<'a> {
+    /// A charge.
+    pub const fn new(key: ChargeKey<'a>, algorithm: &'a dyn Algorithm, op: Op) -> Self {
+        Self { key, algorithm, op }
+    }
+
+    /// Whose bucket.
+    pub const fn key(&self) -> &ChargeKey<'a> {
+        &self.key
+    }
+
+    /// How it is computed. Its name and version belong to the identity: see [`Algorithm::id`].
+    pub const fn algorithm(&self) -> &'a dyn Algorithm {
+        self.algorithm
+    }
+
+    /// What to do.
+    pub const fn op(&self) -> Op {
+        self.op
+    }
+
+    /// The algorithm's step for this charge.
+    pub fn step(&self, state: Option<&State>, now: Timestamp) -> Step {
+        self.algorithm.step(state, now, self.op)
+    }
+
+    /// The step that changes nothing, but shows where the key stands.
+    fn peek(&self, state: Option<&State>, now: Timestamp) -> Step {
+        self.algorithm.step(state, now, Op::Peek)
+    }
+
+    /// Bytes that are the same for the same bucket, and different for different ones, whatever
+    /// bytes the parts hold: what a remote store keeps the state under. Allocates; a store in
+    /// memory hashes the borrowed parts instead (`Hash`).
+    pub fn identity(&self) -> Vec<u8> {
+        let id = self.algorithm.id();
+        let mut bytes = Vec::with_capacity(96);
+        put(&mut bytes, id.name().as_bytes());
+        bytes.extend_from_slice(&id.version().to_be_bytes());
+        put(&mut bytes, self.key.rule.as_bytes());
+        self.key.parts().for_each(|part| part.write(&mut bytes));
+        bytes
+    }
+}
+
+/// The identity of a bucket: rule, key parts, and the algorithm's name and version.
+impl std::hash::Hash for Charge<'_> {
+    fn hash<H: std::hash::Hasher>(&self, hasher: &mut H) {
+        let id = self.algorithm.id();
+        id.name().hash(hasher);
+        id.version().hash(hasher);
+        self.key.hash(hasher);
+    }
+}
+
+/// Length before content, so that no two lists of parts give the same bytes.
+pub(super) fn put(bytes: &mut Vec<u8>, part: &[u8]) {
+    bytes.extend_from_slice(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+    bytes.extend_from_slice(part);
+}
+
+/// Whose bucket: the rule's name, and up to four parts borrowed from the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ChargeKey<'a> {
+    rule: &'a str,
+    parts: [Option<KeyPart<'a>>; ChargeKey::MAX_PARTS],
+}
+
+impl<'a> ChargeKey<'a> {
+    /// How many parts a key has at most.
+    pub const MAX_PARTS: usize = 4;
+
+    /// The key without parts: one bucket for all.
+    pub const fn new(rule: &'a str) -> Self {
+        Self { rule, parts: [None; ChargeKey::MAX_PARTS] }
+    }
+
+    /// With another part; `None` if there are four already.
+    #[must_use]
+    pub fn with(mut self, part: KeyPart<'a>) -> Option<Self> {
+        *self.parts.iter_mut().find(|held| held.is_none())? = Some(part);
+        Some(self)
+    }
+
+    /// The rule's name.
+    pub const fn rule(&self) -> &'a str {
+        self.rule
+    }
+
+    /// The parts, in order.
+    pub fn parts(&self) -> impl Iterator<Item = &KeyPart<'a>> {
+        self.parts.iter().map_while(Option::as_ref)
+    }
+}
+
+/// All limits that stand at one place, asked at once: all of them pass, or none is charged.
+///
+/// At most [`Batch::MAX`] charges, each of another bucket; what stands here was not allocated.
+#[derive(Clone, Debug)]
+pub struct Batch<'a> {
+    now: Timestamp,
+    charges: Inline<Charge<'a>, { Batch::MAX }>,
+}
+
+/// The steps of a batch that has not been written yet: see [`Batch::step`].
+#[derive(Clone, Debug)]
+pub struct BatchSteps {
+    /// What to tell.
+    pub verdicts: Verdicts,
+    writes: Inline<Write, { Batch::MAX }>,
+}
+
+impl BatchSteps {
+    /// What to write for the charge with that index. Never absent for a charge of the batch.
+    pub fn write(&self, index: usize) -> &Write {
+        self.writes.get(index).unwrap_or(&Write::Keep)
+    }
+
+    /// The same by value, once.
+    pub fn take_write(&mut self, index: usize) -> Write {
+        self.writes.get_mut(index).map_or(Write::Keep, |write| std::mem::replace(write, Write::Keep))
+    }
+}
+
+impl<'a> Batch<'a> {
+    /// How many charges fit.
+    pub const MAX: usize = 8;
+
+    /// No charges yet. `now` is the request's monotonic reading: a store in this process steps with
+    /// it, a remote one with its server's clock.
+    pub const fn new(now: Timestamp) -> Self {
+        Self { now, charges: Inline::new() }
+    }
+
+    /// Adds a charge.
+    ///
+    /// # Errors
+    /// The charge, if there are eight already.
+    pub fn push(&mut self, charge: Charge<'a>) -> Result<(), Charge<'a>> {
+        self.charges.push(charge)
+    }
+
+    /// When it is asked.
+    pub const fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// How many charges there are.
+    pub const fn len(&self) -> usize {
+        self.charges.len()
+    }
+
+    /// Whether there are none.
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// One of the charges.
+    pub fn get(&self, index: usize) -> Option<&Charge<'a>> {
+        self.charges.get(index)
+    }
+
+    /// The charges, in the order of the rules.
+    pub fn charges(&self) -> impl Iterator<Item = &Charge<'a>> {
+        self.charges.iter()
+    }
+
+    /// Steps every charge on the state that `load` finds for its index, all or nothing: the rule
+    /// that every store must keep. If one refuses, the others are shown as they stand, uncharged.
+    ///
+    /// The states must not change until what [`BatchSteps::write`] says has been written.
+    pub fn step<'s>(&self, now: Timestamp, load: impl Fn(usize) -> Option<&'s State>) -> BatchSteps {
+        let mut steps = BatchSteps { verdicts: Verdicts::new(), writes: Inline::new() };
+        for (index, charge) in self.charges().enumerate() {
+            let Step { decision, write } = charge.step(load(index), now);
+            // As many places as charges: neither push fails.
+            let _ = (steps.verdicts.push(decision), steps.writes.push(write));
+        }
+        if steps.verdicts.allowed() {
+            return steps;
+        }
+        let held = steps.verdicts.decisions.iter_mut().zip(steps.writes.iter_mut());
+        for ((index, charge), (decision, write)) in self.charges().enumerate().zip(held) {
+            if decision.allowed {
+                let peek = charge.peek(load(index), now);
+                *decision = Decision { allowed: true, retry_after: None, ..peek.decision };
+                *write = peek.write;
+            }
+        }
+        steps
+    }
+}
+
+/// What a store answers to a [`Batch`]: a [`Decision`] for each charge, in the same order.
+#[derive(Clone, Debug)]
+pub struct Verdicts {
+    decisions: Inline<Decision, { Batch::MAX }>,
+}
+
+impl Verdicts {
+    /// No decisions yet.
+    pub const fn new() -> Self {
+        Self { decisions: Inline::new() }
+    }
+
+    /// Adds the decision of the next charge.
+    ///
+    /// # Errors
+    /// [`StoreError::Full`] if there are eight already, as many as a batch has charges.
+    pub fn push(&mut self, decision: Decision) -> Result<(), StoreError> {
+        self.decisions.push(decision).map_err(|_| StoreError::Full)
+    }
+
+    /// Whether all passed, and so all were charged.
+    pub fn allowed(&self) -> bool {
+        self.decisions().all(|decision| decision.allowed)
+    }
+
+    /// The decision on the charge with that index.
+    pub fn get(&self, index: usize) -> Option<&Decision> {
+        self.decisions.get(index)
+    }
+
+    /// The decisions.
+    pub fn decisions(&self) -> impl Iterator<Item = &Decision> + Clone {
+        self.decisions.iter()
+    }
+
+    /// How many decisions there are.
+    pub const fn len(&self) -> usize {
+        self.decisions.len()
+    }
+
+    /// Whether there are none.
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl Default for Verdicts {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,86 @@
+use std::{fmt, sync::Arc};
+
+use super::{Batch, Verdicts};
+use crate::store::{BoxFuture, StoreError};
+
+/// Where the state of limits lives.
+///
+/// A store keeps one [`State`](super::State) for each identity ([`Charge`](super::Charge) hashes to
+/// it, [`Charge::identity`](super::Charge::identity) writes it as bytes), and runs the charges of a
+/// batch on them **atomically and all-or-nothing**: [`Batch::step`] computes it, the store makes
+/// sure that nobody writes in between. What must hold:
+///
+/// * No update is lost: of any number of concurrent charges, exactly as many pass as would one
+///   after the other.
+/// * If one charge of a batch is refused, none is charged; what the steps write is written even so.
+/// * A state may be dropped once [`Algorithm::expires_after`](super::Algorithm::expires_after) has
+///   passed. To drop one earlier frees whoever owes it: drop the smallest debt.
+/// * A store that cannot answer returns an error. The layer then answers 503, never "refused".
+///
+/// # A store of your own
+/// A map behind a lock, complete. (It grows with the keys; [`MemoryStore`] does not.)
+/// ```
+/// use std::{collections::HashMap, sync::{Mutex, PoisonError}};
+/// use portcullis::rate_limit::{Batch, RateLimitStore, State, Verdicts, Write};
+/// use portcullis::store::{BoxFuture, StoreError};
+///
+/// #[derive(Debug, Default)]
+/// struct MapStore(Mutex<HashMap<Vec<u8>, State>>);
+///
+/// impl RateLimitStore for MapStore {
+///     fn apply<'a>(&'a self, batch: &'a Batch<'a>) -> BoxFuture<'a, Result<Verdicts, StoreError>> {
+///         Box::pin(async move {
+///             let keys: Vec<_> = batch.charges().map(|charge| charge.identity()).collect();
+///             let mut states = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+///             let steps = batch.step(batch.now(), |index| states.get(&keys[index]));
+///             for (index, key) in keys.into_iter().enumerate() {
+///                 match steps.write(index) {
+///                     Write::Keep => {}
+///                     Write::Set(state) => { states.insert(key, state.clone()); }
+///                     Write::Clear => { states.remove(&key); }
+///                 }
+///             }
+///             Ok(steps.verdicts)
+///         })
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// use portcullis::rate_limit::{Charge, ChargeKey, Op, Rate, TokenBucket};
+/// use portcullis::time::Timestamp;
+///
+/// let bucket = TokenBucket::new(Rate::per_minute(2)).unwrap();
+/// let mut batch = Batch::new(Timestamp::from_secs(1_000));
+/// batch.push(Charge::new(ChargeKey::new("everybody"), &bucket, Op::Take(1))).unwrap();
+/// let store = MapStore::default();
+/// assert!(store.apply(&batch).await.unwrap().allowed());
+/// assert!(store.apply(&batch).await.unwrap().allowed());
+/// assert!(!store.apply(&batch).await.unwrap().allowed());
+/// # }
+/// ```
+///
+/// [`MemoryStore`]: crate::backend::memory::MemoryStore
+pub trait RateLimitStore: fmt::Debug + Send + Sync + 'static {
+    /// The answer, if it is known at once: then nothing is awaited and nothing boxed. `None` if
+    /// [`apply`](Self::apply) is to be asked; nothing has been charged then. Must not block.
+    fn try_now(&self, batch: &Batch<'_>) -> Option<Result<Verdicts, StoreError>> {
+        let _ = batch;
+        None
+    }
+
+    /// The answer, when it is there.
+    ///
+    /// If the future is dropped before it is ready, it is the store's to say whether the batch has
+    /// been charged; it must not have been charged in part.
+    fn apply<'a>(&'a self, batch: &'a Batch<'a>) -> BoxFuture<'a, Result<Verdicts, StoreError>>;
+}
+
+impl<S: RateLimitStore + ?Sized> RateLimitStore for Arc<S> {
+    fn try_now(&self, batch: &Batch<'_>) -> Option<Result<Verdicts, StoreError>> {
+        (**self).try_now(batch)
+    }
+
+    fn apply<'a>(&'a self, batch: &'a Batch<'a>) -> BoxFuture<'a, Result<Verdicts, StoreError>> {
+        (**self).apply(batch)
+    }
+}
