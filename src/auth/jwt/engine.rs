@@ -165,7 +165,7 @@ impl Engine {
         }
         let claims = token::decode(token.payload)?;
         let parts = Claims::parse(&claims, &self.expected.names)?.judge(&self.expected, now)?;
-        let fingerprint = fingerprint::fingerprint("jwt", signature);
+        let fingerprint = fingerprint("jwt", signature);
         Ok(Principal::new(PrincipalParts { fingerprint: Some(fingerprint), claims: Bytes::from(claims), ..parts }))
     }
 
