@@ -261,7 +261,10 @@ fn template(text: &str, issues: &mut ConfigIssues) -> Vec<Part> {
     let mut parts = Vec::new();
     let mut rest = text;
     while let Some((literal, tail)) = rest.split_once('{') {
-        let (name, tail) = tail.split_once('}').unwrap_or((tail, ""));
+        let Some((name, tail)) = tail.split_once('}') else {
+            issues.add("signed", "a brace is not closed", "write parts as {id}, {timestamp} and {body}");
+            return parts;
+        };
         if !literal.is_empty() {
             parts.push(Part::Literal(literal.to_owned().into()));
         }
@@ -284,4 +287,35 @@ fn template(text: &str, issues: &mut ConfigIssues) -> Vec<Part> {
         issues.add("signed", "a part appears twice", "use each part once");
     }
     parts
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn parts(text: &str) -> (Vec<Part>, bool) {
+        let mut issues = ConfigIssues::new();
+        let parts = template(text, &mut issues);
+        (parts, issues.is_empty())
+    }
+
+    #[test]
+    fn a_template_is_read_in_order() {
+        let literal = |text: &'static str| Part::Literal(text.into());
+        let read = vec![literal("v0:"), Part::Timestamp, literal(":"), Part::Body, literal("}")];
+        assert_eq!(parts("v0:{timestamp}:{body}}"), (read, true));
+        for bad in ["", "{body", "{}{body}", "{ body }", "{Body}", "{{body}}", "{id}{body}{id}"] {
+            assert!(!parts(bad).1, "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_setting_panics(name in "\\PC{0,8}", header in "\\PC{0,8}", signed in "[{}a-z.]{0,30}", separator: char) {
+            let format = SignatureFormat::KeyValues { separator, timestamp: None, signature: name.clone().into() };
+            let _ = Provider::custom(name, header.clone()).format(format).signed(signed).event_id_header(header).build();
+        }
+    }
 }

@@ -139,7 +139,7 @@ impl Order {
 
 impl MemoryStore {
     /// How many webhook events are held at once, in flight and completed together. Default:
-    /// 100,000 (about 20 MB when full). With that many live ones the next event is answered 503: a
+    /// 100,000 (about 14 MB when full). With that many live ones the next event is answered 503: a
     /// live one is never forgotten to make room.
     #[must_use]
     pub fn replay_capacity(self, events: NonZeroUsize) -> Self {
