@@ -73,10 +73,10 @@ pub(crate) use self::{
     problem::panicked,
 };
 pub use self::{
-    context::RequestContextLayer,
+    context::{ContextGate, RequestContextLayer},
     counters::VerdictCounts,
     future::GateFuture,
-    problem::ProblemLayer,
+    problem::{ProblemGate, ProblemLayer},
     service::{GateLayer, Gated},
 };
 pub use crate::request::Place;

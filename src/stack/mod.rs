@@ -1,1 +1,217 @@
-//! All layers in the right order.
+//! All layers by name, always nested in the right order.
+//!
+//! [`Stack`] takes the layers of this crate in whatever order they are given and nests them in the
+//! one order in which they protect each other, with tower-http's sensitive headers, catch-panic,
+//! time-out and body limits between them:
+//!
+//! | # | layer | why there |
+//! |---|---|---|
+//! | 1 | request context | all others read it: client address, request id, the one reading of the clock |
+//! | 2 | sensitive headers | before anything can log a credential |
+//! | 3 | [`AuditLayer`] | sees every refusal below, and the true duration |
+//! | 4 | [`SecurityHeadersLayer`] | on every response, preflights and refusals among them |
+//! | 5 | [`CorsSecurityLayer`] | answers preflights before they cost anything; makes refusals readable |
+//! | 6 | problem documents, catch-panic | what panics or fails below is still decorated by 4 and 5 |
+//! | 7 | time-out, body limit, body deadline | bound everything below |
+//! | 8 | [`RateLimitLayer`], by address and globally | signature checks are dearer than a counter |
+//! | 9 | [`AuthLayer`] | |
+//! | 10 | [`RateLimitLayer`], by client | needs the principal |
+//! | 11 | [`ScopeLayer`] | a forbidden call must cost no quota |
+//! | 12 | [`QuotaLayer`] | |
+//! | 13 | [`WebhookVerifyLayer`] | reads the body, so it comes last; takes 9's place on hook routes |
+//!
+//! ```
+//! use axum::{Router, body::Body, routing::get};
+//! use http::{Request, StatusCode};
+//! use portcullis::{
+//!     backend::memory::MemoryStore,
+//!     rate_limit::{Key, Rate, RateLimitLayer, Rule},
+//!     stack::Stack,
+//! };
+//! use tower::ServiceExt;
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let per_address = RateLimitLayer::builder(MemoryStore::new())
+//!     .rule(Rule::new("address", Key::ip(), Rate::per_minute(1)))
+//!     .build()?;
+//! let app = Router::new()
+//!     .route("/", get(|| async { "hello" }))
+//!     .layer(Stack::new().rate_limit_before_auth(&per_address));
+//!
+//! let ask = || Request::new(Body::empty());
+//! assert_eq!(app.clone().oneshot(ask()).await?.status(), StatusCode::OK);
+//! assert_eq!(app.oneshot(ask()).await?.status(), StatusCode::TOO_MANY_REQUESTS);
+//! # Ok(()) }
+//! ```
+//!
+//! # Cost
+//! What is not given costs nothing. Catch-panic, the body limit and their conversions are
+//! tower-http's and box the response body: `docs/stacking.md` has the measured figures.
+
+mod bounds;
+mod service;
+
+use std::time::Duration;
+
+use tower_layer::Layer;
+
+pub use self::service::StackService;
+use crate::{
+    audit::{AuditGate, AuditLayer},
+    auth::{AuthGate, AuthLayer},
+    authz::{ScopeGate, ScopeLayer},
+    cors::{CorsGate, CorsSecurityLayer},
+    gate::{ContextGate, GateLayer, RequestContextLayer},
+    headers::{SecurityHeadersGate, SecurityHeadersLayer},
+    quota::{QuotaGate, QuotaLayer},
+    rate_limit::{RateLimitGate, RateLimitLayer},
+    request::TrustedProxies,
+    time::Clock,
+    webhook::{WebhookGate, WebhookVerifyLayer},
+};
+
+/// The layers of one router. See the [module](self) for the order.
+#[derive(Clone, Debug)]
+#[must_use = "a stack does nothing until it is given to Router::layer"]
+pub struct Stack {
+    context: RequestContextLayer,
+    audit: GateLayer<AuditGate>,
+    headers: GateLayer<SecurityHeadersGate>,
+    cors: GateLayer<CorsGate>,
+    bounds: bounds::Bounds,
+    rate_before_auth: GateLayer<RateLimitGate>,
+    auth: GateLayer<AuthGate>,
+    rate: GateLayer<RateLimitGate>,
+    scope: GateLayer<ScopeGate>,
+    quota: GateLayer<QuotaGate>,
+    webhook: GateLayer<WebhookGate>,
+}
+
+impl Stack {
+    /// An empty stack: the request context, sensitive headers, problem documents and catch-panic
+    /// are always in it; bodies are limited to 1 MiB within 30 s, and handlers to 30 s.
+    pub fn new() -> Self {
+        Self {
+            context: RequestContextLayer::new(),
+            audit: GateLayer::absent(),
+            headers: GateLayer::absent(),
+            cors: GateLayer::absent(),
+            bounds: bounds::Bounds::default(),
+            rate_before_auth: GateLayer::absent(),
+            auth: GateLayer::absent(),
+            rate: GateLayer::absent(),
+            scope: GateLayer::absent(),
+            quota: GateLayer::absent(),
+            webhook: GateLayer::absent(),
+        }
+    }
+
+    /// Another clock than the machine's.
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.context = self.context.clock(clock);
+        self
+    }
+
+    /// The proxies whose word on the client's address is taken. None by default.
+    pub fn trusted_proxies(mut self, proxies: TrustedProxies) -> Self {
+        self.context = self.context.trusted_proxies(proxies);
+        self
+    }
+
+    /// Writes one record for each request.
+    pub fn audit(mut self, layer: &AuditLayer) -> Self {
+        self.audit = layer.gate_layer();
+        self
+    }
+
+    /// Sets the security headers.
+    pub fn security_headers(mut self, layer: &SecurityHeadersLayer) -> Self {
+        self.headers = layer.gate_layer();
+        self
+    }
+
+    /// Answers preflights and lets allowed origins read the responses.
+    pub fn cors(mut self, layer: &CorsSecurityLayer) -> Self {
+        self.cors = layer.gate_layer();
+        self
+    }
+
+    /// The largest request body in bytes; 1 MiB by default. A larger one is 413.
+    pub fn body_limit(mut self, bytes: usize) -> Self {
+        self.bounds.body_limit = bytes;
+        self
+    }
+
+    /// How long a request body may take to arrive, in all; 30 s by default.
+    pub fn body_deadline(mut self, limit: Duration) -> Self {
+        self.bounds.body_deadline = limit;
+        self
+    }
+
+    /// How long a handler may take to begin its response; 30 s by default. Then 504.
+    pub fn timeout(mut self, limit: Duration) -> Self {
+        self.bounds.timeout = Some(limit);
+        self
+    }
+
+    /// Lets handlers take as long as they like: for long polling.
+    pub fn without_timeout(mut self) -> Self {
+        self.bounds.timeout = None;
+        self
+    }
+
+    /// Limits by address and for all clients together, before a credential is looked at.
+    pub fn rate_limit_before_auth(mut self, layer: &RateLimitLayer) -> Self {
+        self.rate_before_auth = layer.gate_layer();
+        self
+    }
+
+    /// Finds out who calls.
+    pub fn auth(mut self, layer: &AuthLayer) -> Self {
+        self.auth = layer.gate_layer();
+        self
+    }
+
+    /// Limits by client, once it is known who calls.
+    pub fn rate_limit(mut self, layer: &RateLimitLayer) -> Self {
+        self.rate = layer.gate_layer();
+        self
+    }
+
+    /// Checks what the caller may do, for a whole router. (On single routes, give the layer to the
+    /// route.)
+    pub fn scope(mut self, layer: &ScopeLayer) -> Self {
+        self.scope = layer.gate_layer();
+        self
+    }
+
+    /// Meters the plan's allowance.
+    pub fn quota(mut self, layer: &QuotaLayer) -> Self {
+        self.quota = layer.gate_layer();
+        self
+    }
+
+    /// Verifies webhooks.
+    pub fn webhook(mut self, layer: &WebhookVerifyLayer) -> Self {
+        self.webhook = layer.gate_layer();
+        self
+    }
+
+    fn context_gate(&self) -> GateLayer<ContextGate> {
+        self.context.gate_layer()
+    }
+}
+
+impl Default for Stack {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<S> Layer<S> for Stack {
+    type Service = StackService<S>;
+
+    fn layer(&self, inner: S) -> StackService<S> {
+        StackService::new(self, inner)
+    }
+}

@@ -127,7 +127,9 @@ async fn clients_are_keys_then_principals_then_addresses() {
 
 #[tokio::test]
 async fn keys_that_a_request_lacks_do_not_limit_it() {
-    for (key, limited) in [(Key::api_key(), "key,k1,u1"), (Key::principal(), "jwt,t1,u1"), (Key::tenant(), "jwt,t1,u1,pro,acme")] {
+    for (key, limited) in
+        [(Key::api_key(), "key,k1,u1"), (Key::principal(), "jwt,t1,u1"), (Key::tenant(), "jwt,t1,u1,pro,acme")]
+    {
         let app = App::of(Rule::new("r", key.clone(), Rate::per_minute(1)));
         assert_eq!(app.burst(&Method::GET, "/", Some(limited), "203.0.113.7").await, 1, "{key:?}");
         for _ in 0..3 {
@@ -236,7 +238,8 @@ impl RateLimitStore for Remote {
 async fn a_store_that_answers_late_decides_alike() {
     let inner = crate::backend::memory::MemoryStore::new();
     let store = Arc::new(Remote { inner, fails: false, forgets: false });
-    let rule = Rule::new("login", Key::client().and(Key::endpoint()), Rate::per_minute(2)).on(Method::POST, "/auth/login");
+    let rule =
+        Rule::new("login", Key::client().and(Key::endpoint()), Rate::per_minute(2)).on(Method::POST, "/auth/login");
     let layer = RateLimitLayer::builder(store).rule(rule).build().unwrap();
     let app = App::new([layer.clone()]);
     assert_eq!(app.burst(&Method::POST, "/auth/login", Some("key,k,u"), "203.0.113.7").await, 2);

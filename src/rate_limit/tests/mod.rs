@@ -73,9 +73,8 @@ impl App {
         let mut layers: Vec<_> = layers.into_iter().collect();
         let inner = layers.pop().unwrap();
         let limited = layers.into_iter().rev().fold(routes.layer(inner), |router, layer| router.layer(layer));
-        let outer = ServiceBuilder::new()
-            .layer(RequestContextLayer::new().clock(clock.clone()))
-            .layer(GateLayer::new(Believe));
+        let outer =
+            ServiceBuilder::new().layer(RequestContextLayer::new().clock(clock.clone())).layer(GateLayer::new(Believe));
         Self { router: limited.layer(outer), clock }
     }
 

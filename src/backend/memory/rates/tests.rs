@@ -51,9 +51,8 @@ fn a_slot_takes_80_bytes() {
 fn of_64_threads_exactly_the_limit_passes() {
     let (store, window) = (MemoryStore::new(), bucket(Rate::per_hour(1_000)));
     let passed: usize = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..64)
-            .map(|_| scope.spawn(|| (0..50).filter(|_| take(&store, NOW, b"hot", &window)).count()))
-            .collect();
+        let threads: Vec<_> =
+            (0..64).map(|_| scope.spawn(|| (0..50).filter(|_| take(&store, NOW, b"hot", &window)).count())).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).sum()
     });
     assert_eq!(passed, 1_000);
@@ -237,7 +236,9 @@ fn states_of_many_words_are_held() {
 
 #[test]
 fn capacities_are_rounded_to_powers_of_two() {
-    for (asked, mask) in [(0, 0), (1, 0), (128, 0), (129, 1), (65_536, 511), (70_000, 1_023), (usize::MAX, (1 << 24) - 1)] {
+    for (asked, mask) in
+        [(0, 0), (1, 0), (128, 0), (129, 1), (65_536, 511), (70_000, 1_023), (usize::MAX, (1 << 24) - 1)]
+    {
         assert_eq!(Rates::with_slots(asked).mask, mask, "{asked}");
     }
 }

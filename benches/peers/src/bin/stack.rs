@@ -1,0 +1,183 @@
+//! One request through axum, in process: bare, behind each layer alone, behind all seven, and
+//! behind the peers that come nearest (which authenticate nobody, meter nothing, record nothing).
+//!
+//! `cargo run --release --bin stack [-- ROUNDS ITERATIONS]`
+
+use std::{convert::Infallible, hint::black_box, net::SocketAddr, time::Duration};
+
+use axum::{Router, body::Body, extract::ConnectInfo, response::Response, routing::get};
+use http::{HeaderName, HeaderValue, Request, header};
+use http_body_util::BodyExt as _;
+use portcullis::{
+    audit::{AuditBatch, AuditLayer, AuditSink},
+    auth::{
+        AuthLayer,
+        api_key::{ApiKey, ApiKeyFormat, ApiKeyRecord},
+    },
+    authz::ScopeLayer,
+    backend::memory::MemoryStore,
+    cors::CorsSecurityLayer,
+    headers::SecurityHeadersLayer,
+    quota::{Plan, QuotaLayer},
+    rate_limit::{Key, Rate, RateLimitLayer, Rule},
+    stack::Stack,
+    store::{BoxFuture, StoreError},
+};
+use portcullis_peers::{Counting, Suite};
+use tower::{Service, ServiceBuilder, ServiceExt as _};
+use tower_governor::{GovernorLayer, governor::GovernorConfigBuilder};
+use tower_http::{cors::CorsLayer, set_header::SetResponseHeaderLayer};
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// What never refuses a benchmark.
+const PLENTY: u64 = 1_000_000_000;
+const ORIGIN: &str = "https://app.example.com";
+const HEADERS: [(&str, &str); 8] = [
+    ("strict-transport-security", "max-age=31536000; includeSubDomains"),
+    ("x-content-type-options", "nosniff"),
+    ("x-frame-options", "DENY"),
+    ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+    ("referrer-policy", "no-referrer"),
+    ("permissions-policy", "geolocation=(), camera=()"),
+    ("cross-origin-resource-policy", "same-origin"),
+    ("cache-control", "no-store"),
+];
+
+#[derive(Debug)]
+struct Discard;
+
+impl AuditSink for Discard {
+    fn write(&self, batch: AuditBatch) -> BoxFuture<'_, Result<(), StoreError>> {
+        black_box(batch.len());
+        Box::pin(async { Ok(()) })
+    }
+}
+
+fn bare() -> Router {
+    Router::new().route("/orders/{id}", get(|| async { "ok" }))
+}
+
+fn requests<S>(service: S, credential: Option<(HeaderName, HeaderValue)>) -> impl FnMut(u64) + 'static
+where
+    S: Service<Request<Body>, Response = Response, Error = Infallible> + Clone + 'static,
+{
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let peer: SocketAddr = "192.0.2.7:4711".parse().expect("an address");
+    move |count| {
+        runtime.block_on(async {
+            for _ in 0..count {
+                let mut request = Request::builder()
+                    .uri("/orders/42")
+                    .header(header::ORIGIN, HeaderValue::from_static(ORIGIN))
+                    .body(Body::empty())
+                    .expect("a request");
+                if let Some((name, value)) = &credential {
+                    request.headers_mut().insert(name.clone(), value.clone());
+                }
+                request.extensions_mut().insert(ConnectInfo(peer));
+                let response = service.clone().oneshot(request).await.expect("a response");
+                assert_eq!(response.status(), 200);
+                black_box(response.into_body().collect().await.expect("a body"));
+            }
+        });
+    }
+}
+
+struct Layers {
+    audit: AuditLayer,
+    headers: SecurityHeadersLayer,
+    cors: CorsSecurityLayer,
+    auth: AuthLayer,
+    rate: RateLimitLayer,
+    scope: ScopeLayer,
+    quota: QuotaLayer,
+}
+
+fn layers(store: &MemoryStore) -> Layers {
+    let rule = Rule::new("client", Key::client(), Rate::per_second(PLENTY));
+    Layers {
+        audit: AuditLayer::builder(Discard).build().expect("audit"),
+        headers: SecurityHeadersLayer::api(),
+        cors: CorsSecurityLayer::builder().allow_origin(ORIGIN).build().expect("cors"),
+        auth: AuthLayer::builder().api_keys(store.clone()).build().expect("auth"),
+        rate: RateLimitLayer::builder(store.clone()).rule(rule).build().expect("rates"),
+        scope: ScopeLayer::all(["read:orders"]).expect("a scope"),
+        quota: QuotaLayer::builder(store.clone())
+            .plan(Plan::new("pro").unlimited())
+            .default_plan("pro")
+            .build()
+            .expect("a quota"),
+    }
+}
+
+fn peers() -> Router {
+    let mut governor = GovernorConfigBuilder::default();
+    governor.per_nanosecond(1).burst_size(1_000_000_000);
+    let header = |index: usize| {
+        let (name, value) = HEADERS[index];
+        SetResponseHeaderLayer::overriding(HeaderName::from_static(name), HeaderValue::from_static(value))
+    };
+    let cors = CorsLayer::new().allow_origin([HeaderValue::from_static(ORIGIN)]).allow_credentials(true);
+    let eight = ServiceBuilder::new()
+        .layer(header(0))
+        .layer(header(1))
+        .layer(header(2))
+        .layer(header(3))
+        .layer(header(4))
+        .layer(header(5))
+        .layer(header(6))
+        .layer(header(7));
+    let governor = GovernorLayer::new(governor.use_headers().finish().expect("a configuration"));
+    bare().layer(ServiceBuilder::new().layer(eight).layer(cors).layer(governor))
+}
+
+fn main() {
+    let mut arguments = std::env::args().skip(1).filter_map(|argument| argument.parse::<u64>().ok());
+    let rounds = arguments.next().unwrap_or(60);
+    let iterations = arguments.next().unwrap_or(2_000);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+    let _entered = runtime.enter();
+
+    let store = MemoryStore::new();
+    let record = ApiKeyRecord::builder("usr_1").plan("pro").scopes(["read:orders"]);
+    let format = ApiKeyFormat::new("bench", "live").expect("a format");
+    let key = ApiKey::issue(&format, record).expect("a key");
+    store.insert_api_key(key.record).expect("room");
+    let value = HeaderValue::from_bytes(key.secret.expose()).expect("a header value");
+    let credential = || Some((HeaderName::from_static("x-api-key"), value.clone()));
+    let parts = layers(&store);
+
+    let mut suite = Suite::default();
+    suite.case("bare router", requests(bare(), None));
+    suite.case("AuditLayer", requests(bare().layer(parts.audit.clone()), None));
+    suite.case("SecurityHeadersLayer", requests(bare().layer(parts.headers.clone()), None));
+    suite.case("CorsSecurityLayer", requests(bare().layer(parts.cors.clone()), None));
+    suite.case("AuthLayer, API key", requests(bare().layer(parts.auth.clone()), credential()));
+    suite.case("RateLimitLayer", requests(bare().layer(parts.rate.clone()), None));
+    let scoped = ServiceBuilder::new().layer(parts.auth.clone()).layer(parts.scope.clone());
+    suite.case("AuthLayer + ScopeLayer", requests(bare().layer(scoped), credential()));
+    suite.case("QuotaLayer", requests(bare().layer(parts.quota.clone()), None));
+    let seven = ServiceBuilder::new()
+        .layer(parts.audit.clone())
+        .layer(parts.headers.clone())
+        .layer(parts.cors.clone())
+        .layer(parts.auth.clone())
+        .layer(parts.rate.clone())
+        .layer(parts.scope.clone())
+        .layer(parts.quota.clone());
+    suite.case("seven layers, one ServiceBuilder", requests(bare().layer(seven), credential()));
+    let stack = Stack::new()
+        .audit(&parts.audit)
+        .security_headers(&parts.headers)
+        .cors(&parts.cors)
+        .auth(&parts.auth)
+        .rate_limit(&parts.rate)
+        .scope(&parts.scope)
+        .quota(&parts.quota);
+    suite.case("Stack with the seven and tower-http's", requests(bare().layer(stack), credential()));
+    suite.case("peers: tower_governor + tower-http CORS + 8 headers", requests(peers(), None));
+    suite.print(usize::try_from(rounds).expect("rounds"), iterations);
+    runtime.shutdown_timeout(Duration::from_secs(1));
+}

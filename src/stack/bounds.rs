@@ -1,0 +1,56 @@
+//! tower-http's time-out, body limit and body deadline, with their bodies turned back into axum's.
+
+use std::time::Duration;
+
+use axum::body::{Body, HttpBody as _};
+use http::StatusCode;
+
+use tower::{Layer as _, util::Either};
+use tower_http::{
+    body::Limited,
+    limit::{RequestBodyLimit, RequestBodyLimitLayer},
+    map_request_body::{MapRequestBody, MapRequestBodyLayer},
+    timeout::{DeadlineBody, RequestBodyDeadline, RequestBodyDeadlineLayer, Timeout, TimeoutLayer},
+};
+
+use crate::gate::{GateLayer, Gated, ProblemGate};
+
+type ReadBody = DeadlineBody<Limited<Body>>;
+
+/// The absent gate turns tower-http's response body into axum's.
+type Limiter<S> = Gated<ProblemGate, RequestBodyLimit<RequestBodyDeadline<MapRequestBody<S, fn(ReadBody) -> Body>>>>;
+
+pub(super) type Bounded<S> = Either<Timeout<Limiter<S>>, Limiter<S>>;
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    pub(super) timeout: Option<Duration>,
+    pub(super) body_limit: usize,
+    pub(super) body_deadline: Duration,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { timeout: Some(Duration::from_secs(30)), body_limit: 1024 * 1024, body_deadline: Duration::from_secs(30) }
+    }
+}
+
+impl Bounds {
+    pub(super) fn layer<S>(self, inner: S) -> Bounded<S> {
+        let inner = MapRequestBodyLayer::new(erase as fn(ReadBody) -> Body).layer(inner);
+        let inner = RequestBodyDeadlineLayer::new(self.body_deadline).layer(inner);
+        let inner = RequestBodyLimitLayer::new(self.body_limit).layer(inner);
+        let inner = GateLayer::absent().layer(inner);
+        match self.timeout {
+            Some(limit) => {
+                Either::Left(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, limit).layer(inner))
+            }
+            None => Either::Right(inner),
+        }
+    }
+}
+
+/// A request without a body pays for no box.
+fn erase(body: ReadBody) -> Body {
+    if body.is_end_stream() { Body::empty() } else { Body::new(body) }
+}

@@ -1,0 +1,108 @@
+use std::{
+    any::Any,
+    fmt,
+    task::{Context, Poll},
+};
+
+use axum::{
+    body::Body,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderName, Request, header};
+use tower_http::{
+    catch_panic::{CatchPanic, CatchPanicLayer, ResponseForPanic},
+    sensitive_headers::{SetSensitiveRequestHeaders, SetSensitiveRequestHeadersLayer},
+};
+use tower_layer::Layer as _;
+use tower_service::Service;
+
+use super::{Stack, bounds::Bounded};
+use crate::{
+    audit::AuditGate,
+    auth::AuthGate,
+    authz::ScopeGate,
+    cors::CorsGate,
+    gate::{ContextGate, Gated, ProblemGate, ProblemLayer, panicked},
+    headers::SecurityHeadersGate,
+    quota::QuotaGate,
+    rate_limit::RateLimitGate,
+    webhook::WebhookGate,
+};
+
+/// Rows 8 to 13 of the table.
+type Inner<S> = Gated<
+    RateLimitGate,
+    Gated<AuthGate, Gated<RateLimitGate, Gated<ScopeGate, Gated<QuotaGate, Gated<WebhookGate, S>>>>>,
+>;
+
+/// Rows 3 to 7.
+type Middle<S> = Gated<
+    AuditGate,
+    Gated<SecurityHeadersGate, Gated<CorsGate, Gated<ProblemGate, CatchPanic<Bounded<Inner<S>>, Panics>>>>,
+>;
+
+type Nested<S> = Gated<ContextGate, SetSensitiveRequestHeaders<Middle<S>>>;
+
+/// Turns a caught panic into a rejection; [`ProblemGate`] outside stamps it.
+#[derive(Clone, Copy, Debug)]
+#[doc(hidden)]
+pub struct Panics;
+
+impl ResponseForPanic for Panics {
+    type ResponseBody = Body;
+
+    fn response_for_panic(&mut self, payload: Box<dyn Any + Send>) -> Response {
+        panicked(&*payload)
+    }
+}
+
+/// A service behind a [`Stack`].
+#[derive(Clone)]
+pub struct StackService<S> {
+    nested: Nested<S>,
+}
+
+impl<S> StackService<S> {
+    pub(super) fn new(stack: &Stack, inner: S) -> Self {
+        let inner = stack.webhook.layer(inner);
+        let inner = stack.quota.layer(inner);
+        let inner = stack.scope.layer(inner);
+        let inner = stack.rate.layer(inner);
+        let inner = stack.auth.layer(inner);
+        let inner = stack.rate_before_auth.layer(inner);
+        let inner = stack.bounds.layer(inner);
+        let inner = CatchPanicLayer::custom(Panics).layer(inner);
+        let inner = ProblemLayer::new().into_gate_layer().layer(inner);
+        let inner = stack.cors.layer(inner);
+        let inner = stack.headers.layer(inner);
+        let inner = stack.audit.layer(inner);
+        let sensitive =
+            [header::AUTHORIZATION, header::PROXY_AUTHORIZATION, header::COOKIE, HeaderName::from_static("x-api-key")];
+        let inner = SetSensitiveRequestHeadersLayer::new(sensitive).layer(inner);
+        Self { nested: stack.context_gate().layer(inner) }
+    }
+}
+
+impl<S> Service<Request<Body>> for StackService<S>
+where
+    S: Service<Request<Body>> + Clone,
+    S::Response: IntoResponse,
+{
+    type Response = Response;
+    type Error = S::Error;
+    type Future = <Nested<S> as Service<Request<Body>>>::Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.nested.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        self.nested.call(request)
+    }
+}
+
+impl<S: fmt::Debug> fmt::Debug for StackService<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StackService").finish_non_exhaustive()
+    }
+}
