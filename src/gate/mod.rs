@@ -58,6 +58,7 @@
 mod body;
 mod context;
 mod counters;
+mod drain;
 mod future;
 mod problem;
 mod service;
@@ -70,6 +71,7 @@ use http::Request;
 
 pub(crate) use self::{
     body::{BodyEnd, Watch, watched},
+    drain::drained,
     problem::panicked,
 };
 pub use self::{

@@ -25,7 +25,9 @@ use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, StatusCode, header};
+use http_body_util::LengthLimitError;
 use serde_json::Value;
+use tower_http::timeout::TimeoutError;
 
 pub(crate) use self::render::{Stamp, render, restamp};
 pub use self::{
@@ -79,6 +81,34 @@ impl Rejection {
     /// ```
     pub fn from_status(status: StatusCode) -> Self {
         Self::new(RejectionKind::of_status(status))
+    }
+
+    /// The rejection for a request body that could not be read: 413 where a limit outside was hit,
+    /// 408 where a deadline was, else 400.
+    ///
+    /// ```
+    /// use axum::body::Body;
+    /// use http_body_util::{BodyExt, Limited};
+    /// use portcullis::rejection::{Rejection, RejectionKind};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let body = Body::new(Limited::new(Body::from("too long"), 3));
+    /// let error = body.collect().await.unwrap_err();
+    /// assert_eq!(Rejection::from_body_error(&error).kind(), RejectionKind::PayloadTooLarge);
+    /// # }
+    /// ```
+    pub fn from_body_error(error: &(dyn std::error::Error + 'static)) -> Self {
+        let mut cause = Some(error);
+        while let Some(error) = cause {
+            if error.is::<LengthLimitError>() {
+                return RejectionKind::PayloadTooLarge.into();
+            }
+            if error.is::<TimeoutError>() {
+                return RejectionKind::RequestTimeout.into();
+            }
+            cause = error.source();
+        }
+        RejectionKind::InvalidRequest.into()
     }
 
     /// A layer is missing or misplaced: 500 `misconfigured`, with `cure` in the log only.

@@ -13,14 +13,16 @@ use tower_http::{
     timeout::{DeadlineBody, RequestBodyDeadline, RequestBodyDeadlineLayer, Timeout, TimeoutLayer},
 };
 
-use crate::gate::{GateLayer, Gated, ProblemGate};
+use crate::gate::{GateLayer, Gated, ProblemGate, drained};
 
 type ReadBody = DeadlineBody<Limited<Body>>;
 
-/// The absent gate turns tower-http's response body into axum's.
-type Limiter<S> = Gated<ProblemGate, RequestBodyLimit<RequestBodyDeadline<MapRequestBody<S, fn(ReadBody) -> Body>>>>;
+type Limiter<S> = RequestBodyLimit<RequestBodyDeadline<MapRequestBody<S, fn(ReadBody) -> Body>>>;
 
-pub(super) type Bounded<S> = Either<Timeout<Limiter<S>>, Limiter<S>>;
+/// The absent gate turns tower-http's response body into axum's.
+type Drained<S> = MapRequestBody<Gated<ProblemGate, Limiter<S>>, fn(Body) -> Body>;
+
+pub(super) type Bounded<S> = Either<Timeout<Drained<S>>, Drained<S>>;
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
@@ -41,6 +43,7 @@ impl Bounds {
         let inner = RequestBodyDeadlineLayer::new(self.body_deadline).layer(inner);
         let inner = RequestBodyLimitLayer::new(self.body_limit).layer(inner);
         let inner = GateLayer::absent().layer(inner);
+        let inner = MapRequestBodyLayer::new(drained as fn(Body) -> Body).layer(inner);
         match self.timeout {
             Some(limit) => {
                 Either::Left(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, limit).layer(inner))

@@ -6,7 +6,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::{HeaderMap, header};
 use http_body::Body as _;
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use http_body_util::{BodyExt as _, Limited};
 
 use crate::rejection::{Rejection, RejectionKind};
 
@@ -33,9 +33,8 @@ pub(super) fn check(headers: &HeaderMap, body: &Body, limit: usize) -> Result<()
 pub(super) async fn read(body: Body, limit: usize, timeout: Duration) -> Result<Bytes, Rejection> {
     match tokio::time::timeout(timeout, Limited::new(body, limit).collect()).await {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(RejectionKind::PayloadTooLarge.into()),
-        // The client went away in the middle, or sent broken framing.
-        Ok(Err(_)) => Err(RejectionKind::InvalidRequest.into()),
+        // The limit may be ours or one that stands outside.
+        Ok(Err(error)) => Err(Rejection::from_body_error(&*error)),
         Err(_) => Err(RejectionKind::RequestTimeout.into()),
     }
 }
