@@ -14,7 +14,7 @@ use crate::{
     request::{Place, RequestContext},
 };
 
-/// Stands where AuthLayer stands: the header `x-caller` is `scopes;roles`, `anonymous` is nobody.
+/// Stands where `AuthLayer` stands: the header `x-caller` is `scopes;roles`, `anonymous` is nobody.
 struct FakeAuth;
 
 impl Gate<Body> for FakeAuth {

@@ -8,7 +8,7 @@ use super::*;
 #[derive(Clone, Debug)]
 struct Line(&'static str, Vec<u8>);
 
-fn lines(key: String) -> impl Strategy<Value = Vec<Line>> {
+fn lines(key: &str) -> impl Strategy<Value = Vec<Line>> + use<> {
     let known = prop::sample::select(vec![
         Line("authorization", b"Bearer good".to_vec()),
         Line("authorization", b"bearer slow-good".to_vec()),
@@ -18,7 +18,7 @@ fn lines(key: String) -> impl Strategy<Value = Vec<Line>> {
         Line("authorization", b"Bearer good, Bearer good".to_vec()),
         Line("authorization", b"Basic dTpw".to_vec()),
         Line("authorization", format!("Bearer {key}").into_bytes()),
-        Line("x-api-key", key.clone().into_bytes()),
+        Line("x-api-key", key.as_bytes().to_vec()),
         Line("x-api-key", format!("{key}x").into_bytes()),
         Line("x-api-key", b"abc123".to_vec()),
     ]);
@@ -52,7 +52,7 @@ fn run(optional: bool) {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let (auth, _, key) = both();
     let app = router(if optional { auth.optional() } else { auth });
-    proptest!(ProptestConfig::with_cases(1_500), |(lines in lines(key.clone()))| {
+    proptest!(ProptestConfig::with_cases(1_500), |(lines in lines(&key))| {
         let headers = lines.iter().map(|Line(name, value)| (*name, value.as_slice()));
         let answer = runtime.block_on(send(&app, request("/", headers)));
         match expected(&lines, &key) {
