@@ -70,7 +70,11 @@ fn three_parts_of_a_key_fit_and_four_do_not() {
 
 #[test]
 fn rates_are_bounded() {
-    for rate in [Rate::per(1, Duration::from_secs(367 * 86_400)), Rate::per_hour(1).burst(Rate::MOST), Rate::per(1, Duration::MAX)] {
+    for rate in [
+        Rate::per(1, Duration::from_secs(367 * 86_400)),
+        Rate::per_hour(1).burst(Rate::MOST),
+        Rate::per(1, Duration::MAX),
+    ] {
         assert!(TokenBucket::new(rate).is_err(), "{rate}");
     }
     assert!(TokenBucket::new(Rate::per_second(Rate::MOST)).is_ok());

@@ -51,8 +51,7 @@ proptest! {
 #[test]
 fn the_algorithm_is_part_of_the_identity_and_its_parameters_are_not() {
     let key = ChargeKey::new("r");
-    let (slow, fast) =
-        (TokenBucket::new(Rate::per_second(1)).unwrap(), TokenBucket::new(Rate::per_second(2)).unwrap());
+    let (slow, fast) = (TokenBucket::new(Rate::per_second(1)).unwrap(), TokenBucket::new(Rate::per_second(2)).unwrap());
     let window = FixedWindow::new(Rate::per_second(1)).unwrap();
     let identity = |algorithm: &dyn Algorithm| Charge::new(key, algorithm, Op::Peek).identity();
     assert_eq!(identity(&slow), identity(&fast));

@@ -127,7 +127,9 @@ async fn clients_are_keys_then_principals_then_addresses() {
 
 #[tokio::test]
 async fn keys_that_a_request_lacks_do_not_limit_it() {
-    for (key, limited) in [(Key::api_key(), "key,k1,u1"), (Key::principal(), "jwt,t1,u1"), (Key::tenant(), "jwt,t1,u1,pro,acme")] {
+    for (key, limited) in
+        [(Key::api_key(), "key,k1,u1"), (Key::principal(), "jwt,t1,u1"), (Key::tenant(), "jwt,t1,u1,pro,acme")]
+    {
         let app = App::of(Rule::new("r", key.clone(), Rate::per_minute(1)));
         assert_eq!(app.burst(&Method::GET, "/", Some(limited), "203.0.113.7").await, 1, "{key:?}");
         for _ in 0..3 {
@@ -157,7 +159,7 @@ async fn keys_combine() {
 async fn a_rule_holds_for_its_endpoint_wherever_the_layer_stands() {
     let layer = layer([Rule::new("r", Key::ip(), Rate::per_minute(1)).on(Method::GET, "/users/{id}")]);
     // Around the router, where no route has been matched yet.
-    let router = Router::new().route("/users/{user}", any(|| async { "ok" })).fallback(|| async { "none" });
+    let router = Router::new().route("/users/{user}", routing::any(|| async { "ok" })).fallback(|| async { "none" });
     let service = ServiceBuilder::new().layer(layer).service(router);
     let mut statuses = Vec::new();
     for path in ["/users/1", "/users/2", "/users/2/x", "/users"] {
@@ -188,7 +190,7 @@ async fn the_status_is_left_for_those_inside() {
     let router = Router::new()
         .route(
             "/",
-            any(|request: Request<Body>| async move {
+            routing::any(|request: Request<Body>| async move {
                 let context = RequestContext::of(&request).unwrap();
                 let status = context.rate_limit().unwrap();
                 format!("{} {} {} {:?}", status.policy, status.remaining, status.limit, status.next_after)
@@ -236,7 +238,8 @@ impl RateLimitStore for Remote {
 async fn a_store_that_answers_late_decides_alike() {
     let inner = crate::backend::memory::MemoryStore::new();
     let store = Arc::new(Remote { inner, fails: false, forgets: false });
-    let rule = Rule::new("login", Key::client().and(Key::endpoint()), Rate::per_minute(2)).on(Method::POST, "/auth/login");
+    let rule =
+        Rule::new("login", Key::client().and(Key::endpoint()), Rate::per_minute(2)).on(Method::POST, "/auth/login");
     let layer = RateLimitLayer::builder(store).rule(rule).build().unwrap();
     let app = App::new([layer.clone()]);
     assert_eq!(app.burst(&Method::POST, "/auth/login", Some("key,k,u"), "203.0.113.7").await, 2);
