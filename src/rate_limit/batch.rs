@@ -1,5 +1,5 @@
 use super::{Algorithm, Decision, KeyPart, Op, State, Step, Write, inline::Inline};
-use crate::{store::StoreError, time::Timestamp};
+use crate::time::Timestamp;
 
 /// What one limit is asked: whose bucket, how it is computed, what to do with it.
 #[derive(Clone, Copy, Debug)]
@@ -113,6 +113,11 @@ pub struct Batch<'a> {
     charges: Inline<Charge<'a>, { Batch::MAX }>,
 }
 
+/// A batch has eight places, and all are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a batch has eight places, and all are taken")]
+pub struct BatchFull;
+
 /// The steps of a batch that has not been written yet: see [`Batch::step`].
 #[derive(Clone, Debug)]
 pub struct BatchSteps {
@@ -146,9 +151,9 @@ impl<'a> Batch<'a> {
     /// Adds a charge.
     ///
     /// # Errors
-    /// The charge, if there are eight already.
-    pub fn push(&mut self, charge: Charge<'a>) -> Result<(), Charge<'a>> {
-        self.charges.push(charge)
+    /// [`BatchFull`] if there are eight already.
+    pub fn push(&mut self, charge: Charge<'a>) -> Result<(), BatchFull> {
+        self.charges.push(charge).map_err(|_| BatchFull)
     }
 
     /// When it is asked.
@@ -217,9 +222,9 @@ impl Verdicts {
     /// Adds the decision of the next charge.
     ///
     /// # Errors
-    /// [`StoreError::Full`] if there are eight already, as many as a batch has charges.
-    pub fn push(&mut self, decision: Decision) -> Result<(), StoreError> {
-        self.decisions.push(decision).map_err(|_| StoreError::Full)
+    /// [`BatchFull`] if there are eight already, as many as a batch has charges.
+    pub fn push(&mut self, decision: Decision) -> Result<(), BatchFull> {
+        self.decisions.push(decision).map_err(|_| BatchFull)
     }
 
     /// Whether all passed, and so all were charged.

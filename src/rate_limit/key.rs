@@ -136,7 +136,7 @@ impl Selector {
         let ip = || KeyPart::Network(context.client_ip().network());
         let part = match self {
             Self::Client => {
-                principal.map(|principal| api_key(principal).unwrap_or_else(|| subject(principal))).unwrap_or_else(ip)
+                principal.map_or_else(ip, |principal| api_key(principal).unwrap_or_else(|| subject(principal)))
             }
             Self::ApiKey => api_key(principal?)?,
             Self::Credential => credential(principal?)?,

@@ -1,4 +1,78 @@
-//! Rate limits.
+//! How fast callers may call: rules of key and rate, charged together, over a store of your choice.
+//!
+//! Protects against brute force (a few log-ins a minute for each address), against one caller who
+//! takes everybody's share (OWASP API4:2023, unrestricted resource consumption), and what stands
+//! behind against the sum of all.
+//!
+//! ```
+//! use axum::{Router, body::Body, routing::post};
+//! use http::{Method, Request, StatusCode};
+//! use portcullis::backend::memory::MemoryStore;
+//! use portcullis::rate_limit::{Key, Rate, RateLimitLayer, Rule};
+//! use tower::{ServiceBuilder, ServiceExt};
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let layer = RateLimitLayer::builder(MemoryStore::new())
+//!     .rule(
+//!         Rule::new("clients", Key::client(), Rate::per_minute(10).burst(20))
+//!             .plan("pro", Rate::per_minute(600).burst(1_000)),
+//!     )
+//!     .rule(Rule::new("login", Key::ip(), Rate::per_minute(5)).on(Method::POST, "/auth/login"))
+//!     .rule(Rule::new("capacity", Key::global(), Rate::per_second(10_000)))
+//!     .build()?;
+//!
+//! let app = Router::new()
+//!     .route("/auth/login", post(|| async { "welcome" }))
+//!     .layer(ServiceBuilder::new().layer(layer.clone()));
+//! let login = || app.clone().oneshot(Request::post("/auth/login").body(Body::empty()).unwrap());
+//! for _ in 0..5 {
+//!     assert_eq!(login().await?.status(), StatusCode::OK);
+//! }
+//! let refused = login().await?;
+//! assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+//! assert_eq!(refused.headers()["retry-after"], "12");
+//! assert_eq!(refused.headers()["ratelimit-policy"], r#""clients";q=20;w=120, "login";q=5;w=60"#);
+//! assert_eq!(layer.verdicts().passed, 5);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # The parts
+//! * A [`Rule`] says who is told apart ([`Key`]), how much each may ([`Rate`]), and where.
+//! * An [`Algorithm`] is a pure step from one [`State`] to the next: [`TokenBucket`] (the default),
+//!   [`FixedWindow`], or one of yours.
+//! * A [`RateLimitStore`] keeps the states and runs the steps: the memory store, or one of yours.
+//!   Every algorithm works on every store.
+//! * All rules that apply to a request are one [`Batch`]: all of them are charged, or none is. A
+//!   refused request costs nothing.
+//!
+//! # Where it stands
+//! Inside `AuthLayer`, so that callers and plans are known, and outside `ScopeLayer`. Rules by
+//! address and for all callers together may stand in a layer of their own outside `AuthLayer`,
+//! where they also slow down who guesses credentials; those two layers are two batches, and what the
+//! outer one charged stays charged if the inner one refuses.
+//!
+//! It reads the context's clock (the monotonic reading), client address, principal and route. It
+//! leaves [`RateLimitStatus`](crate::request::RateLimitStatus): the limit closest to exhaustion.
+//!
+//! # What the caller is told
+//! See [`RateLimitHeaders`]; nested layers join their lists. What all callers do together
+//! ([`Key::global`]) is in none of them.
+//!
+//! | what happened | kind | status | also |
+//! |---|---|---|---|
+//! | a limit is exceeded | `rate_limit_exceeded` | 429 | `Retry-After`; members `limit`, `remaining`, `reset_at`, `violated-policies` |
+//! | only limits on all callers together are | `service_unavailable` | 503 | `Retry-After`; `violated-policies` |
+//! | the store cannot answer | `backend_unavailable` | 503 | `Retry-After: 1` |
+//!
+//! `Retry-After` is whole seconds, rounded up: whoever waits so long, and is alone with his bucket,
+//! passes. If several limits refuse, it is the longest of their waits. It is absent where no waiting
+//! helps.
+//!
+//! # Cost
+//! A decision by the memory store takes, for each rule, a keyed hash of the borrowed key parts, one
+//! lock and a few nanoseconds of arithmetic; nothing is allocated for it. The header fields take one
+//! allocation for a single rule, and two for several.
 
 mod algorithm;
 mod batch;
@@ -20,7 +94,7 @@ pub use self::{
     algorithm::{
         Algorithm, AlgorithmId, Decision, FixedWindow, Language, Op, Program, Step, TokenBucket, Windows, Write,
     },
-    batch::{Batch, BatchSteps, Charge, ChargeKey, Verdicts},
+    batch::{Batch, BatchFull, BatchSteps, Charge, ChargeKey, Verdicts},
     builder::RateLimitLayerBuilder,
     headers::RateLimitHeaders,
     key::{Key, KeyPart},

@@ -43,6 +43,7 @@ pub struct FixedWindow {
 }
 
 /// The window that holds `now`, and what was used of it.
+#[derive(Clone, Copy)]
 struct Window {
     begins: u64,
     used: u64,

@@ -57,6 +57,7 @@ pub(super) fn step<K: Kernel>(kernel: &K, capacity: u64, state: Option<&State>, 
     }
 }
 
+#[derive(Clone, Copy)]
 enum Verdict {
     Passed,
     Refused(Duration),

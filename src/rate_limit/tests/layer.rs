@@ -159,7 +159,7 @@ async fn keys_combine() {
 async fn a_rule_holds_for_its_endpoint_wherever_the_layer_stands() {
     let layer = layer([Rule::new("r", Key::ip(), Rate::per_minute(1)).on(Method::GET, "/users/{id}")]);
     // Around the router, where no route has been matched yet.
-    let router = Router::new().route("/users/{user}", any(|| async { "ok" })).fallback(|| async { "none" });
+    let router = Router::new().route("/users/{user}", routing::any(|| async { "ok" })).fallback(|| async { "none" });
     let service = ServiceBuilder::new().layer(layer).service(router);
     let mut statuses = Vec::new();
     for path in ["/users/1", "/users/2", "/users/2/x", "/users"] {
@@ -190,7 +190,7 @@ async fn the_status_is_left_for_those_inside() {
     let router = Router::new()
         .route(
             "/",
-            any(|request: Request<Body>| async move {
+            routing::any(|request: Request<Body>| async move {
                 let context = RequestContext::of(&request).unwrap();
                 let status = context.rate_limit().unwrap();
                 format!("{} {} {} {:?}", status.policy, status.remaining, status.limit, status.next_after)

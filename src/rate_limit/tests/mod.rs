@@ -1,3 +1,5 @@
+#![allow(clippy::arithmetic_side_effects, reason = "a test that overflows fails, as it should")]
+
 mod config;
 mod fixed_window;
 mod headers;
@@ -8,7 +10,7 @@ mod token_bucket;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::{Router, body::Body, extract::ConnectInfo, response::Response, routing::any};
+use axum::{Router, body::Body, extract::ConnectInfo, response::Response, routing};
 use http::{Method, Request};
 use http_body_util::BodyExt as _;
 use serde_json::Value;
@@ -69,10 +71,11 @@ const ROUTES: &[&str] = &[
 impl App {
     fn new(layers: impl IntoIterator<Item = RateLimitLayer>) -> Self {
         let clock = ManualClock::at(START);
-        let routes = ROUTES.iter().fold(Router::new(), |router, route| router.route(route, any(|| async { "ok" })));
+        let routes =
+            ROUTES.iter().fold(Router::new(), |router, route| router.route(route, routing::any(|| async { "ok" })));
         let mut layers: Vec<_> = layers.into_iter().collect();
         let inner = layers.pop().unwrap();
-        let limited = layers.into_iter().rev().fold(routes.layer(inner), |router, layer| router.layer(layer));
+        let limited = layers.into_iter().rev().fold(routes.layer(inner), Router::layer);
         let outer =
             ServiceBuilder::new().layer(RequestContextLayer::new().clock(clock.clone())).layer(GateLayer::new(Believe));
         Self { router: limited.layer(outer), clock }

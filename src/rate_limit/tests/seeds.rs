@@ -56,7 +56,7 @@ async fn each_endpoint_has_its_own_limit_whatever_the_plan() {
             let send = || app.burst(&method, path, Some(&caller), "203.0.113.7");
             assert_eq!(send().await, usize::try_from(*capacity).unwrap(), "{method} {path} {plan}");
             let refused = app.send(request(method.clone(), path, Some(&caller), "203.0.113.7")).await;
-            assert_eq!(header(&refused, "retry-after"), (period / capacity).to_string(), "{method} {path}");
+            assert_eq!(header(&refused, "retry-after"), period.div_ceil(*capacity).to_string(), "{method} {path}");
             assert!(header(&refused, "ratelimit").contains("clients "), "{}", header(&refused, "ratelimit"));
         }
     }
