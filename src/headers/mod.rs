@@ -57,8 +57,8 @@
 //! are errors of [`build`](SecurityHeadersBuilder::build).
 //!
 //! # Cost
-//! The values are made once. A response costs ten look-ups in its header map, and at most the one
-//! allocation that makes room.
+//! The values are made once. A response costs ten look-ups in its header map, and at most one growth
+//! of the map.
 
 mod builder;
 mod csp;
