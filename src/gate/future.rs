@@ -74,16 +74,15 @@ where
     }
 
     pub(super) fn enter(keeper: Arc<Keeper<G>>, service: &mut S, mut request: Request<B>) -> Self {
-        let (context, outermost) = match RequestContext::of(&request) {
-            Some(context) => (Arc::clone(context), false),
-            None => {
-                let context = match keeper.gate.context_settings() {
-                    Some(settings) => RequestContext::open(&request, settings),
-                    None => RequestContext::open(&request, ContextSettings::shared_default()),
-                };
-                request.extensions_mut().insert(Arc::clone(&context));
-                (context, true)
-            }
+        let (context, outermost) = if let Some(context) = RequestContext::of(&request) {
+            (Arc::clone(context), false)
+        } else {
+            let context = match keeper.gate.context_settings() {
+                Some(settings) => RequestContext::open(&request, settings),
+                None => RequestContext::open(&request, ContextSettings::shared_default()),
+            };
+            request.extensions_mut().insert(Arc::clone(&context));
+            (context, true)
         };
         context.see_route(request.extensions());
         wiring::enter(&context, G::PLACE, G::NAME);

@@ -64,7 +64,7 @@ impl<B> Gate<B> for ProblemGate {
         let foreign = (status.is_client_error() || status.is_server_error())
             && response.extensions().get::<Rejection>().is_none()
             && is_bare(response.headers());
-        Leave::Done(if foreign { convert(response) } else { response })
+        Leave::Done(if foreign { convert(&response) } else { response })
     }
 }
 
@@ -73,7 +73,7 @@ fn is_bare(headers: &HeaderMap) -> bool {
 }
 
 /// The next gate outside adds the request id.
-fn convert(response: Response) -> Response {
+fn convert(response: &Response) -> Response {
     let status = response.status();
     let mut problem = Rejection::from_status(status).into_response();
     *problem.status_mut() = status;

@@ -151,13 +151,11 @@ async fn when_the_inner_service_fails_the_error_is_its_own_and_the_pass_is_dropp
 
 #[tokio::test]
 async fn when_the_inner_service_panics_the_pass_is_dropped() {
+    fn boom() -> Result<Response, Infallible> {
+        panic!("boom")
+    }
     let (layer, probe) = probed();
-    let service = layer.layer(tower::service_fn(|_: Request<Body>| async {
-        if true {
-            panic!("boom");
-        }
-        Ok::<Response, Infallible>(Response::default())
-    }));
+    let service = layer.layer(tower::service_fn(|_: Request<Body>| async { boom() }));
     let joined = tokio::spawn(service.oneshot(request("/pass"))).await;
     assert!(joined.unwrap_err().is_panic());
     assert_eq!((probe.left.load(SeqCst), probe.dropped.load(SeqCst)), (0, 1));

@@ -171,6 +171,10 @@ kinds! {
 
 /// A kind without a row does not compile.
 const fn row_of(kind: RejectionKind) -> &'static Row {
+    const FIRST: &Row = match TABLE {
+        [row, ..] => row,
+        [] => unreachable!(),
+    };
     let mut rest = TABLE;
     while let [row, tail @ ..] = rest {
         if row.kind as usize == kind as usize {
@@ -178,10 +182,6 @@ const fn row_of(kind: RejectionKind) -> &'static Row {
         }
         rest = tail;
     }
-    const FIRST: &Row = match TABLE {
-        [row, ..] => row,
-        [] => unreachable!(),
-    };
     FIRST
 }
 

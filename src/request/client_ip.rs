@@ -93,6 +93,7 @@ mod tests {
         ClientIp::resolve(Some(SocketAddr::new(peer.parse().unwrap(), 4711)), &headers, &proxies)
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "it is compared with what may be unknown")]
     fn ip(text: &str) -> Option<IpAddr> {
         Some(text.parse().unwrap())
     }

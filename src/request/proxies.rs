@@ -37,7 +37,7 @@ impl TrustedProxies {
             match parse(text) {
                 Ok(network) => trusted.push(network),
                 Err((reason, cure)) => {
-                    issues.add(format!("trusted_proxies[{index}]"), format!("{text:?} {reason}"), cure)
+                    issues.add(format!("trusted_proxies[{index}]"), format!("{text:?} {reason}"), cure);
                 }
             }
         }

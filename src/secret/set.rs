@@ -31,6 +31,10 @@ impl SecretSet {
 
     /// Adds a previous secret, valid before `valid_until`. The oldest of more than four is dropped.
     #[must_use]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "the set owns its secrets; a borrow would invite the caller to keep a copy"
+    )]
     pub fn with_previous(self, secret: Secret, valid_until: Timestamp) -> Self {
         self.0.rcu(|inner| {
             let mut next = (**inner).clone();
@@ -42,6 +46,10 @@ impl SecretSet {
     }
 
     /// Makes `next` the current secret; the one that was current stays valid before `valid_until`.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "the set owns its secrets; a borrow would invite the caller to keep a copy"
+    )]
     pub fn rotate(&self, next: Secret, valid_until: Timestamp) {
         self.0.rcu(|inner| {
             let mut previous = inner.previous.clone();
