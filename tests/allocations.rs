@@ -23,7 +23,7 @@ use tower::{Layer, Service, ServiceBuilder, ServiceExt as _};
 struct Noop(Arc<()>);
 
 #[derive(Clone)]
-struct NoopService<S>(Arc<()>, S);
+struct NoopService<S>(#[expect(dead_code, reason = "it is there for its size")] Arc<()>, S);
 
 impl<S> Layer<S> for Noop {
     type Service = NoopService<S>;
