@@ -13,9 +13,9 @@ pub(super) fn push_clean(out: &mut String, text: &str, max: usize, instead: &str
     let before = out.len();
     for c in text.chars() {
         if is_unsafe(c) {
-            out.extend(c.escape_unicode())
+            out.extend(c.escape_unicode());
         } else {
-            out.push(c)
+            out.push(c);
         }
         if out.len().saturating_sub(before) > max {
             out.truncate(before);

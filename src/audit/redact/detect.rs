@@ -189,7 +189,7 @@ fn is_card_number(digits: &[u8]) -> bool {
     let sum = digits.iter().rev().enumerate().fold(0_u32, |sum, (place, digit)| {
         let digit = u32::from(*digit);
         let doubled = digit.saturating_mul(2);
-        let worth = if place % 2 == 0 { digit } else { doubled % 10 + doubled / 10 };
+        let worth = if place % 2 == 0 { digit } else { (doubled % 10).saturating_add(doubled / 10) };
         sum.saturating_add(worth)
     });
     (13..=19).contains(&digits.len()) && matches!(digits.first(), Some(2..=6)) && sum % 10 == 0
