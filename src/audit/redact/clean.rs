@@ -10,12 +10,15 @@ pub(in crate::audit) fn is_unsafe(c: char) -> bool {
 /// Appends `text` with each unsafe character written as `\u{1b}`, or `instead` if that makes more
 /// than `max` bytes.
 pub(super) fn push_clean(out: &mut String, text: &str, max: usize, instead: &str) {
+    if text.len() <= max && text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return out.push_str(text);
+    }
     let before = out.len();
     for c in text.chars() {
         if is_unsafe(c) {
-            out.extend(c.escape_unicode())
+            out.extend(c.escape_unicode());
         } else {
-            out.push(c)
+            out.push(c);
         }
         if out.len().saturating_sub(before) > max {
             out.truncate(before);

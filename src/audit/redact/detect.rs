@@ -50,12 +50,20 @@ const KEY_PREFIXES: &[&str] = &[
 ];
 /// An API key of anybody who follows the custom `name_live_…`, `name_test_…`.
 const KEY_INFIXES: &[&str] = &["_live_", "_test_"];
+/// No credential is shorter, with its prefix.
+const MIN_SENSITIVE: usize = 7;
 const MIN_AFTER_PREFIX: usize = 4;
 const MIN_AFTER_INFIX: usize = 10;
 const MIN_JWT: usize = 16;
 /// Longer than the ids that resources have: a ULID is 26, a KSUID 27.
 const MIN_TOKEN: usize = 32;
 const MIN_TOKEN_CHANGES: usize = 6;
+
+/// Whether `text` holds a card number, its digits perhaps in groups.
+pub(super) fn holds_card_number(text: &str) -> bool {
+    let decoded = decode(text);
+    has_card_number(&decode(&decoded))
+}
 
 /// What `text` holds, also where it is percent-encoded (once or twice).
 pub(super) fn find(text: &str) -> Option<Sensitive> {
@@ -75,6 +83,10 @@ fn is_token_char(c: char) -> bool {
 }
 
 fn classify_word(word: &str) -> Option<Sensitive> {
+    // Most words are short, and need no search.
+    if word.len() < MIN_SENSITIVE {
+        return None;
+    }
     let long_after = |at: Option<usize>, prefix: &str, min: usize| {
         at.is_some_and(|at| word.len().saturating_sub(at.saturating_add(prefix.len())) >= min)
     };
@@ -189,7 +201,7 @@ fn is_card_number(digits: &[u8]) -> bool {
     let sum = digits.iter().rev().enumerate().fold(0_u32, |sum, (place, digit)| {
         let digit = u32::from(*digit);
         let doubled = digit.saturating_mul(2);
-        let worth = if place % 2 == 0 { digit } else { doubled % 10 + doubled / 10 };
+        let worth = if place % 2 == 0 { digit } else { (doubled % 10).saturating_add(doubled / 10) };
         sum.saturating_add(worth)
     });
     (13..=19).contains(&digits.len()) && matches!(digits.first(), Some(2..=6)) && sum % 10 == 0

@@ -34,7 +34,7 @@ pub(super) enum Author {
 pub(super) fn text(raw: &str, author: Author, cap: usize) -> String {
     // A word that begins before the cap is seen whole, or is too long to be a word.
     let window = head(raw, cap.saturating_add(MAX_WORD).saturating_add(1));
-    if detect::find(window) == Some(Sensitive::CardNumber) {
+    if detect::holds_card_number(window) {
         return Sensitive::CardNumber.mark().to_owned();
     }
     let mut out = Capped::new(cap, window.len(), " …");

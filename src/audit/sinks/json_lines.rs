@@ -66,7 +66,7 @@ impl JsonLines {
         let file = open(&path).map_err(|error| {
             ConfigError::new("path", format!("the audit file cannot be opened: {error}"), "check directory and rights")
         })?;
-        let identity = file.metadata().ok().as_ref().and_then(identity);
+        let identity = file.metadata().ok().and_then(|metadata| identity(&metadata));
         Ok(Self::new("file", Box::new(file), Some(Watched { path, identity })))
     }
 
@@ -109,10 +109,10 @@ impl Target {
     /// Opens the file anew if its name stands for another one, or for none.
     fn follow(&mut self) -> io::Result<()> {
         let Some(file) = &mut self.file else { return Ok(()) };
-        let current = std::fs::metadata(&file.path).ok().as_ref().and_then(identity);
+        let current = std::fs::metadata(&file.path).ok().and_then(|metadata| identity(&metadata));
         if file.identity.is_some() && current != file.identity {
             let opened = open(&file.path)?;
-            file.identity = opened.metadata().ok().as_ref().and_then(identity);
+            file.identity = opened.metadata().ok().and_then(|metadata| identity(&metadata));
             self.writer = Box::new(opened);
             self.torn = false;
         }
@@ -129,6 +129,7 @@ fn open(path: &Path) -> io::Result<File> {
 }
 
 #[cfg(unix)]
+#[expect(clippy::unnecessary_wraps, reason = "other systems have none")]
 fn identity(metadata: &std::fs::Metadata) -> Option<Identity> {
     use std::os::unix::fs::MetadataExt as _;
     Some((metadata.dev(), metadata.ino()))

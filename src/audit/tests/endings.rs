@@ -189,7 +189,7 @@ async fn a_client_that_hangs_up_within_the_response() {
     let desk = Desk::new();
     let (frames, body) = channel();
     let response = call(&desk.wrap(once(body)), request("/")).await;
-    frames.send(frame("half")).await.unwrap();
+    frames.send(Ok(frame("half"))).await.unwrap();
     let mut body = response.into_body();
     body.frame().await.unwrap().unwrap();
     drop(body);
@@ -212,7 +212,7 @@ async fn a_body_that_fails() {
     let desk = Desk::new();
     let (frames, body) = channel();
     let response = call(&desk.wrap(once(body)), request("/")).await;
-    frames.send(frame("half")).await.unwrap();
+    frames.send(Ok(frame("half"))).await.unwrap();
     frames.send(Err("broken")).await.unwrap();
     assert!(response.into_body().collect().await.is_err());
     let record = desk.record().await;
@@ -228,7 +228,7 @@ async fn the_duration_spans_the_stream() {
     let (frames, body) = channel();
     let mut body = call(&desk.wrap(once(body)), request("/")).await.into_body();
     for part in ["one", "two", "three"] {
-        frames.send(frame(part)).await.unwrap();
+        frames.send(Ok(frame(part))).await.unwrap();
         body.frame().await.unwrap().unwrap();
         desk.clock.advance(Duration::from_millis(500));
     }
@@ -247,7 +247,7 @@ async fn trailers_are_the_end() {
     let desk = Desk::new();
     let (frames, body) = channel();
     let mut body = call(&desk.wrap(once(body)), request("/")).await.into_body();
-    frames.send(frame("data")).await.unwrap();
+    frames.send(Ok(frame("data"))).await.unwrap();
     frames.send(Ok(Frame::trailers(HeaderMap::new()))).await.unwrap();
     body.frame().await.unwrap().unwrap();
     body.frame().await.unwrap().unwrap();
@@ -264,7 +264,7 @@ async fn a_body_of_declared_length_is_complete_when_that_much_has_passed() {
         response
     })));
     let mut body = call(&app, request("/")).await.into_body();
-    frames.send(frame("four")).await.unwrap();
+    frames.send(Ok(frame("four"))).await.unwrap();
     body.frame().await.unwrap().unwrap();
     drop(body);
     assert_eq!(desk.record().await["outcome"], "completed");
@@ -305,8 +305,8 @@ async fn request_bytes_are_those_the_handler_read() {
     );
     // Chunked: no Content-Length to trust.
     let (frames, body) = channel();
-    frames.send(frame("hello ")).await.unwrap();
-    frames.send(frame("world")).await.unwrap();
+    frames.send(Ok(frame("hello "))).await.unwrap();
+    frames.send(Ok(frame("world"))).await.unwrap();
     drop(frames);
     let post = |path: &str, body| Request::builder().method("POST").uri(path).body(body).unwrap();
     read(call(&app, post("/all", body)).await).await;

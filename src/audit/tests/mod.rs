@@ -76,8 +76,8 @@ fn channel() -> (Frames, Body) {
     (frames, Body::new(ChannelBody(inbox)))
 }
 
-fn frame(data: &'static str) -> Result<Frame<Bytes>, &'static str> {
-    Ok(Frame::data(Bytes::from_static(data.as_bytes())))
+fn frame(data: &'static str) -> Frame<Bytes> {
+    Frame::data(Bytes::from_static(data.as_bytes()))
 }
 
 struct ChannelBody(mpsc::Receiver<Result<Frame<Bytes>, &'static str>>);

@@ -154,17 +154,18 @@ async fn shutdown_delivers_what_was_accepted_and_takes_no_more() {
     assert_eq!((again.accepted, again.written, again.lost), (1_000, 1_000, 3));
 }
 
+#[derive(Debug)]
+struct Witness(MemorySink, #[expect(dead_code, reason = "counted by its references")] Arc<()>);
+impl AuditSink for Witness {
+    fn write<'a>(&'a self, batch: &'a AuditBatch) -> BoxFuture<'a, Result<(), StoreError>> {
+        self.0.write(batch)
+    }
+}
+
 #[tokio::test]
 async fn the_last_drop_ends_the_task_after_delivering() {
     let sink = MemorySink::new();
     let alive = Arc::new(());
-    #[derive(Debug)]
-    struct Witness(MemorySink, #[expect(dead_code, reason = "counted by its references")] Arc<()>);
-    impl AuditSink for Witness {
-        fn write<'a>(&'a self, batch: &'a AuditBatch) -> BoxFuture<'a, Result<(), StoreError>> {
-            self.0.write(batch)
-        }
-    }
     let layer = AuditLayer::builder(Witness(sink.clone(), Arc::clone(&alive))).build().unwrap();
     ask(&app(&layer), 10).await;
     drop(layer);
@@ -243,7 +244,7 @@ struct Tearing(Arc<Mutex<(Vec<u8>, usize)>>);
 impl Write for Tearing {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut inner = self.0.lock().unwrap();
-        inner.1 += 1;
+        inner.1 = inner.1.saturating_add(1);
         match inner.1 {
             1 => inner.0.extend_from_slice(&bytes[..10]),
             2 => return Err(io::Error::other("disk full")),

@@ -58,7 +58,7 @@ async fn responses_of_every_framing_complete() {
 fn stream(data: &'static str, ends: bool) -> Body {
     let (frames, body) = channel();
     tokio::spawn(async move {
-        frames.send(frame(data)).await.unwrap();
+        frames.send(Ok(frame(data))).await.unwrap();
         if !ends {
             frames.closed().await;
         }
