@@ -138,8 +138,8 @@ impl Issuer {
 
     /// The clock by which the age of fetched keys is measured. Give it the one that the layers use.
     /// Default: the machine's.
-    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = Some(clock);
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Some(Arc::new(clock));
         self
     }
 

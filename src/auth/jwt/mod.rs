@@ -60,7 +60,7 @@
 //! that are there go on working for a day; then, or if there never were any, the answer is 503.
 //!
 //! The URL is `https`, or `http` on the loopback interface (where neither proxy settings nor CA
-//! certificates of the machine play a part). Redirects are not followed; 5 s, 1 MiB and 100 keys
+//! certificates of the machine play a part; for `https` both do). Redirects are not followed; 5 s, 1 MiB and 100 keys
 //! are the limits. A key that cannot be used (another type or curve, RSA under 2048 bits, `use:
 //! enc`, a shared secret) is skipped, and breaks no other.
 //!
@@ -73,8 +73,8 @@
 //!
 //! # Cost
 //! Keys are parsed when they are loaded, a token's header and claims once; the choice of the key is
-//! a binary search. A token without scopes and roles costs eight allocations, each scope and role
-//! one more; the time is that of the signature.
+//! a binary search. A token with the claims of RFC 9068 costs eight allocations and each further
+//! claim that a principal keeps, each scope and each role one more; the time is the signature's.
 
 mod algorithm;
 #[cfg(feature = "aws-lc")]

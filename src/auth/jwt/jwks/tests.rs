@@ -22,12 +22,12 @@ fn issuer() -> TestIssuer {
 }
 
 fn at_url(url: &str, clock: &ManualClock) -> JwtVerifier {
-    Issuer::new(URL).audience(AUDIENCE).jwks_url(url).clock(Arc::new(clock.clone())).build().unwrap()
+    Issuer::new(URL).audience(AUDIENCE).jwks_url(url).clock(clock.clone()).build().unwrap()
 }
 
 fn from_source(source: &Arc<impl KeySource>, clock: &ManualClock) -> JwtVerifier {
     let source: Arc<dyn KeySource> = source.clone();
-    Issuer::new(URL).audience(AUDIENCE).key_source(source).clock(Arc::new(clock.clone())).build().unwrap()
+    Issuer::new(URL).audience(AUDIENCE).key_source(source).clock(clock.clone()).build().unwrap()
 }
 
 async fn verify_at(verifier: &JwtVerifier, token: &str, now: Timestamp) -> Result<Principal, Rejection> {
