@@ -1,4 +1,6 @@
-//! Composable tower layers that secure an axum API.
+#![doc = include_str!("../README.md")]
+#![doc = include_str!("map.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 
 pub mod audit;
@@ -10,6 +12,7 @@ pub mod cors;
 pub mod gate;
 pub mod headers;
 pub mod identity;
+pub mod prelude;
 pub mod quota;
 pub mod rate_limit;
 pub mod rejection;

@@ -86,7 +86,8 @@ fn convert(response: &Response) -> Response {
 }
 
 /// What a caught panic becomes: 500, with the panic's message in the log only.
-pub(crate) fn panicked(payload: &(dyn Any + Send)) -> Response {
+#[expect(clippy::needless_pass_by_value, reason = "the signature is tower-http's")]
+pub(crate) fn panicked(payload: Box<dyn Any + Send>) -> Response {
     let message = payload
         .downcast_ref::<&str>()
         .map(ToString::to_string)

@@ -5,7 +5,7 @@ use http::Uri;
 use super::{
     Plan, QuotaLayer, QuotaStore,
     layer::{QuotaGate, Settings},
-    plan::ReadyPlan,
+    ready::ReadyPlan,
     subject::Sharing,
 };
 use crate::config_error::{ConfigError, ConfigIssues};

@@ -12,7 +12,7 @@ use super::{
     Charge, Period, QuotaStore, QuotaSubject,
     builder::QuotaBuilder,
     held::{Answer, Held, Taken, not_given_back},
-    plan::ReadyPlan,
+    ready::ReadyPlan,
     subject::Sharing,
 };
 use crate::{

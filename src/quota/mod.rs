@@ -82,6 +82,7 @@ mod held;
 mod layer;
 mod period;
 mod plan;
+mod ready;
 mod store;
 mod subject;
 

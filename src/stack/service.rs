@@ -10,7 +10,7 @@ use axum::{
 };
 use http::{HeaderName, Request, header};
 use tower_http::{
-    catch_panic::{CatchPanic, CatchPanicLayer, ResponseForPanic},
+    catch_panic::{CatchPanic, CatchPanicLayer},
     sensitive_headers::{SetSensitiveRequestHeaders, SetSensitiveRequestHeadersLayer},
 };
 use tower_layer::Layer as _;
@@ -38,23 +38,12 @@ type Inner<S> = Gated<
 /// Rows 3 to 7.
 type Middle<S> = Gated<
     AuditGate,
-    Gated<SecurityHeadersGate, Gated<CorsGate, Gated<ProblemGate, CatchPanic<Bounded<Inner<S>>, Panics>>>>,
+    Gated<SecurityHeadersGate, Gated<CorsGate, Gated<ProblemGate, CatchPanic<Bounded<Inner<S>>, OnPanic>>>>,
 >;
 
 type Nested<S> = Gated<ContextGate, SetSensitiveRequestHeaders<Middle<S>>>;
 
-/// Turns a caught panic into a rejection; [`ProblemGate`] outside stamps it.
-#[derive(Clone, Copy, Debug)]
-#[doc(hidden)]
-pub struct Panics;
-
-impl ResponseForPanic for Panics {
-    type ResponseBody = Body;
-
-    fn response_for_panic(&mut self, payload: Box<dyn Any + Send>) -> Response {
-        panicked(&*payload)
-    }
-}
+type OnPanic = fn(Box<dyn Any + Send>) -> Response;
 
 /// A service behind a [`Stack`].
 #[derive(Clone)]
@@ -71,7 +60,7 @@ impl<S> StackService<S> {
         let inner = stack.auth.layer(inner);
         let inner = stack.rate_before_auth.layer(inner);
         let inner = stack.bounds.layer(inner);
-        let inner = CatchPanicLayer::custom(Panics).layer(inner);
+        let inner = CatchPanicLayer::custom(panicked as OnPanic).layer(inner);
         let inner = ProblemLayer::new().into_gate_layer().layer(inner);
         let inner = stack.cors.layer(inner);
         let inner = stack.headers.layer(inner);

@@ -130,10 +130,7 @@ async fn a_panic_that_nobody_catches() {
 #[tokio::test]
 async fn a_panic_that_is_caught_inside() {
     let desk = Desk::new();
-    let app = desk.wrap(
-        router()
-            .layer(CatchPanicLayer::custom(|payload: Box<dyn std::any::Any + Send>| crate::gate::panicked(&*payload))),
-    );
+    let app = desk.wrap(router().layer(CatchPanicLayer::custom(crate::gate::panicked)));
     let body = read(call(&app, request("/panic")).await).await;
     let record = desk.record().await;
     assert_eq!(

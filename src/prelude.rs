@@ -1,0 +1,22 @@
+//! What most applications name: `use portcullis::prelude::*;`.
+
+pub use crate::{
+    audit::{Audit, AuditLayer, JsonLines},
+    auth::{
+        AuthLayer,
+        jwt::{Issuer, JwtVerifier, StaticKeys},
+    },
+    authz::{RoleMap, ScopeLayer},
+    backend::memory::MemoryStore,
+    config_error::ConfigError,
+    cors::CorsSecurityLayer,
+    headers::SecurityHeadersLayer,
+    identity::{Grant, Principal},
+    quota::{Plan, QuotaLayer},
+    rate_limit::{Key, Rate, RateLimitLayer, Rule},
+    rejection::{Rejection, RejectionKind},
+    request::{QuotaStatus, RateLimitStatus, RequestId, VerifiedWebhook},
+    secret::{Secret, SecretSet},
+    stack::Stack,
+    webhook::{Provider, WebhookVerifyLayer},
+};
