@@ -10,11 +10,24 @@ use std::{
 
 use allocation_counter::measure;
 use axum::{Router, body::Body, routing::get};
-use http::Request;
+use http::{HeaderValue, Request};
 use http_body_util::BodyExt as _;
 use portcullis::{
+    audit::{AuditBatch, AuditLayer, AuditSink},
+    auth::{
+        AuthLayer,
+        api_key::{ApiKey, ApiKeyFormat, ApiKeyRecord},
+    },
+    authz::ScopeLayer,
+    backend::memory::MemoryStore,
+    cors::CorsSecurityLayer,
     gate::{Entry, Gate, GateLayer},
+    headers::SecurityHeadersLayer,
+    quota::{Plan, QuotaLayer},
+    rate_limit::{Key, Rate, RateLimitLayer, Rule},
     request::RequestContext,
+    stack::Stack,
+    store::{BoxFuture, StoreError},
 };
 use tower::{Layer, Service, ServiceBuilder, ServiceExt as _};
 
@@ -120,4 +133,105 @@ fn seven_empty_gates() {
     assert_eq!(noop, bare + 4, "axum's own");
     assert_eq!(seven, bare + 7, "and three for the context: itself, its box in the extensions, and their growth");
     assert_eq!(seven, one, "the second gate costs no allocation");
+}
+
+const ORIGIN: &str = "https://app.example.com";
+
+#[derive(Debug)]
+struct Discard;
+
+impl AuditSink for Discard {
+    fn write<'a>(&'a self, batch: &'a AuditBatch) -> BoxFuture<'a, Result<(), StoreError>> {
+        black_box(batch.len());
+        Box::pin(async { Ok(()) })
+    }
+}
+
+struct Layers {
+    key: HeaderValue,
+    audit: AuditLayer,
+    headers: SecurityHeadersLayer,
+    cors: CorsSecurityLayer,
+    auth: AuthLayer,
+    rate: RateLimitLayer,
+    scope: ScopeLayer,
+    quota: QuotaLayer,
+}
+
+fn layers() -> Layers {
+    let store = MemoryStore::new();
+    let record = ApiKeyRecord::builder("usr_1").plan("pro").scopes(["read:orders"]);
+    let key = ApiKey::issue(&ApiKeyFormat::new("test", "live").unwrap(), record).unwrap();
+    store.insert_api_key(key.record).unwrap();
+    let rule = Rule::new("client", Key::client(), Rate::per_minute(1_000_000));
+    let plan = Plan::new("pro").monthly(1_000_000);
+    Layers {
+        key: HeaderValue::from_bytes(key.secret.expose()).unwrap(),
+        audit: AuditLayer::builder(Discard).build().unwrap(),
+        headers: SecurityHeadersLayer::api(),
+        cors: CorsSecurityLayer::builder().allow_origin(ORIGIN).build().unwrap(),
+        auth: AuthLayer::builder().api_keys(store.clone()).build().unwrap(),
+        rate: RateLimitLayer::builder(store.clone()).rule(rule).build().unwrap(),
+        scope: ScopeLayer::all(["read:orders"]).unwrap(),
+        quota: QuotaLayer::builder(store).plan(plan).default_plan("pro").build().unwrap(),
+    }
+}
+
+/// What a layer adds to the same request behind an empty gate, which is in the house already and
+/// pays for the context; the request carries a key and an origin.
+#[test]
+fn each_layer() {
+    let parts = layers();
+    let key = parts.key.clone();
+    let run = |app: Router| {
+        let key = key.clone();
+        let ask = tower::util::MapRequestLayer::new(move |mut request: Request<Body>| {
+            request.headers_mut().insert("x-api-key", key.clone());
+            request.headers_mut().insert("origin", HeaderValue::from_static(ORIGIN));
+            request
+        });
+        allocations(ask.layer(app))
+    };
+    let base = run(router().layer(empty()));
+    let alone = |name: &'static str, app: Router| (name, run(app) - base);
+    let with_auth = |layer| router().layer(ServiceBuilder::new().layer(parts.auth.clone()).layer(layer));
+    let seven = ServiceBuilder::new()
+        .layer(parts.audit.clone())
+        .layer(parts.headers.clone())
+        .layer(parts.cors.clone())
+        .layer(parts.auth.clone())
+        .layer(parts.rate.clone())
+        .layer(parts.scope.clone())
+        .layer(parts.quota.clone());
+    let stack = Stack::new()
+        .audit(&parts.audit)
+        .security_headers(&parts.headers)
+        .cors(&parts.cors)
+        .auth(&parts.auth)
+        .rate_limit(&parts.rate)
+        .scope(&parts.scope)
+        .quota(&parts.quota);
+    let measured = [
+        alone("audit", router().layer(parts.audit.clone())),
+        alone("security headers", router().layer(parts.headers.clone())),
+        alone("cors", router().layer(parts.cors.clone())),
+        alone("auth, API key", router().layer(parts.auth.clone())),
+        alone("auth and scope", with_auth(parts.scope.clone())),
+        alone("rate limit", router().layer(parts.rate.clone())),
+        alone("quota", router().layer(parts.quota.clone())),
+        alone("all seven", router().layer(seven)),
+        alone("stack", router().layer(stack)),
+    ];
+    let pinned = [
+        ("audit", 0),
+        ("security headers", 0),
+        ("cors", 0),
+        ("auth, API key", 0),
+        ("auth and scope", 0),
+        ("rate limit", 0),
+        ("quota", 0),
+        ("all seven", 0),
+        ("stack", 0),
+    ];
+    assert_eq!(measured, pinned);
 }

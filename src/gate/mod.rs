@@ -62,6 +62,7 @@ mod drain;
 mod future;
 mod problem;
 mod service;
+mod values;
 mod wiring;
 
 use std::sync::Arc;
@@ -73,6 +74,7 @@ pub(crate) use self::{
     body::{BodyEnd, Watch, watched},
     drain::drained,
     problem::panicked,
+    values::decimal,
 };
 pub use self::{
     context::{ContextGate, RequestContextLayer},

@@ -16,7 +16,7 @@ use super::{
     subject::Sharing,
 };
 use crate::{
-    gate::{Entry, Gate, GateLayer, Gated, Leave, VerdictCounts},
+    gate::{Entry, Gate, GateLayer, Gated, Leave, VerdictCounts, decimal},
     rejection::{Rejection, RejectionKind},
     request::{Place, QuotaStatus, RequestContext},
     store::StoreError,
@@ -120,9 +120,9 @@ impl Account {
     fn headers(&self, used: u64, mut put: impl FnMut(HeaderName, HeaderValue)) {
         if let (Some(limit), Some(value)) = (self.plan.limit, &self.plan.limit_value) {
             put(X_QUOTA_LIMIT, value.clone());
-            put(X_QUOTA_REMAINING, number(limit.saturating_sub(used)));
+            put(X_QUOTA_REMAINING, decimal(limit.saturating_sub(used)));
         }
-        put(X_QUOTA_USED, number(used));
+        put(X_QUOTA_USED, decimal(used));
         put(X_QUOTA_RESET, self.month.reset_value.clone());
     }
 
@@ -132,11 +132,6 @@ impl Account {
             headers.insert(name, value);
         });
     }
-}
-
-/// One allocation; `HeaderValue::from` needs two.
-fn number(value: u64) -> HeaderValue {
-    HeaderValue::from_str(itoa::Buffer::new().format(value)).unwrap_or(HeaderValue::from_static("0"))
 }
 
 impl QuotaGate {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{Rate, compiled::CompiledLimit};
-use crate::{request::RateLimitStatus, time::secs_ceil};
+use crate::{gate::decimal, request::RateLimitStatus, time::secs_ceil};
 
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const RATE: HeaderName = HeaderName::from_static("ratelimit");
@@ -179,7 +179,7 @@ fn join(outer: &HeaderValue, inner: &HeaderValue) -> Option<HeaderValue> {
 
 impl Legacy {
     fn fields(self) -> [(HeaderName, HeaderValue); 3] {
-        [(LIMIT, self.limit.into()), (REMAINING, self.remaining.into()), (RESET, self.reset.into())]
+        [(LIMIT, decimal(self.limit)), (REMAINING, decimal(self.remaining)), (RESET, decimal(self.reset))]
     }
 
     fn read(headers: &HeaderMap) -> Option<Self> {

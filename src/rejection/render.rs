@@ -2,7 +2,7 @@
 
 use axum::{body::Body, response::Response};
 use http::{HeaderValue, header};
-use serde_json::{Map, Value};
+use serde::{Serialize, Serializer, ser::SerializeMap as _};
 
 use super::Rejection;
 
@@ -22,7 +22,7 @@ pub(crate) struct Stamp<'a> {
 pub(crate) fn render(rejection: Rejection, stamp: Option<Stamp<'_>>) -> Response {
     let body = match stamp {
         Some(Stamp { is_head: true, .. }) => Vec::new(),
-        _ => serde_json::to_vec(&document(&rejection, stamp)).unwrap_or_default(),
+        _ => body(&Document { rejection: &rejection, stamp }),
     };
     let mut response = Response::new(Body::empty());
     *response.status_mut() = rejection.kind().status();
@@ -42,6 +42,15 @@ pub(crate) fn render(rejection: Rejection, stamp: Option<Stamp<'_>>) -> Response
     response
 }
 
+fn body(document: &Document<'_>) -> Vec<u8> {
+    let mut body = Vec::with_capacity(512);
+    if serde_json::to_writer(&mut body, document).is_err() {
+        // Only a member that cannot be written as JSON gets here; the status still tells.
+        body.clear();
+    }
+    body
+}
+
 /// Writes the body of a rejection that a handler or extractor returned anew, now with the id.
 /// Headers that were added since stay.
 pub(crate) fn restamp(response: Response, rejection: Rejection, stamp: Stamp<'_>) -> Response {
@@ -56,25 +65,30 @@ pub(crate) fn restamp(response: Response, rejection: Rejection, stamp: Stamp<'_>
     Response::from_parts(parts, body)
 }
 
-fn document(rejection: &Rejection, stamp: Option<Stamp<'_>>) -> Value {
-    let kind = rejection.kind();
-    let mut document = Map::new();
-    let mut put = |name: &str, value: Value| {
-        document.insert(name.to_owned(), value);
-    };
-    put("type", kind.problem_type().into());
-    put("title", kind.title().into());
-    put("status", kind.status().as_u16().into());
-    put("detail", rejection.detail().into());
-    put("error", kind.code().into());
-    if let Some(stamp) = stamp {
-        put("request_id", stamp.request_id.into());
+/// Written member by member, without a tree in between: refusing must be cheap.
+struct Document<'a> {
+    rejection: &'a Rejection,
+    stamp: Option<Stamp<'a>>,
+}
+
+impl Serialize for Document<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (rejection, kind) = (self.rejection, self.rejection.kind());
+        let mut document = serializer.serialize_map(None)?;
+        document.serialize_entry("type", &*kind.problem_type())?;
+        document.serialize_entry("title", kind.title())?;
+        document.serialize_entry("status", &kind.status().as_u16())?;
+        document.serialize_entry("detail", rejection.detail())?;
+        document.serialize_entry("error", kind.code())?;
+        if let Some(stamp) = self.stamp {
+            document.serialize_entry("request_id", stamp.request_id)?;
+        }
+        if let Some(secs) = rejection.retry_after_secs() {
+            document.serialize_entry("retry_after", &secs)?;
+        }
+        for (name, value) in rejection.members() {
+            document.serialize_entry(name, value)?;
+        }
+        document.end()
     }
-    if let Some(secs) = rejection.retry_after_secs() {
-        put("retry_after", secs.into());
-    }
-    for (name, value) in rejection.members() {
-        put(name, value.clone());
-    }
-    Value::Object(document)
 }

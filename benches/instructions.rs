@@ -1,0 +1,116 @@
+//! One kind of request, a given number of times, and nothing else: what `scripts/icount` counts the
+//! instructions of. `cargo bench --bench instructions -- CASE COUNT`; without arguments, every
+//! case once, as a check that it is what it says.
+
+use std::{hint::black_box, net::SocketAddr};
+
+use axum::{Router, body::Body, extract::ConnectInfo, routing::get};
+use http::{HeaderValue, Request};
+use http_body_util::BodyExt as _;
+use portcullis::{
+    audit::{AuditBatch, AuditLayer, AuditSink},
+    auth::{
+        AuthLayer,
+        api_key::{ApiKey, ApiKeyFormat, ApiKeyRecord},
+    },
+    authz::ScopeLayer,
+    backend::memory::MemoryStore,
+    cors::CorsSecurityLayer,
+    headers::SecurityHeadersLayer,
+    quota::{Plan, QuotaLayer},
+    rate_limit::{Key, Rate, RateLimitLayer, Rule},
+    stack::Stack,
+    store::{BoxFuture, StoreError},
+};
+use tower::ServiceExt as _;
+
+const ORIGIN: &str = "https://app.example.com";
+
+/// Case, the status that it must have.
+const CASES: [(&str, u16); 5] =
+    [("bare", 200), ("allowed", 200), ("no-credential", 401), ("malformed", 400), ("address-limited", 429)];
+
+#[derive(Debug)]
+struct Discard;
+
+impl AuditSink for Discard {
+    fn write<'a>(&'a self, batch: &'a AuditBatch) -> BoxFuture<'a, Result<(), StoreError>> {
+        black_box(batch.len());
+        Box::pin(async { Ok(()) })
+    }
+}
+
+/// The seven layers, with the limit by address before them; one request in an hour passes it if
+/// `limited`.
+fn protected(limited: bool) -> Result<(Router, HeaderValue), Box<dyn std::error::Error>> {
+    let store = MemoryStore::new();
+    let record = ApiKeyRecord::builder("usr_1").plan("pro").scopes(["read:orders"]);
+    let key = ApiKey::issue(&ApiKeyFormat::new("bench", "live")?, record)?;
+    store.insert_api_key(key.record)?;
+    let value = HeaderValue::from_bytes(key.secret.expose())?;
+    let rates = |name, key, rate| RateLimitLayer::builder(store.clone()).rule(Rule::new(name, key, rate)).build();
+    let address = if limited { Rate::per_hour(1) } else { Rate::per_second(1_000_000) };
+    let stack = Stack::new()
+        .audit(&AuditLayer::builder(Discard).build()?)
+        .security_headers(&SecurityHeadersLayer::api())
+        .cors(&CorsSecurityLayer::builder().allow_origin(ORIGIN).build()?)
+        .rate_limit_before_auth(&rates("address", Key::ip(), address)?)
+        .auth(&AuthLayer::builder().api_keys(store.clone()).build()?)
+        .rate_limit(&rates("client", Key::client(), Rate::per_second(1_000_000))?)
+        .scope(&ScopeLayer::all(["read:orders"])?)
+        .quota(&QuotaLayer::builder(store).plan(Plan::new("pro").unlimited()).default_plan("pro").build()?);
+    Ok((bare().layer(stack), value))
+}
+
+fn bare() -> Router {
+    Router::new().route("/orders/{id}", get(|| async { "ok" }))
+}
+
+async fn run(case: &str, count: u64) -> Result<u16, Box<dyn std::error::Error>> {
+    let (app, key) = match case {
+        "bare" => (bare(), HeaderValue::from_static("none")),
+        _ => protected(case == "address-limited")?,
+    };
+    let credential = match case {
+        "no-credential" => None,
+        "malformed" => Some(HeaderValue::from_static("not a key, by far")),
+        _ => Some(key),
+    };
+    let peer: SocketAddr = "192.0.2.7:4711".parse()?;
+    let ask = || {
+        let mut request = Request::builder().uri("/orders/42").header("origin", ORIGIN).body(Body::empty())?;
+        if let Some(value) = &credential {
+            request.headers_mut().insert("x-api-key", value.clone());
+        }
+        request.extensions_mut().insert(ConnectInfo(peer));
+        Ok::<_, http::Error>(request)
+    };
+    if case == "address-limited" {
+        // Uses up what passes.
+        app.clone().oneshot(ask()?).await?;
+    }
+    let mut status = 0;
+    for _ in 0..count {
+        let response = app.clone().oneshot(ask()?).await?;
+        status = response.status().as_u16();
+        black_box(response.into_body().collect().await?);
+    }
+    Ok(status)
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    // `cargo bench` adds --bench.
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    match arguments.as_slice() {
+        [case, count] => {
+            runtime.block_on(run(case, count.parse()?))?;
+        }
+        _ => {
+            for (case, status) in CASES {
+                assert_eq!(runtime.block_on(run(case, 1))?, status, "{case}");
+            }
+        }
+    }
+    Ok(())
+}
