@@ -159,5 +159,5 @@ fn hook_routes(store: &MemoryStore, environment: &mut Vec<(&'static str, String)
 fn random_secret() -> Result<String, Box<dyn Error>> {
     let mut bytes = [0_u8; 24];
     getrandom::fill(&mut bytes)?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(base16ct::lower::encode_string(&bytes))
 }
