@@ -1,5 +1,6 @@
 //! What the mechanism and each layer cost in allocations, pinned exactly: a change that costs one
 //! more fails here, and so does one that costs one less (then the pin is lowered).
+#![allow(clippy::unwrap_used, clippy::arithmetic_side_effects, reason = "a test that cannot go on must fail")]
 
 use std::{
     convert::Infallible,
@@ -80,7 +81,7 @@ fn router() -> Router {
 }
 
 /// Allocations of one call, after three to warm up.
-fn allocations<S>(service: S) -> u64
+fn allocations<S>(service: &S) -> u64
 where
     S: Service<Request<Body>, Response = axum::response::Response, Error = Infallible> + Clone,
 {
@@ -100,11 +101,11 @@ where
 
 #[test]
 fn seven_empty_gates() {
-    let bare = allocations(router());
-    let noop = allocations(router().layer(Noop(Arc::new(()))));
+    let bare = allocations(&router());
+    let noop = allocations(&router().layer(Noop(Arc::new(()))));
     let absent = GateLayer::<Empty>::absent;
     let optional = allocations(
-        router().layer(
+        &router().layer(
             ServiceBuilder::new()
                 .layer(absent())
                 .layer(absent())
@@ -115,9 +116,9 @@ fn seven_empty_gates() {
                 .layer(absent()),
         ),
     );
-    let one = allocations(router().layer(empty()));
+    let one = allocations(&router().layer(empty()));
     let seven = allocations(
-        router().layer(
+        &router().layer(
             ServiceBuilder::new()
                 .layer(empty())
                 .layer(empty())
@@ -190,7 +191,7 @@ fn each_layer() {
             request.headers_mut().insert("origin", HeaderValue::from_static(ORIGIN));
             request
         });
-        allocations(ask.layer(app))
+        allocations(&ask.layer(app))
     };
     let base = run(router().layer(empty()));
     let alone = |name: &'static str, app: Router| (name, run(app) - base);
