@@ -25,7 +25,7 @@ pub(crate) fn render(rejection: Rejection, stamp: Option<Stamp<'_>>) -> Response
         _ => serde_json::to_vec(&document(&rejection, stamp)).unwrap_or_default(),
     };
     let mut response = Response::new(Body::empty());
-    *response.status_mut() = rejection.kind().status();
+    *response.status_mut() = rejection.status();
     let headers = response.headers_mut();
     headers.reserve(rejection.headers().len().saturating_add(8));
     headers.insert(header::CONTENT_TYPE, PROBLEM_JSON);
@@ -43,8 +43,12 @@ pub(crate) fn render(rejection: Rejection, stamp: Option<Stamp<'_>>) -> Response
 }
 
 /// Writes the body of a rejection that a handler or extractor returned anew, now with the id.
-/// Headers that were added since stay.
-pub(crate) fn restamp(response: Response, rejection: Rejection, stamp: Stamp<'_>) -> Response {
+/// Headers that were added since stay, and so does a body that the application has restyled.
+pub(crate) fn restamp(mut response: Response, rejection: Rejection, stamp: Stamp<'_>) -> Response {
+    if response.headers().get(header::CONTENT_TYPE) != Some(&PROBLEM_JSON) {
+        response.extensions_mut().insert(rejection.stamped());
+        return response;
+    }
     let (mut parts, _) = response.into_parts();
     let status = parts.status;
     let fresh = render(rejection, Some(stamp));
@@ -64,7 +68,7 @@ fn document(rejection: &Rejection, stamp: Option<Stamp<'_>>) -> Value {
     };
     put("type", kind.problem_type().into());
     put("title", kind.title().into());
-    put("status", kind.status().as_u16().into());
+    put("status", rejection.status().as_u16().into());
     put("detail", rejection.detail().into());
     put("error", kind.code().into());
     if let Some(stamp) = stamp {
