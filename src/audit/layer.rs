@@ -80,7 +80,7 @@ impl fmt::Debug for AuditGate {
 
 /// What is remembered of a request between the way in and the way out. Dropped, it writes the
 /// record.
-pub struct AuditPass(Ticket);
+pub struct AuditPass(Option<Ticket>);
 
 impl fmt::Debug for AuditPass {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -94,6 +94,9 @@ impl Gate<Body> for AuditGate {
     type Pass = AuditPass;
 
     fn enter(self: &Arc<Self>, request: Request<Body>, context: &Arc<RequestContext>) -> Entry<Body, AuditPass> {
+        if !context.must_record(Arc::as_ptr(&self.queue).addr()) {
+            return Entry::Pass(request, AuditPass(None));
+        }
         let asked = Asked::new(request.uri(), request.headers(), &self.shown);
         // Most requests have no body, and then counting costs nothing.
         let (request, counted) = if request.body().is_end_stream() {
@@ -104,11 +107,11 @@ impl Gate<Body> for AuditGate {
             (request.map(|body| watched(body, None, watch)), Some(counter))
         };
         let ticket = Ticket::new(Arc::clone(&self.queue), Arc::clone(context), asked, counted);
-        Entry::Pass(request, AuditPass(ticket))
+        Entry::Pass(request, AuditPass(Some(ticket)))
     }
 
     fn leave(self: &Arc<Self>, pass: AuditPass, response: Response, context: &Arc<RequestContext>) -> Leave {
-        let AuditPass(mut ticket) = pass;
+        let AuditPass(Some(mut ticket)) = pass else { return Leave::Done(response) };
         ticket.see_response(response.status(), response.extensions().get::<Rejection>());
         if has_no_body(context.method(), response.status()) || response.body().is_end_stream() {
             ticket.settle(Ending::Completed);
@@ -116,6 +119,12 @@ impl Gate<Body> for AuditGate {
         }
         let expected = content_length(response.headers());
         Leave::Done(response.map(|body| watched(body, expected, ticket)))
+    }
+
+    fn fail(self: &Arc<Self>, pass: AuditPass, _: &Arc<RequestContext>) {
+        if let AuditPass(Some(mut ticket)) = pass {
+            ticket.settle(Ending::Failed);
+        }
     }
 }
 

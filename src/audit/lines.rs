@@ -4,7 +4,12 @@ use std::{fmt, net::IpAddr};
 
 use serde::{Serialize, Serializer, ser::SerializeSeq as _};
 
-use super::{geo::Geo, record::Record, sink::AuditLevel};
+use super::{
+    geo::Geo,
+    record::Record,
+    redact::{self, Author},
+    sink::AuditLevel,
+};
 use crate::{
     identity::Principal,
     request::{
@@ -14,6 +19,20 @@ use crate::{
 };
 
 const VERSION: u8 = 1;
+const MAX_TEXT: usize = 256;
+const MAX_SCOPES: usize = 128;
+const MAX_METHOD: usize = 32;
+
+/// What a credential or a provider says: ids that may be long, but also whatever the issuer of it
+/// put there.
+fn searched(text: &str) -> String {
+    redact::text(text, Author::Application, MAX_TEXT)
+}
+
+/// A client may invent methods of any length.
+fn method(method: &str) -> &str {
+    if method.len() > MAX_METHOD { "[long]" } else { method }
+}
 
 #[derive(Serialize)]
 pub(super) struct RequestLine<'a> {
@@ -65,7 +84,7 @@ impl<'a> RequestLine<'a> {
             request_id: Text(context.request_id()),
             level: level.as_str(),
             outcome: record.ending.as_str(),
-            method: context.method().as_str(),
+            method: method(context.method().as_str()),
             scheme: scheme(context.scheme()),
             route: context.route(),
             path: &record.asked.path,
@@ -152,8 +171,8 @@ struct GeoPart<'a> {
 struct UserPart<'a> {
     id: &'a str,
     email: Option<&'a str>,
-    tenant: Option<&'a str>,
-    plan: Option<&'a str>,
+    tenant: Option<String>,
+    plan: Option<String>,
 }
 
 impl<'a> UserPart<'a> {
@@ -161,8 +180,8 @@ impl<'a> UserPart<'a> {
         Self {
             id: record.subject.as_deref().unwrap_or_default(),
             email: record.email.as_deref(),
-            tenant: principal.tenant(),
-            plan: principal.plan(),
+            tenant: principal.tenant().map(searched),
+            plan: principal.plan().map(searched),
         }
     }
 }
@@ -171,8 +190,8 @@ impl<'a> UserPart<'a> {
 struct AuthPart<'a> {
     method: &'static str,
     issuer: Option<&'a str>,
-    client_id: Option<&'a str>,
-    token_id: Option<&'a str>,
+    client_id: Option<String>,
+    token_id: Option<String>,
     key_fingerprint: Option<&'a str>,
     scopes: Vec<String>,
 }
@@ -182,10 +201,10 @@ impl<'a> AuthPart<'a> {
         Self {
             method: principal.method().as_str(),
             issuer: principal.issuer(),
-            client_id: principal.client(),
-            token_id: principal.credential_id(),
+            client_id: principal.client().map(searched),
+            token_id: principal.credential_id().map(searched),
             key_fingerprint: principal.fingerprint(),
-            scopes: principal.scopes().iter().collect(),
+            scopes: principal.scopes().iter().take(MAX_SCOPES).map(|scope| searched(&scope)).collect(),
         }
     }
 }
@@ -248,8 +267,8 @@ impl QuotaPart {
 #[derive(Serialize)]
 struct WebhookPart<'a> {
     provider: &'a str,
-    event_id: &'a str,
-    event_type: Option<&'a str>,
+    event_id: String,
+    event_type: Option<String>,
     signed_at: Option<String>,
 }
 
@@ -257,8 +276,8 @@ impl<'a> WebhookPart<'a> {
     fn new(webhook: &'a VerifiedWebhook) -> Self {
         Self {
             provider: webhook.provider(),
-            event_id: webhook.event_id(),
-            event_type: webhook.event_type(),
+            event_id: searched(webhook.event_id()),
+            event_type: webhook.event_type().map(searched),
             signed_at: webhook.timestamp().map(Timestamp::to_rfc3339),
         }
     }

@@ -47,8 +47,8 @@
 //! | `stream`, `seq` | random name of this process's layer, and the line's number in it, from 0 without holes unless a sink failed |
 //! | `timestamp` | arrival, RFC 3339 in UTC with microseconds |
 //! | `request_id` | the id of the record too; the response's `X-Request-ID` |
-//! | `level` | `INFO`, `WARN` (4xx, or aborted), `ERROR` (5xx, panic, failed body, gap) |
-//! | `outcome` | `completed`, `aborted` (the client hung up), `failed` (the body broke off), `panic` |
+//! | `level` | `INFO`, `WARN` (4xx, or aborted), `ERROR` (5xx, panic, failed, gap) |
+//! | `outcome` | `completed`, `aborted` (the client hung up), `failed` (the body, or the service itself, ended with an error), `panic` |
 //! | `method`, `scheme`, `route`, `path`, `query` | `route` is the template; path and query are redacted |
 //! | `status` | `null` if there was no response |
 //! | `duration_ms`, `duration_us` | from the arrival to the end of the body, by the monotonic clock |
@@ -69,16 +69,18 @@
 //!
 //! # What is never written
 //! Headers (beside the user agent), bodies, claims, the source of an error. Of the query only the
-//! names, and the values that [`AuditBuilder::query_values`] names. Path segments, user agent and
-//! notes are searched, also percent-encoded, for JWTs, API keys, e-mail addresses, card numbers
-//! (Luhn) and long tokens; `[jwt]`, `[key]`, `[email]`, `[pan]`, `[token]` stand in their place.
-//! All this happens before the queue. Control characters, line separators and bidi marks are
+//! names, and the values that [`AuditBuilder::query_values`] names. Path segments, user agent,
+//! notes, and the ids, names and scopes that a credential or webhook carries are searched, also
+//! percent-encoded, for JWTs, API keys, e-mail addresses and card numbers (Luhn); what the client
+//! chose, for long tokens, too. `[jwt]`, `[key]`, `[email]`, `[pan]`, `[token]` stand in their place.
+//! What the client chose is searched before the queue. Control characters, line separators and bidi marks are
 //! escaped, lengths are capped: no client can forge a line.
 //!
 //! # Where it stands, what it reads
 //! Outermost, inside [`RequestContextLayer`](crate::gate::RequestContextLayer) only; what is outside
-//! of it leaves no record. Put `CatchPanicLayer` inside: then the record shows the 500 that the
-//! client got. It reads everything in the [`RequestContext`](crate::request::RequestContext) and
+//! of it leaves no record. A layer that stands twice in a request's way (in a router and in one that
+//! it is nested in) writes one record: the outer one. Put `CatchPanicLayer` inside: then the record
+//! shows the 500 that the client got; caught outside, the outcome is `panic`, without a status. It reads everything in the [`RequestContext`](crate::request::RequestContext) and
 //! leaves nothing. It lets every request through; a handler that takes [`Audit`] without it gets
 //! 500 `misconfigured`.
 //!

@@ -28,7 +28,7 @@ pub(super) enum Ending {
     Completed,
     /// The client went away, before the response or within it.
     Aborted,
-    /// The response's body ended with an error.
+    /// The response's body ended with an error, or the inner service with one instead of a response.
     Failed,
     /// Something panicked, and nobody inside caught it.
     Panicked,

@@ -49,6 +49,24 @@ pin_project! {
     }
 }
 
+/// If the inner service panics, the pass is dropped while the panic unwinds, and so can see it:
+/// whoever catches the panic outside drops the rest of the future only later.
+struct WhilePolled<'a, P>(&'a mut Option<P>);
+
+impl<P> WhilePolled<'_, P> {
+    /// There was no panic.
+    fn done<T>(self, polled: T) -> T {
+        mem::forget(self);
+        polled
+    }
+}
+
+impl<P> Drop for WhilePolled<'_, P> {
+    fn drop(&mut self) {
+        *self.0 = None;
+    }
+}
+
 /// One request at one gate.
 struct Visit<G> {
     keeper: Arc<Keeper<G>>,
@@ -127,9 +145,18 @@ where
                     }
                 },
                 StateProjection::Passed { inner, pass } => {
-                    let response = visit.see(ready!(inner.poll(cx))?.into_response());
+                    let watch = WhilePolled(pass);
+                    let result = ready!(watch.done(inner.poll(cx)));
                     let Some(pass) = pass.take() else { return Poll::Pending };
-                    match visit.keeper.gate.leave(pass, response, &visit.context) {
+                    let gate = &visit.keeper.gate;
+                    let response = match result {
+                        Ok(response) => visit.see(response.into_response()),
+                        Err(error) => {
+                            gate.fail(pass, &visit.context);
+                            return Poll::Ready(Err(error));
+                        }
+                    };
+                    match gate.leave(pass, response, &visit.context) {
                         Leave::Done(response) => State::Decided { response: Some(response) },
                         Leave::Wait(response) => State::Leaving { response },
                     }
@@ -210,7 +237,7 @@ fn report(layer: &'static str, rejection: &Rejection, context: &RequestContext) 
                 tracing::Level::$level,
                 layer,
                 code = kind.code(),
-                status = kind.status().as_u16(),
+                status = rejection.status().as_u16(),
                 request_id = %context.request_id(),
                 route = context.route(),
                 source = rejection.source().map(|source| &**source as &(dyn std::error::Error + 'static)),
@@ -219,7 +246,7 @@ fn report(layer: &'static str, rejection: &Rejection, context: &RequestContext) 
         };
     }
     match kind.severity() {
-        _ if kind.status().is_server_error() => event!(ERROR),
+        _ if rejection.status().is_server_error() => event!(ERROR),
         Severity::Low => event!(INFO),
         Severity::Medium | Severity::High => event!(WARN),
     }

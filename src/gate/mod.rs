@@ -44,7 +44,8 @@
 //! * A gate that waits gets the service that was ready (tower's contract); only then is it cloned.
 //! * [`Gate::leave`] sees every response of the inner service. If there is none (the inner service
 //!   failed, panicked, or the client went away), the `Pass` is dropped: its `Drop` must settle
-//!   without awaiting.
+//!   without awaiting. A panic is still unwinding then (`std::thread::panicking()`), wherever it is
+//!   caught; a failure is told to [`Gate::fail`] first.
 //! * A gate never fails the service: it answers `Ok(Response)`, or the inner service's own error.
 //! * The outermost of this crate's layers writes `X-Request-ID` on every response; a gate of yours
 //!   that stands alone, on every refusal.
@@ -111,6 +112,13 @@ pub trait Gate<B>: Send + Sync + 'static {
     fn leave(self: &Arc<Self>, pass: Self::Pass, response: Response, context: &Arc<RequestContext>) -> Leave {
         let _ = (pass, context);
         Leave::Done(response)
+    }
+
+    /// Learns that the inner service failed: there is an error, and no response to leave with. Must
+    /// neither block nor panic. Like a panic and a client who goes away, it usually just drops the
+    /// pass.
+    fn fail(self: &Arc<Self>, pass: Self::Pass, context: &Arc<RequestContext>) {
+        let _ = (pass, context);
     }
 
     /// How to make the context if this gate is the outermost; `None` for the defaults.

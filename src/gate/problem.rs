@@ -74,9 +74,7 @@ fn is_bare(headers: &HeaderMap) -> bool {
 
 /// The next gate outside adds the request id.
 fn convert(response: &Response) -> Response {
-    let status = response.status();
-    let mut problem = Rejection::from_status(status).into_response();
-    *problem.status_mut() = status;
+    let mut problem = Rejection::from_status(response.status()).into_response();
     for (name, value) in response.headers() {
         if name != header::CONTENT_TYPE && name != header::CONTENT_LENGTH && name != header::CACHE_CONTROL {
             problem.headers_mut().append(name, value.clone());

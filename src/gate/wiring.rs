@@ -40,6 +40,7 @@ const RULES: &[Rule] = &[
     rule(Place::SecurityHeaders, Place::Cors, HEADERS, HEADERS_CURE),
     rule(Place::SecurityHeaders, Place::Auth, HEADERS, HEADERS_CURE),
     rule(Place::SecurityHeaders, Place::RateLimit, HEADERS, HEADERS_CURE),
+    rule(Place::SecurityHeaders, Place::Scope, HEADERS, HEADERS_CURE),
     rule(Place::SecurityHeaders, Place::Quota, HEADERS, HEADERS_CURE),
     rule(Place::SecurityHeaders, Place::Webhook, HEADERS, HEADERS_CURE),
     rule(Place::Context, Place::Audit, CONTEXT, CONTEXT_CURE),
@@ -47,6 +48,9 @@ const RULES: &[Rule] = &[
     rule(Place::Context, Place::Cors, CONTEXT, CONTEXT_CURE),
     rule(Place::Context, Place::Auth, CONTEXT, CONTEXT_CURE),
     rule(Place::Context, Place::RateLimit, CONTEXT, CONTEXT_CURE),
+    rule(Place::Context, Place::Scope, CONTEXT, CONTEXT_CURE),
+    rule(Place::Context, Place::Quota, CONTEXT, CONTEXT_CURE),
+    rule(Place::Context, Place::Webhook, CONTEXT, CONTEXT_CURE),
     rule(Place::Auth, Place::Scope, "every call is refused with 500 misconfigured", "put AuthLayer outside ScopeLayer"),
     rule(
         Place::Auth,

@@ -66,6 +66,11 @@ impl CompiledRule {
         find(plan, endpoint).or_else(|| find(None, endpoint)).or_else(|| find(plan, None)).or_else(|| find(None, None))
     }
 
+    /// Whether it goes by who calls, which only an `AuthLayer` outside can tell.
+    pub(super) fn needs_principal(&self) -> bool {
+        self.key.needs_principal() || !self.plans.is_empty()
+    }
+
     pub(super) fn limit(&self, pick: usize) -> Option<&CompiledLimit> {
         self.choices.get(pick)?.limit.as_ref()
     }

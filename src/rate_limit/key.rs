@@ -73,7 +73,8 @@ impl Key {
         Self::of(Selector::Ip)
     }
 
-    /// The method and the matched route, `GET /orders/{id}`. `HEAD` counts as `GET`.
+    /// The method and the matched route, `GET /orders/{id}`. `HEAD` counts as `GET`; all methods that
+    /// RFC 9110 and RFC 5789 do not name count as one.
     pub fn endpoint() -> Self {
         Self::of(Selector::Endpoint)
     }
@@ -101,6 +102,12 @@ impl Key {
 
     pub(super) fn is_global(&self) -> bool {
         self.parts.contains(&Selector::Global)
+    }
+
+    /// Whether it tells callers apart by who they are, and so tells nobody apart without an `AuthLayer`.
+    pub(super) fn needs_principal(&self) -> bool {
+        use Selector::{ApiKey, Credential, Principal, Tenant};
+        self.parts.iter().any(|part| matches!(part, ApiKey | Credential | Principal | Tenant))
     }
 
     /// What is wrong with it, if something is.
@@ -153,10 +160,19 @@ impl Selector {
     }
 }
 
-fn method(context: &RequestContext) -> &str {
+/// A client may invent methods, and handlers for any method answer them: each a fresh bucket, if they
+/// were told apart.
+fn method(context: &RequestContext) -> &'static str {
     match context.method().as_str() {
-        "HEAD" => "GET",
-        method => method,
+        "GET" | "HEAD" => "GET",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "PATCH" => "PATCH",
+        "DELETE" => "DELETE",
+        "OPTIONS" => "OPTIONS",
+        "CONNECT" => "CONNECT",
+        "TRACE" => "TRACE",
+        _ => "*",
     }
 }
 

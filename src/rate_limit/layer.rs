@@ -1,4 +1,10 @@
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+};
 
 use axum::response::Response;
 use http::Request;
@@ -60,6 +66,8 @@ pub struct RateLimitGate {
     store: Arc<dyn RateLimitStore>,
     rules: Vec<CompiledRule>,
     headers: RateLimitHeaders,
+    /// Whether it is still to be found out that no `AuthLayer` stands outside, where one must.
+    unchecked: AtomicBool,
 }
 
 /// What is remembered of a request that was let through: the header fields of its response.
@@ -77,7 +85,25 @@ type Picks = Inline<Pick, { Batch::MAX }>;
 
 impl RateLimitGate {
     pub(super) fn new(store: Arc<dyn RateLimitStore>, rules: Vec<CompiledRule>, headers: RateLimitHeaders) -> Self {
-        Self { store, rules, headers }
+        let unchecked = AtomicBool::new(rules.iter().any(CompiledRule::needs_principal));
+        Self { store, rules, headers, unchecked }
+    }
+
+    /// A rule that goes by who calls is silent where nobody found that out: that must not go unseen.
+    fn check_place(&self, context: &RequestContext) {
+        if self.unchecked.load(Relaxed)
+            && context.marks() & Place::Auth.bit() == 0
+            && context.principal().is_none()
+            && self.unchecked.swap(false, Relaxed)
+        {
+            tracing::warn!(
+                target: "portcullis",
+                layer = "rate_limit",
+                consequence = "its rules by API key, principal, credential, tenant or plan apply to nobody",
+                cure = "put AuthLayer outside it, or give those rules to a second RateLimitLayer inside AuthLayer",
+                "no AuthLayer stands outside a layer that goes by who calls; this is said once"
+            );
+        }
     }
 
     /// Finds the limits that hold for a request, and puts their charges into a batch.
@@ -216,6 +242,7 @@ impl<B: Send + 'static> Gate<B> for RateLimitGate {
     type Pass = RateLimitPass;
 
     fn enter(self: &Arc<Self>, request: Request<B>, context: &Arc<RequestContext>) -> Entry<B, RateLimitPass> {
+        self.check_place(context);
         let mut batch = Batch::new(context.now().monotonic);
         let picks = match self.ask(&mut batch, context, request.uri().path()) {
             Ok(_) if batch.is_empty() => return Entry::Pass(request, RateLimitPass(None)),

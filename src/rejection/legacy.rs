@@ -1,7 +1,12 @@
 //! The bodies of the two documents that portcullis implements, literally.
 
+use std::mem;
+
 use axum::{body::Body, response::Response};
+use bytes::Bytes;
 use http::{HeaderValue, header};
+use http_body::Frame;
+use http_body_util::BodyExt as _;
 use serde_json::{Map, Value, json};
 
 use super::{Rejection, RejectionKind};
@@ -29,7 +34,9 @@ impl LegacyJson {
         headers.remove(header::CONTENT_LENGTH);
         // A response to HEAD stays without a body.
         if !is_empty {
-            *response.body_mut() = Body::from(body);
+            headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+            let old = mem::take(response.body_mut());
+            *response.body_mut() = in_place_of(old, body.into());
         }
         response
     }
@@ -61,4 +68,11 @@ impl LegacyJson {
         }
         Value::Object(body)
     }
+}
+
+/// The old body is read to its end all the same: an `AuditLayer` further inside would take one that
+/// is thrown away for one that the client did not want.
+fn in_place_of(old: Body, new: Bytes) -> Body {
+    let mut new = Some(new);
+    Body::new(old.map_frame(move |_| Frame::data(new.take().unwrap_or_default())))
 }

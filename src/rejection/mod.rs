@@ -45,6 +45,8 @@ pub struct Rejection(Arc<Inner>);
 #[derive(Clone)]
 struct Inner {
     kind: RejectionKind,
+    /// The kind's, or that of the foreign error which it stands for.
+    status: StatusCode,
     detail: Cow<'static, str>,
     retry_after: Option<Duration>,
     headers: Vec<(HeaderName, HeaderValue)>,
@@ -59,6 +61,7 @@ impl Rejection {
     pub fn new(kind: RejectionKind) -> Self {
         Self(Arc::new(Inner {
             kind,
+            status: kind.status(),
             detail: Cow::Borrowed(kind.detail()),
             retry_after: None,
             headers: Vec::new(),
@@ -69,7 +72,8 @@ impl Rejection {
     }
 
     /// The rejection for a bare status, such as that of an axum extractor: the kind whose status
-    /// it is, else `invalid_request` for the 4xx and `internal_error` for the 5xx.
+    /// it is, else `invalid_request` for the 4xx and `internal_error` for the 5xx. The status stays
+    /// as it is; one below 400 becomes 500.
     ///
     /// ```
     /// use http::StatusCode;
@@ -80,7 +84,11 @@ impl Rejection {
     /// assert_eq!(rejection.kind().code(), "unprocessable_content");
     /// ```
     pub fn from_status(status: StatusCode) -> Self {
-        Self::new(RejectionKind::of_status(status))
+        let rejection = Self::new(RejectionKind::of_status(status));
+        if status.as_u16() < 400 {
+            return rejection;
+        }
+        rejection.edit(|inner| inner.status = status)
     }
 
     /// The rejection for a request body that could not be read: 413 where a limit outside was hit,
@@ -167,6 +175,11 @@ impl Rejection {
     /// Why.
     pub fn kind(&self) -> RejectionKind {
         self.0.kind
+    }
+
+    /// The HTTP status: the kind's, unless the rejection was made [from another](Self::from_status).
+    pub fn status(&self) -> StatusCode {
+        self.0.status
     }
 
     /// What the client is told.

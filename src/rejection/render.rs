@@ -25,7 +25,7 @@ pub(crate) fn render(rejection: Rejection, stamp: Option<Stamp<'_>>) -> Response
         _ => body(&Document { rejection: &rejection, stamp }),
     };
     let mut response = Response::new(Body::empty());
-    *response.status_mut() = rejection.kind().status();
+    *response.status_mut() = rejection.status();
     let headers = response.headers_mut();
     headers.reserve(rejection.headers().len().saturating_add(8));
     headers.insert(header::CONTENT_TYPE, PROBLEM_JSON);
@@ -52,8 +52,12 @@ fn body(document: &Document<'_>) -> Vec<u8> {
 }
 
 /// Writes the body of a rejection that a handler or extractor returned anew, now with the id.
-/// Headers that were added since stay.
-pub(crate) fn restamp(response: Response, rejection: Rejection, stamp: Stamp<'_>) -> Response {
+/// Headers that were added since stay, and so does a body that the application has restyled.
+pub(crate) fn restamp(mut response: Response, rejection: Rejection, stamp: Stamp<'_>) -> Response {
+    if response.headers().get(header::CONTENT_TYPE) != Some(&PROBLEM_JSON) {
+        response.extensions_mut().insert(rejection.stamped());
+        return response;
+    }
     let (mut parts, _) = response.into_parts();
     let status = parts.status;
     let fresh = render(rejection, Some(stamp));
@@ -77,7 +81,7 @@ impl Serialize for Document<'_> {
         let mut document = serializer.serialize_map(None)?;
         document.serialize_entry("type", &*kind.problem_type())?;
         document.serialize_entry("title", kind.title())?;
-        document.serialize_entry("status", &kind.status().as_u16())?;
+        document.serialize_entry("status", &rejection.status().as_u16())?;
         document.serialize_entry("detail", rejection.detail())?;
         document.serialize_entry("error", kind.code())?;
         if let Some(stamp) = self.stamp {

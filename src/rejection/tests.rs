@@ -38,9 +38,31 @@ fn a_bare_status_finds_its_kind() {
         let status = StatusCode::from_u16(status).unwrap();
         let kind = Rejection::from_status(status).kind();
         assert_eq!(kind.status().is_client_error(), status.is_client_error(), "{status}");
+        assert_eq!(Rejection::from_status(status).status(), status);
     }
+    assert_eq!(Rejection::from_status(StatusCode::OK).status(), StatusCode::INTERNAL_SERVER_ERROR);
     assert_eq!(Rejection::from_status(StatusCode::BAD_REQUEST).kind(), RejectionKind::InvalidRequest);
     assert_eq!(Rejection::from_status(StatusCode::IM_A_TEAPOT).kind(), RejectionKind::InvalidRequest);
+}
+
+/// RFC 9457 §3.1.2: the member and the response have the same status.
+#[tokio::test]
+async fn a_foreign_status_stands_in_the_document_too() {
+    let response = Rejection::from_status(StatusCode::IM_A_TEAPOT).into_response();
+    assert_eq!(response.status(), StatusCode::IM_A_TEAPOT);
+    assert_eq!(body_of(response).await["status"], 418);
+}
+
+#[tokio::test]
+async fn what_was_restyled_is_not_written_anew() {
+    let restyled = LegacyJson::Workflow.restyle(limited().into_response());
+    let rejection = restyled.extensions().get::<Rejection>().unwrap().clone();
+    let stamped = restamp(restyled, rejection, Stamp { request_id: "req_1", is_head: false });
+    assert!(stamped.extensions().get::<Rejection>().unwrap().is_stamped());
+    let length: usize = stamped.headers()["content-length"].to_str().unwrap().parse().unwrap();
+    let body = body_of(stamped).await;
+    assert_eq!((&body["error"], body.get("type")), (&"rate_limit_exceeded".into(), None));
+    assert_eq!(length, body.to_string().len());
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
-        atomic::{AtomicU32, Ordering::Relaxed},
+        atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed},
     },
 };
 
@@ -91,6 +91,8 @@ pub struct RequestContext {
     trail: Trail,
     /// The places (`gate::Place`) that the request has entered, for the wiring check.
     marks: AtomicU32,
+    /// Who owes the request's audit record; 0 is nobody.
+    recorder: AtomicUsize,
     principal: OnceLock<Principal>,
     challenges: OnceLock<Arc<[HeaderValue]>>,
     grants: AppendOnly<Grant, 4>,
@@ -128,6 +130,7 @@ impl RequestContext {
             route: OnceLock::new(),
             trail: Trail::new(),
             marks: AtomicU32::new(0),
+            recorder: AtomicUsize::new(0),
             principal: OnceLock::new(),
             challenges: OnceLock::new(),
             grants: AppendOnly::new(),
@@ -232,6 +235,12 @@ impl RequestContext {
 
     pub(crate) fn marks(&self) -> u32 {
         self.marks.load(Relaxed)
+    }
+
+    /// Whether `recorder` still has to write a record of this request: not if it stands twice in the
+    /// stack, and this is the second time.
+    pub(crate) fn must_record(&self, recorder: usize) -> bool {
+        self.recorder.compare_exchange(0, recorder, Relaxed, Relaxed) != Err(recorder)
     }
 
     /// The first layer that verifies a caller decides; a second one changes nothing.

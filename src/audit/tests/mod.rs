@@ -1,5 +1,6 @@
 //! The layer in real routers.
 
+mod caught;
 mod contents;
 mod endings;
 mod pipeline;

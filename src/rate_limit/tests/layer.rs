@@ -1,3 +1,5 @@
+use std::sync::Mutex;
+
 use super::*;
 use crate::{
     rejection::{LegacyJson, RejectionKind},
@@ -153,6 +155,50 @@ async fn keys_combine() {
     assert_eq!(status(Method::PUT, "/users/2", "203.0.113.7").await, 200);
     assert_eq!(status(Method::GET, "/users/2", "203.0.113.8").await, 200);
     assert_eq!(status(Method::GET, "/orders", "203.0.113.7").await, 200);
+}
+
+#[tokio::test]
+async fn an_invented_method_is_no_fresh_bucket() {
+    let app = App::of(Rule::new("r", Key::ip().and(Key::endpoint()), Rate::per_minute(1)));
+    let ask = |method: &str| app.status(request(method.parse().unwrap(), "/orders", None, "203.0.113.7"));
+    assert_eq!(ask("M1").await, 200);
+    for number in 2..20 {
+        assert_eq!(ask(&format!("M{number}")).await, 429);
+    }
+}
+
+#[tokio::test]
+async fn a_rule_by_who_calls_outside_auth_is_told_of_once() {
+    for (rule, told) in [
+        (Rule::new("r", Key::ip().and(Key::api_key()), Rate::per_minute(1)), 1),
+        (Rule::new("r", Key::client(), Rate::per_minute(9)).plan("pro", Rate::per_minute(1)), 1),
+        (Rule::new("r", Key::client(), Rate::per_minute(9)), 0),
+    ] {
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let writer = Arc::clone(&log);
+        let subscriber = tracing_subscriber::fmt().with_writer(move || Log(Arc::clone(&writer))).finish();
+        let guard = tracing::subscriber::set_default(subscriber);
+        let app = App::of(rule);
+        for _ in 0..3 {
+            app.get("/").await;
+        }
+        drop(guard);
+        let log = String::from_utf8(log.lock().unwrap().clone()).unwrap();
+        assert_eq!(log.matches("no AuthLayer stands outside").count(), told, "{log}");
+    }
+}
+
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 #[tokio::test]

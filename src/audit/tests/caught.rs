@@ -1,0 +1,120 @@
+//! What stands around the layer changes nothing: one record, and a true one.
+
+use axum::routing::get;
+use http::StatusCode;
+use tower::Layer as _;
+use tower_http::catch_panic::CatchPanicLayer;
+
+use super::*;
+use crate::{
+    gate::{Entry, Gate, GateLayer},
+    identity::{Principal, PrincipalParts, Scopes},
+    rejection::{LegacyJson, Rejection, RejectionKind},
+    request::RequestContext,
+};
+
+#[tokio::test]
+async fn a_panic_that_is_caught_outside() {
+    async fn boom() {
+        tokio::task::yield_now().await;
+        panic!("boom")
+    }
+    let desk = Desk::new();
+    let app = desk.wrap(Router::new().route("/", get(boom))).layer(CatchPanicLayer::new());
+    assert_eq!(call(&app, request("/")).await.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    let record = desk.record().await;
+    assert_eq!(
+        (&record["status"], &record["level"], &record["outcome"]),
+        (&Value::Null, &"ERROR".into(), &"panic".into())
+    );
+}
+
+#[tokio::test]
+async fn an_inner_service_that_fails() {
+    let desk = Desk::new();
+    let failing = tower::service_fn(|_: Request<Body>| async { Err::<Response, _>("broken") });
+    let service = desk.layer.layer(failing);
+    assert_eq!(service.oneshot(request("/")).await.unwrap_err(), "broken");
+    let record = desk.record().await;
+    assert_eq!(
+        (&record["status"], &record["level"], &record["outcome"]),
+        (&Value::Null, &"ERROR".into(), &"failed".into())
+    );
+}
+
+#[tokio::test]
+async fn a_layer_that_stands_twice_writes_once() {
+    let (desk, other) = (Desk::new(), Desk::new());
+    let inner = Router::new().route("/", get(|| async { "hello" })).layer(desk.layer.clone());
+    let app = desk.wrap(inner.layer(other.layer.clone()));
+    assert_eq!(read(call(&app, request("/")).await).await, "hello");
+    assert_eq!(desk.record().await["response_bytes"], 5);
+    // Another layer has a sink of its own, and so a record.
+    assert_eq!(other.record().await["response_bytes"], 5);
+}
+
+#[tokio::test]
+async fn a_body_that_is_restyled_outside_is_complete() {
+    let desk = Desk::new();
+    let refuse = || async { Rejection::new(RejectionKind::Forbidden) };
+    let app = desk
+        .wrap(Router::new().route("/", get(refuse)))
+        .layer(tower::util::MapResponseLayer::new(|response| LegacyJson::Workflow.restyle(response)));
+    let body = read(call(&app, request("/")).await).await;
+    assert_eq!(serde_json::from_slice::<Value>(&body).unwrap()["error"], "forbidden");
+    assert_eq!(desk.record().await["outcome"], "completed");
+}
+
+/// What an issuer put into its token is not for the log, either.
+struct Careless;
+
+const JWT: &str = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl";
+
+impl<B> Gate<B> for Careless {
+    const NAME: &'static str = "careless";
+    type Pass = ();
+
+    fn enter(
+        self: &std::sync::Arc<Self>,
+        request: Request<B>,
+        context: &std::sync::Arc<RequestContext>,
+    ) -> Entry<B, ()> {
+        let text = |text: &str| Some(text.into());
+        context.set_principal(Principal::new(PrincipalParts {
+            subject: "alice@example.com".into(),
+            tenant: text("bob@example.com"),
+            plan: text("4111111111111111"),
+            client: text("carol%40example.com"),
+            credential_id: text(JWT),
+            scopes: Scopes::from_token(["read:orders"]).unwrap(),
+            ..PrincipalParts::default()
+        }));
+        Entry::Pass(request, ())
+    }
+}
+
+#[tokio::test]
+async fn what_a_credential_says_is_searched_too() {
+    let desk = Desk::new();
+    let app = desk.wrap(Router::new().route("/", get(|| async {})).layer(GateLayer::new(Careless)));
+    call(&app, request("/")).await;
+    let record = desk.record().await;
+    assert_eq!(
+        record["user"],
+        serde_json::json!({"id": "[email]", "email": null, "tenant": "[email]", "plan": "[pan]"})
+    );
+    assert_eq!((&record["auth"]["client_id"], &record["auth"]["token_id"]), (&"[email]".into(), &"[jwt]".into()));
+    let text = desk.sink.text();
+    assert!(text.contains("read:orders") && !text.contains("example.com") && !text.contains("4111"), "{text}");
+}
+
+#[tokio::test]
+async fn an_invented_method_does_not_fill_the_log() {
+    let desk = Desk::new();
+    let app = desk.wrap(Router::new().fallback(|| async {}));
+    for method in ["PURGE", &"M".repeat(100_000)] {
+        call(&app, Request::builder().method(method).uri("/").body(Body::empty()).unwrap()).await;
+    }
+    let records = desk.records().await;
+    assert_eq!((&records[0]["method"], &records[1]["method"]), (&"PURGE".into(), &"[long]".into()));
+}
