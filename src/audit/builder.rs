@@ -17,7 +17,7 @@ const MAX_SHOWN: usize = 64;
 const MAX_SERVICE: usize = 128;
 
 /// The settings of an [`AuditLayer`], from [`AuditLayer::builder`].
-pub struct AuditBuilder {
+pub struct AuditLayerBuilder {
     sink: Arc<dyn AuditSink>,
     capacity: usize,
     service: Option<Arc<str>>,
@@ -25,7 +25,7 @@ pub struct AuditBuilder {
     geo: Option<Arc<dyn GeoIp>>,
 }
 
-impl AuditBuilder {
+impl AuditLayerBuilder {
     pub(super) fn new(sink: impl AuditSink) -> Self {
         Self { sink: Arc::new(sink), capacity: DEFAULT_CAPACITY, service: None, shown: Vec::new(), geo: None }
     }
@@ -101,9 +101,9 @@ impl AuditBuilder {
     }
 }
 
-impl fmt::Debug for AuditBuilder {
+impl fmt::Debug for AuditLayerBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AuditBuilder")
+        f.debug_struct("AuditLayerBuilder")
             .field("sink", &self.sink)
             .field("queue_capacity", &self.capacity)
             .field("service", &self.service)

@@ -9,7 +9,7 @@ use http_body::Body as _;
 use tower_layer::Layer;
 
 use super::{
-    builder::AuditBuilder,
+    builder::AuditLayerBuilder,
     handle::AuditHandle,
     queue::Queue,
     record::Ending,
@@ -33,8 +33,8 @@ pub struct AuditLayer {
 
 impl AuditLayer {
     /// A layer whose records go to `sink`.
-    pub fn builder(sink: impl AuditSink) -> AuditBuilder {
-        AuditBuilder::new(sink)
+    pub fn builder(sink: impl AuditSink) -> AuditLayerBuilder {
+        AuditLayerBuilder::new(sink)
     }
 
     pub(super) fn new(queue: Arc<Queue>, shown: Box<[Box<str>]>) -> Self {

@@ -43,7 +43,7 @@
 //! | field | meaning |
 //! |---|---|
 //! | `v`, `kind` | 1; `request`, or `gap` |
-//! | `service` | [`AuditBuilder::service`] |
+//! | `service` | [`AuditLayerBuilder::service`] |
 //! | `stream`, `seq` | random name of this process's layer, and the line's number in it, from 0 without holes unless a sink failed |
 //! | `timestamp` | arrival, RFC 3339 in UTC with microseconds |
 //! | `request_id` | the id of the record too; the response's `X-Request-ID` |
@@ -69,7 +69,7 @@
 //!
 //! # What is never written
 //! Headers (beside the user agent), bodies, claims, the source of an error. Of the query only the
-//! names, and the values that [`AuditBuilder::query_values`] names. Path segments, user agent,
+//! names, and the values that [`AuditLayerBuilder::query_values`] names. Path segments, user agent,
 //! notes, and the ids, names and scopes that a credential or webhook carries are searched, also
 //! percent-encoded, for JWTs, API keys, e-mail addresses and card numbers (Luhn); what the client
 //! chose, for long tokens, too. `[jwt]`, `[key]`, `[email]`, `[pan]`, `[token]` stand in their place.
@@ -115,7 +115,7 @@ mod writer;
 #[cfg(any(test, feature = "testing"))]
 pub use self::sinks::MemorySink;
 pub use self::{
-    builder::AuditBuilder,
+    builder::AuditLayerBuilder,
     extract::Audit,
     geo::{Geo, GeoIp},
     handle::AuditHandle,

@@ -41,7 +41,7 @@ const LONGEST_MAX_AGE: Duration = Duration::from_secs(86_400);
 /// Builds a [`CorsSecurityLayer`]. See the [module](super) for a complete one.
 #[derive(Clone, Debug, Default)]
 #[must_use]
-pub struct CorsSecurityBuilder {
+pub struct CorsSecurityLayerBuilder {
     origins: Vec<String>,
     credentials: bool,
     insecure: bool,
@@ -52,7 +52,7 @@ pub struct CorsSecurityBuilder {
     max_age: Option<Duration>,
 }
 
-impl CorsSecurityBuilder {
+impl CorsSecurityLayerBuilder {
     /// An origin whose pages may read the responses, exactly as browsers send it: scheme, host, and
     /// the port if it is not the scheme's own. At least one is needed.
     pub fn allow_origin(mut self, origin: impl Into<String>) -> Self {

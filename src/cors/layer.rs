@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderValue, Request, StatusCode};
 use tower_layer::Layer;
 
 use super::{
-    builder::CorsSecurityBuilder,
+    builder::CorsSecurityLayerBuilder,
     policy::{Policy, preflight_method, refused_preflight},
 };
 use crate::{
@@ -21,8 +21,8 @@ pub struct CorsSecurityLayer {
 
 impl CorsSecurityLayer {
     /// Begins with no origin allowed.
-    pub fn builder() -> CorsSecurityBuilder {
-        CorsSecurityBuilder::default()
+    pub fn builder() -> CorsSecurityLayerBuilder {
+        CorsSecurityLayerBuilder::default()
     }
 
     pub(super) fn new(policy: Policy) -> Self {

@@ -56,7 +56,7 @@
 //! # Mistakes that do not build
 //! Each origin is compared as bytes, so one that no browser ever sends would silently never match:
 //! a trailing slash, a path, capitals, the default port, Unicode. They are errors of
-//! [`build`](CorsSecurityBuilder::build), as are `*`, `null`, plain HTTP with credentials, and every
+//! [`build`](CorsSecurityLayerBuilder::build), as are `*`, `null`, plain HTTP with credentials, and every
 //! wildcard or name that Fetch forbids. Origins are never patterns or regular expressions here:
 //! suffix matches are how `https://app.example.com.evil.example` gets in.
 //!
@@ -98,7 +98,7 @@ mod origin;
 mod policy;
 
 pub use self::{
-    builder::CorsSecurityBuilder,
+    builder::CorsSecurityLayerBuilder,
     layer::{CorsGate, CorsSecurityLayer},
 };
 

@@ -20,7 +20,7 @@ mod browser;
 
 const APP: &str = "https://app.example.com";
 
-fn builder() -> CorsSecurityBuilder {
+fn builder() -> CorsSecurityLayerBuilder {
     CorsSecurityLayer::builder()
         .allow_origins([APP, "https://admin.example.com"])
         .allow_credentials()
@@ -263,7 +263,7 @@ async fn preflights_never_reach_what_stands_inside() {
 
 #[tokio::test]
 async fn what_is_exposed_can_be_chosen() {
-    let exposed = |builder: CorsSecurityBuilder| async {
+    let exposed = |builder: CorsSecurityLayerBuilder| async {
         let response = send(builder.build().unwrap(), "GET", "/", &[ORIGIN]).await;
         response.headers().get("access-control-expose-headers").map(|value| value.to_str().unwrap().to_owned())
     };

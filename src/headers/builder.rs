@@ -49,7 +49,7 @@ const YEAR: u64 = 31_536_000;
 /// [module](super).
 #[derive(Clone, Debug)]
 #[must_use]
-pub struct SecurityHeadersBuilder {
+pub struct SecurityHeadersLayerBuilder {
     hsts: Option<Hsts>,
     assume_https: bool,
     fixed: Vec<Fixed>,
@@ -59,7 +59,7 @@ pub struct SecurityHeadersBuilder {
     dropped: Vec<String>,
 }
 
-impl SecurityHeadersBuilder {
+impl SecurityHeadersLayerBuilder {
     pub(super) fn api() -> Self {
         let fixed = [
             (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),

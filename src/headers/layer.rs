@@ -7,7 +7,7 @@ use http::{
 };
 use tower_layer::Layer;
 
-use super::builder::SecurityHeadersBuilder;
+use super::builder::SecurityHeadersLayerBuilder;
 use crate::{
     gate::{Entry, Gate, GateLayer, Gated, Leave, VerdictCounts},
     request::{Place, RequestContext, Scheme},
@@ -56,8 +56,8 @@ impl SecurityHeadersLayer {
     }
 
     /// Begins with the values for an API.
-    pub fn builder() -> SecurityHeadersBuilder {
-        SecurityHeadersBuilder::api()
+    pub fn builder() -> SecurityHeadersLayerBuilder {
+        SecurityHeadersLayerBuilder::api()
     }
 
     pub(super) fn new(fixed: Box<[Fixed]>, hsts: Option<Fixed>, assume_https: bool) -> Self {

@@ -40,21 +40,21 @@
 //! | `Server`, `X-Powered-By` | removed |
 //!
 //! Each is set only where the handler set none, so that a route which serves a page or a cacheable
-//! file says so itself; [`force`](SecurityHeadersBuilder::force) turns that around.
+//! file says so itself; [`force`](SecurityHeadersLayerBuilder::force) turns that around.
 //! `X-XSS-Protection` is not sent: browsers have removed it, and it opened holes of its own. `preload`
 //! is not sent unless asked for: whoever sees it may enter the domain into the browsers' list.
 //!
 //! **HTTPS** is known from the URI of the request (HTTP/2) or from `X-Forwarded-Proto` of a
 //! [trusted proxy](crate::request::TrustedProxies). Where it is not known, as over HTTP/1.1 without
 //! a trusted proxy, HSTS is not sent: name the proxies, or say
-//! [`assume_https`](SecurityHeadersBuilder::assume_https).
+//! [`assume_https`](SecurityHeadersLayerBuilder::assume_https).
 //!
 //! # In the stack
 //! Outermost but for the context and audit. It reads the scheme from the context and leaves nothing there.
 //!
 //! # How it fails
 //! It refuses nothing and fails never. Values that would have no effect, such as an unquoted `self`,
-//! are errors of [`build`](SecurityHeadersBuilder::build).
+//! are errors of [`build`](SecurityHeadersLayerBuilder::build).
 //!
 //! # Cost
 //! The values are made once. A response costs ten look-ups in its header map, and at most one growth
@@ -66,7 +66,7 @@ mod layer;
 mod values;
 
 pub use self::{
-    builder::SecurityHeadersBuilder,
+    builder::SecurityHeadersLayerBuilder,
     layer::{SecurityHeadersGate, SecurityHeadersLayer},
     values::{FrameOptions, Hsts, ReferrerPolicy, ResourcePolicy},
 };

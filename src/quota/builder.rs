@@ -13,7 +13,7 @@ use crate::config_error::{ConfigError, ConfigIssues};
 /// Builds a [`QuotaLayer`]. See the [module](super) for a complete one.
 #[derive(Clone, Debug)]
 #[must_use]
-pub struct QuotaBuilder {
+pub struct QuotaLayerBuilder {
     store: Arc<dyn QuotaStore>,
     plans: Vec<Plan>,
     default_plan: Option<String>,
@@ -25,7 +25,7 @@ pub struct QuotaBuilder {
 const MOST_PLANS: usize = 64;
 const LONGEST_URL: usize = 2_048;
 
-impl QuotaBuilder {
+impl QuotaLayerBuilder {
     pub(super) fn new(store: Arc<dyn QuotaStore>) -> Self {
         Self { store, plans: Vec::new(), default_plan: None, cost: 1, upgrade_url: None, sharing: Sharing::Apart }
     }

@@ -10,7 +10,7 @@ use tower_layer::Layer;
 
 use super::{
     Charge, Period, QuotaStore, QuotaSubject,
-    builder::QuotaBuilder,
+    builder::QuotaLayerBuilder,
     held::{Answer, Held, Taken, not_given_back},
     ready::ReadyPlan,
     subject::Sharing,
@@ -36,8 +36,8 @@ pub struct QuotaLayer {
 
 impl QuotaLayer {
     /// Begins without plans; usage is kept in `store`.
-    pub fn builder(store: impl QuotaStore) -> QuotaBuilder {
-        QuotaBuilder::new(Arc::new(store))
+    pub fn builder(store: impl QuotaStore) -> QuotaLayerBuilder {
+        QuotaLayerBuilder::new(Arc::new(store))
     }
 
     pub(super) fn new(gate: QuotaGate) -> Self {

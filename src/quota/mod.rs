@@ -32,9 +32,9 @@
 //! # Whose allowance
 //! * **Plan**: the principal's (by default the claim `subscription_tier`). Callers without one, with
 //!   an unknown one, and addresses without a caller have the
-//!   [default plan](QuotaBuilder::default_plan); the first unknown one is a warning in the log.
+//!   [default plan](QuotaLayerBuilder::default_plan); the first unknown one is a warning in the log.
 //! * **Subject**: issuer, tenant and subject of the principal together, so each caller has an
-//!   allowance of its own; with [`shared_by_tenant`](QuotaBuilder::shared_by_tenant) the callers of one
+//!   allowance of its own; with [`shared_by_tenant`](QuotaLayerBuilder::shared_by_tenant) the callers of one
 //!   issuer's tenant share one. Without a principal it is the client's [network](crate::request::Network)
 //!   (IPv4 address, IPv6 /64). The plan is no part of it: who upgrades keeps the month's usage.
 //! * **Month**: the calendar month in UTC by the wall clock, when the request arrived. It is part of
@@ -87,7 +87,7 @@ mod store;
 mod subject;
 
 pub use self::{
-    builder::QuotaBuilder,
+    builder::QuotaLayerBuilder,
     layer::{QuotaGate, QuotaLayer, QuotaPass},
     period::Period,
     plan::Plan,

@@ -111,7 +111,7 @@ impl QuotaStore for Remote {
 
 const START: Timestamp = Timestamp::from_secs(1_795_219_200);
 
-fn builder(store: impl QuotaStore) -> QuotaBuilder {
+fn builder(store: impl QuotaStore) -> QuotaLayerBuilder {
     QuotaLayer::builder(store)
         .plan(Plan::new("free").monthly(5))
         .plan(Plan::new("pro").monthly(100))

@@ -65,7 +65,9 @@ impl WebhookVerifyLayerBuilder {
     }
 
     /// The endpoint's name: an event that was completed at one endpoint is still new at another.
-    /// Default: the route's template, such as `/webhooks/stripe`.
+    /// Default: the route's template, such as `/webhooks/stripe`. Where the layer stands outside the
+    /// router there is no route yet, and all that stands behind it is one endpoint: name it, or add
+    /// the layer with `Router::layer`.
     pub fn endpoint(mut self, name: impl Into<String>) -> Self {
         self.endpoint = Some(name.into());
         self

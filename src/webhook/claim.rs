@@ -4,8 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::runtime::Handle;
 
-use super::{Fence, ReplayKey, ReplayStore, Settlement};
-use crate::{store::BoxFuture, time::Timestamp};
+use super::{Claimed, Fence, ReplayKey, ReplayStore, Settlement};
+use crate::{
+    store::{BoxFuture, StoreError},
+    time::Timestamp,
+};
 
 /// What the gate remembers of a request that it let through. Dropped, it gives the event back.
 #[derive(Debug)]
@@ -21,8 +24,53 @@ struct Claim {
     now: Timestamp,
 }
 
+/// What became of a claim.
+#[derive(Debug)]
+pub(super) enum Admission {
+    Fresh(WebhookPass),
+    InFlight { retry_after: Duration },
+    Completed,
+}
+
+/// A claim that the store has not answered yet. A client that goes away meanwhile must not leave the
+/// event behind as claimed by nobody: dropped, it hears the store out and gives the event back.
+pub(super) struct Claiming {
+    answer: Option<BoxFuture<'static, Result<Admission, StoreError>>>,
+}
+
+impl Claiming {
+    pub(super) fn new(store: Arc<dyn ReplayStore>, key: ReplayKey, lease: Duration, now: Timestamp) -> Self {
+        let answer = async move {
+            Ok(match store.claim(key, lease, now).await? {
+                Claimed::Fresh(fence) => Admission::Fresh(WebhookPass::new(store, key, fence, now)),
+                Claimed::InFlight { retry_after } => Admission::InFlight { retry_after },
+                Claimed::Completed => Admission::Completed,
+            })
+        };
+        Self { answer: Some(Box::pin(answer)) }
+    }
+
+    pub(super) async fn answer(mut self) -> Result<Admission, StoreError> {
+        let Some(answer) = &mut self.answer else { return Err(StoreError::TimedOut) };
+        let answered = answer.await;
+        self.answer = None;
+        answered
+    }
+}
+
+impl Drop for Claiming {
+    fn drop(&mut self) {
+        let Some(answer) = self.answer.take() else { return };
+        // A store that panicked is not asked again.
+        if let (false, Ok(runtime)) = (std::thread::panicking(), Handle::try_current()) {
+            // What comes of it is a pass, which gives the event back when it is dropped.
+            drop(runtime.spawn(async move { drop(answer.await) }));
+        }
+    }
+}
+
 impl WebhookPass {
-    pub(super) fn new(store: Arc<dyn ReplayStore>, key: ReplayKey, fence: Fence, now: Timestamp) -> Self {
+    fn new(store: Arc<dyn ReplayStore>, key: ReplayKey, fence: Fence, now: Timestamp) -> Self {
         Self { claim: Some(Claim { store, key, fence, now }) }
     }
 
@@ -61,7 +109,7 @@ impl Claim {
 }
 
 /// The handler has run and the response stands; all that is left is to tell the owner.
-fn report(settled: &Result<bool, crate::store::StoreError>, settlement: Settlement) {
+fn report(settled: &Result<bool, StoreError>, settlement: Settlement) {
     match settled {
         Ok(true) => {}
         Ok(false) => tracing::warn!(

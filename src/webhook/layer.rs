@@ -7,7 +7,8 @@ use sha2::{Digest as _, Sha256};
 use tower_layer::Layer;
 
 use super::{
-    Claimed, Provider, ReplayIdentity, ReplayKey, ReplayStore, WebhookPass, WebhookVerifyLayerBuilder, body,
+    Provider, ReplayIdentity, ReplayKey, ReplayStore, WebhookPass, WebhookVerifyLayerBuilder, body,
+    claim::{Admission, Claiming},
     envelope::{self, Envelope},
     fields,
     mac::{Message, Verifier},
@@ -145,13 +146,11 @@ impl WebhookGate {
         // The clock was read when the request arrived: the time that the body took is added.
         let lease = self.lease.saturating_add(self.body_timeout);
         let now = context.now().monotonic;
-        match self.store.claim(key, lease, now).await.map_err(Rejection::backend)? {
-            Claimed::Fresh(fence) => {
-                let pass = WebhookPass::new(Arc::clone(&self.store), key, fence, now);
-                Ok(Entry::Pass(Request::from_parts(parts, Body::from(body)), pass))
-            }
-            Claimed::Completed => Ok(Entry::Answer(duplicate())),
-            Claimed::InFlight { retry_after } => {
+        let claiming = Claiming::new(Arc::clone(&self.store), key, lease, now);
+        match claiming.answer().await.map_err(Rejection::backend)? {
+            Admission::Fresh(pass) => Ok(Entry::Pass(Request::from_parts(parts, Body::from(body)), pass)),
+            Admission::Completed => Ok(Entry::Answer(duplicate())),
+            Admission::InFlight { retry_after } => {
                 Err(Rejection::new(RejectionKind::EventInFlight).with_retry_after(retry_after))
             }
         }

@@ -78,9 +78,10 @@
 //! An event is claimed in a [`ReplayStore`] with a lease. A 2xx or 3xx of the handler completes it.
 //! Anything else releases it, so that the provider's next attempt runs the handler again: 5xx, and
 //! also 4xx, because a 404 or 422 of today is often a deployment of tomorrow; a handler that will
-//! never accept an event should answer 2xx. A panic, or a client that goes away, releases it too. If the process
-//! dies, the lease (60 s) ends it. So a handler may run more than once for one event, but never
-//! twice at a time within the lease, and never again after a success that was stored.
+//! never accept an event should answer 2xx. A panic, or a client that goes away (also while the
+//! store is being asked), releases it too. If the process dies, the lease (60 s) ends it. So a
+//! handler may run more than once for one event, but never twice at a time within the lease, and
+//! never again after a success that was stored.
 //!
 //! # What no receiver can mend
 //! GitHub and Shopify sign the body alone: neither the event's id and type nor a time. Whoever got
@@ -88,7 +89,7 @@
 //! that, at a price. An `X-Webhook-ID` is not signed either, but its time is.
 //!
 //! # Cost
-//! One box for the wait, one for the claim; the body is read once and not copied if it arrived in
+//! One box for the wait, two for the claim; the body is read once and not copied if it arrived in
 //! one piece. A body is hashed once for each valid secret, in pieces of 128 KiB with other tasks in
 //! between. Reading the event id out of a JSON body walks it once without building values. The
 //! body's time-out needs tokio's timer (`enable_time`, as in `#[tokio::main]`).

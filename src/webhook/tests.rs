@@ -24,6 +24,7 @@ use crate::{
 
 mod claims;
 mod headers;
+mod hostile;
 
 const NOW: u64 = 1_700_000_000;
 const SECRET: &str = "a secret of this test";

@@ -93,8 +93,8 @@ impl JwtVerifier {
         self.key_set_health().age
     }
 
-    /// Stops the fetching of keys, and waits until it has stopped. The keys that are there go on
-    /// working until they are a day old.
+    /// Stops the fetching of keys for all clones, and waits until it has stopped. The keys that are
+    /// there go on working until they are a day old; a token with another `kid` is answered 503.
     pub async fn shutdown(&self) {
         if let Keys::Fetched(cache) = &self.0.keys {
             cache.shutdown().await;

@@ -75,10 +75,7 @@ pub enum KeySourceError {
     /// No key in the set can be used: as good as no answer.
     #[error("no key of the set can be used")]
     NoUsableKey,
-    /// The last keys are older than a day, and the source still does not answer.
-    #[error("the keys are too old, and the key source does not answer")]
-    Outdated,
-    /// The verifier was shut down, or its runtime ended, before there were keys.
+    /// The verifier was shut down, its runtime ended, or the source panicked, before there were keys.
     #[error("the fetching of keys has been stopped")]
     Stopped,
 }

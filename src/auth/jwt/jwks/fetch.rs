@@ -26,7 +26,9 @@ pub(crate) struct HttpKeySource {
 
 impl fmt::Debug for HttpKeySource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("HttpKeySource").field(&self.url.as_str()).finish()
+        // Without the query: some providers want a token there, and this is written to logs.
+        let url = format!("{}{}", self.url.origin().ascii_serialization(), self.url.path());
+        f.debug_tuple("HttpKeySource").field(&url).finish()
     }
 }
 
@@ -88,7 +90,7 @@ impl KeySource for HttpKeySource {
 }
 
 fn failed(error: reqwest::Error) -> KeySourceError {
-    if error.is_timeout() { KeySourceError::TimedOut } else { KeySourceError::unreachable(error) }
+    if error.is_timeout() { KeySourceError::TimedOut } else { KeySourceError::unreachable(error.without_url()) }
 }
 
 /// Nothing of the environment has a say in what goes to this machine: no proxy (it would carry the

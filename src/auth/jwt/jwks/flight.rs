@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::watch;
+use tokio::{sync::watch, task::AbortHandle};
 
 use super::{KeySourceError, Loaded, Need, NoKey, Shared};
 use crate::{
@@ -31,6 +31,9 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 #[derive(Debug, Default)]
 pub(super) struct Flight {
     current: Option<watch::Receiver<()>>,
+    task: Option<AbortHandle>,
+    /// Nothing is fetched any more.
+    stopped: bool,
     failures: u32,
     last_error: Option<KeySourceError>,
     /// No fetch before this.
@@ -54,6 +57,9 @@ impl Shared {
         if let Some(current) = &flight.current {
             return Ok(current.clone());
         }
+        if flight.stopped {
+            return Err(NoKey::Source(KeySourceError::Stopped));
+        }
         if let Some(error) = &flight.last_error
             && self.clock.now().monotonic < flight.retry_at
         {
@@ -68,13 +74,28 @@ impl Shared {
         Ok(self.take_off(&mut flight))
     }
 
-    /// The fetch under way, or a new one; needs nobody's leave.
-    fn join_scheduled(self: &Arc<Self>) -> watch::Receiver<()> {
+    /// The fetch under way, or a new one; needs nobody's leave. `None` after [`stop`](Self::stop).
+    fn join_scheduled(self: &Arc<Self>) -> Option<watch::Receiver<()>> {
         let mut flight = lock(&self.flight);
         match &flight.current {
-            Some(current) => current.clone(),
-            None => self.take_off(&mut flight),
+            Some(current) => Some(current.clone()),
+            None if flight.stopped => None,
+            None => Some(self.take_off(&mut flight)),
         }
+    }
+
+    /// Nothing is fetched after this. The fetch under way is given up; its end can be waited for.
+    pub(super) fn stop(&self) -> Option<watch::Receiver<()>> {
+        let (current, task) = {
+            let mut flight = lock(&self.flight);
+            flight.stopped = true;
+            (flight.current.take(), flight.task.take())
+        };
+        // Not under the lock: what is aborted may be dropped right here, and then takes it.
+        if let Some(task) = task {
+            task.abort();
+        }
+        current
     }
 
     fn take_off(self: &Arc<Self>, flight: &mut Flight) -> watch::Receiver<()> {
@@ -84,10 +105,11 @@ impl Shared {
         // The landing is made in the task: if the runtime is gone, the task is dropped right here,
         // under the lock, and only the sender may then have something to say.
         let shared = Arc::clone(self);
-        self.runtime.spawn(async move {
+        let task = self.runtime.spawn(async move {
             let landing = Landing { shared, outcome: Err(KeySourceError::Stopped), _sender: sender };
             landing.fly().await;
         });
+        flight.task = Some(task.abort_handle());
         receiver
     }
 
@@ -119,17 +141,30 @@ impl Landing {
 impl Drop for Landing {
     fn drop(&mut self) {
         let now = self.shared.clock.now();
-        let mut flight = lock(&self.shared.flight);
-        flight.current = None;
         match std::mem::replace(&mut self.outcome, Err(KeySourceError::Stopped)) {
             Ok((loaded, ttl)) => {
+                let mut flight = lock(&self.shared.flight);
+                flight.current = None;
                 flight.succeeded(ttl, now);
                 self.shared.loaded.store(Some(Arc::new(loaded)));
                 self.shared.unknown.clear();
             }
             Err(error) => {
-                tracing::warn!(target: "portcullis", %error, source = ?self.shared.source, "keys not refreshed");
-                flight.failed(error, now);
+                let stopped = {
+                    let mut flight = lock(&self.shared.flight);
+                    flight.current = None;
+                    flight.failed(error.clone(), now);
+                    flight.stopped
+                };
+                // Not under the lock: what subscribes to events may ask for the health of the keys.
+                if !stopped {
+                    tracing::warn!(
+                        target: "portcullis",
+                        error = &error as &(dyn std::error::Error + 'static),
+                        source = ?self.shared.source,
+                        "keys not refreshed"
+                    );
+                }
             }
         }
     }
@@ -181,7 +216,7 @@ pub(super) async fn refresh(shared: Weak<Shared>) {
         let Some(cache) = shared.upgrade() else { return };
         let wait = cache.until_refresh();
         if wait.is_zero() {
-            let mut flight = cache.join_scheduled();
+            let Some(mut flight) = cache.join_scheduled() else { return };
             drop(cache);
             super::ended(&mut flight).await;
         } else {

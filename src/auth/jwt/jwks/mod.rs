@@ -61,7 +61,7 @@ pub(crate) enum NoKey {
     Source(KeySourceError),
 }
 
-/// The cache of one issuer's keys. The refreshing ends when it is dropped.
+/// The cache of one issuer's keys. The fetching ends when it is dropped.
 #[derive(Debug)]
 pub(crate) struct KeyCache {
     shared: Arc<Shared>,
@@ -174,18 +174,23 @@ impl KeyCache {
         }
     }
 
-    /// Stops the refreshing, and waits until it has stopped.
+    /// Stops the fetching, and waits until it has stopped.
     pub(crate) async fn shutdown(&self) {
+        let flight = self.shared.stop();
         let task = lock(&self.refresher).take();
         if let Some(task) = task {
             task.abort();
             let _ = task.await;
+        }
+        if let Some(mut flight) = flight {
+            ended(&mut flight).await;
         }
     }
 }
 
 impl Drop for KeyCache {
     fn drop(&mut self) {
+        self.shared.stop();
         if let Some(task) = lock(&self.refresher).take() {
             task.abort();
         }

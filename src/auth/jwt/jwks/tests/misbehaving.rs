@@ -183,3 +183,84 @@ async fn the_last_clone_and_shutdown_end_the_fetching() {
         tokio::task::yield_now().await;
     }
 }
+
+#[tokio::test]
+async fn after_a_shutdown_nothing_is_fetched_and_a_hanging_fetch_is_given_up() {
+    let issuer = issuer();
+    let clock = ManualClock::at(NOW);
+    let source = Scripted::new(&issuer, Act::Answer);
+    let verifier = from_source(&source, &clock);
+    verifier.warm_up().await.unwrap();
+    source.now_does(Act::Hang);
+    let unknown = issuer.token("a").kid("unknown").sign();
+    let waiting = tokio::spawn({
+        let (verifier, unknown) = (verifier.clone(), unknown.clone());
+        async move { verdict(&verifier, &unknown).await }
+    });
+    while source.calls() < 2 {
+        tokio::task::yield_now().await;
+    }
+    let started = std::time::Instant::now();
+    verifier.shutdown().await;
+    assert_eq!(waiting.await.unwrap(), Err(RejectionKind::BackendUnavailable));
+    assert!(started.elapsed() < Duration::from_secs(2), "neither the fetch nor the request was waited for");
+    source.now_does(Act::Answer);
+    clock.advance(Duration::from_secs(3_600));
+    for _ in 0..2 {
+        assert_eq!(verdict(&verifier, &unknown).await, Err(RejectionKind::BackendUnavailable));
+    }
+    assert_eq!(verdict(&verifier, &issuer.token("a").expires_in(Duration::from_secs(9_000)).sign()).await, Ok(()));
+    assert_eq!(source.calls(), 2);
+    verifier.shutdown().await;
+}
+
+#[tokio::test]
+async fn the_last_clone_ends_a_fetch_that_hangs() {
+    let issuer = issuer();
+    let source = Scripted::new(&issuer, Act::Hang);
+    let verifier = from_source(&source, &ManualClock::at(NOW));
+    while source.calls() < 1 {
+        tokio::task::yield_now().await;
+    }
+    drop(verifier);
+    let started = std::time::Instant::now();
+    while Arc::strong_count(&source) > 1 {
+        assert!(started.elapsed() < Duration::from_secs(2), "the fetch goes on for nobody");
+        tokio::task::yield_now().await;
+    }
+}
+
+/// A subscriber that asks for the health of the keys at every event, as one that feeds metrics may.
+#[test]
+fn whoever_hears_of_a_failure_may_ask_for_the_health() {
+    use tracing_subscriber::{Layer, layer::SubscriberExt as _};
+
+    struct Asks(Arc<Mutex<Option<JwtVerifier>>>, Arc<AtomicU64>);
+
+    impl<S: tracing::Subscriber> Layer<S> for Asks {
+        fn on_event(&self, _: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
+            let verifier = lock(&self.0).clone();
+            if verifier.is_some_and(|verifier| verifier.key_set_health().last_error.is_some()) {
+                self.1.fetch_add(1, Relaxed);
+            }
+        }
+    }
+
+    let (slot, heard) = (Arc::new(Mutex::new(None)), Arc::new(AtomicU64::new(0)));
+    let subscriber = tracing_subscriber::registry().with(Asks(Arc::clone(&slot), Arc::clone(&heard)));
+    let (done, end) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        tracing::subscriber::with_default(subscriber, || {
+            runtime.block_on(async {
+                let source = Scripted::new(&issuer(), Act::Fail);
+                let verifier = from_source(&source, &ManualClock::at(NOW));
+                *lock(&slot) = Some(verifier.clone());
+                assert!(verifier.warm_up().await.is_err());
+            });
+        });
+        done.send(()).unwrap();
+    });
+    end.recv_timeout(Duration::from_secs(10)).expect("a lock was held while the event was written");
+    assert_eq!(heard.load(Relaxed), 1);
+}

@@ -184,11 +184,13 @@ async fn foreign_keys_do_not_break_the_set() {
 #[tokio::test]
 async fn nobody_there_when_cold_is_a_503() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/jwks", listener.local_addr().unwrap());
+    let url = format!("http://{}/jwks?token=hunter2", listener.local_addr().unwrap());
     drop(listener);
     let verifier = at_url(&url, &ManualClock::at(NOW));
     let rejection = verify_at(&verifier, &issuer().token("a").sign(), NOW).await.unwrap_err();
     assert_eq!(rejection.kind(), RejectionKind::BackendUnavailable);
+    let shown = format!("{:?} {:?}", rejection.source(), HttpKeySource::new(&url).unwrap());
+    assert!(!shown.contains("hunter2"), "{shown}");
     assert_eq!(rejection.retry_after_secs(), Some(1));
     assert!(matches!(verifier.key_set_health().last_error, Some(KeySourceError::Unreachable(_))));
     // Garbage is refused for what it is, whoever is down.
