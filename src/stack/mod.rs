@@ -44,9 +44,12 @@
 //! # Ok(()) }
 //! ```
 //!
+//! `docs/stacking.md` says more: the other ways to stack, layers of single routes, several routers,
+//! and what comes of wrong orders.
+//!
 //! # Cost
 //! What is not given costs nothing. Catch-panic, the body limit and their conversions are
-//! tower-http's and box the response body: `docs/stacking.md` has the measured figures.
+//! tower-http's and box the response body.
 
 mod bounds;
 mod service;
@@ -69,6 +72,11 @@ use crate::{
     time::Clock,
     webhook::{WebhookGate, WebhookVerifyLayer},
 };
+
+/// Runs the programs of the page.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/stacking.md")]
+struct Page;
 
 /// The layers of one router. See the [module](self) for the order.
 #[derive(Clone, Debug)]

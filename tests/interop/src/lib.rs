@@ -10,7 +10,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use serde::Serialize;
+use serde::{Serialize, de::DeserializeOwned};
 
 /// A webhook that a vendor's library is to sign.
 #[derive(Clone, Debug, Serialize)]
@@ -27,31 +27,57 @@ pub struct Webhook<'a> {
     pub body: &'a str,
 }
 
+/// A webhook that a vendor's library is to verify.
+#[derive(Clone, Debug, Serialize)]
+pub struct Delivery<'a> {
+    /// `stripe`, `github` or `standard`.
+    pub provider: &'static str,
+    /// As the vendor hands it out.
+    pub secret: &'a str,
+    /// The payload. Stripe's and Standard Webhooks' libraries parse it: it must be JSON there.
+    pub body: &'a str,
+    /// The headers, names in lower case.
+    pub headers: BTreeMap<String, String>,
+}
+
 /// The headers that the vendors' own libraries put on `webhooks`, names in lower case.
 ///
 /// # Panics
 /// If node or the libraries are not installed, or a library refuses.
 pub fn sign(webhooks: &[Webhook<'_>]) -> Vec<BTreeMap<String, String>> {
+    run("sign.mjs", webhooks)
+}
+
+/// Which of the deliveries the vendors' own libraries accept, by the machine's clock.
+///
+/// # Panics
+/// If node or the libraries are not installed, or a library fails in another way than by refusing.
+pub fn verify(deliveries: &[Delivery<'_>]) -> Vec<bool> {
+    run("verify.mjs", deliveries)
+}
+
+/// One result for each job.
+fn run<T: DeserializeOwned>(script: &str, jobs: &[impl Serialize]) -> Vec<T> {
     let folder = folder();
     assert!(
         folder.join("node_modules").is_dir(),
         "the vendors' libraries are not installed: run `scripts/test tools`, or `npm ci` in tests/interop"
     );
     let mut node = Command::new("node")
-        .arg("sign.mjs")
+        .arg(script)
         .current_dir(folder)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap_or_else(|error| panic!("node (20 or later) is needed for these tests: {error}"));
-    let jobs = serde_json::to_vec(webhooks).expect("strings and numbers are JSON");
-    node.stdin.take().expect("it is piped").write_all(&jobs).expect("node reads its input");
+    let written = serde_json::to_vec(jobs).expect("strings and numbers are JSON");
+    node.stdin.take().expect("it is piped").write_all(&written).expect("node reads its input");
     let output = node.wait_with_output().expect("node ends");
-    assert!(output.status.success(), "sign.mjs failed: {}", String::from_utf8_lossy(&output.stderr));
-    let signed: Vec<_> = serde_json::from_slice(&output.stdout).expect("sign.mjs writes JSON");
-    assert_eq!(signed.len(), webhooks.len(), "one set of headers each");
-    signed
+    assert!(output.status.success(), "{script} failed: {}", String::from_utf8_lossy(&output.stderr));
+    let results: Vec<T> = serde_json::from_slice(&output.stdout).expect("the script writes JSON");
+    assert_eq!(results.len(), jobs.len(), "one result for each job");
+    results
 }
 
 fn folder() -> PathBuf {
