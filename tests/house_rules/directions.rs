@@ -17,9 +17,11 @@ enum Group {
     Backend,
     Stack,
     ForTests,
+    /// Re-exports what applications name; nothing names it.
+    Prelude,
 }
 
-use Group::{Backend, Feature, ForTests, Spine, Stack};
+use Group::{Backend, Feature, ForTests, Prelude, Spine, Stack};
 
 /// A new folder under `src` gets a row here, or the check fails.
 const GROUPS: &[(Group, &[&str])] = &[
@@ -29,6 +31,7 @@ const GROUPS: &[(Group, &[&str])] = &[
     (Backend, &["backend"]),
     (Stack, &["stack"]),
     (ForTests, &["conformance", "testing"]),
+    (Prelude, &["prelude"]),
 ];
 
 fn group(top: &str) -> Option<Group> {
@@ -37,7 +40,8 @@ fn group(top: &str) -> Option<Group> {
 
 fn may_import(from: (Group, &str), to: (Group, &str)) -> bool {
     match (from.0, to.0) {
-        (ForTests, _) | (Spine | Feature | Backend | Stack, Spine) | (Backend | Stack, Feature) => true,
+        (_, Prelude) => false,
+        (ForTests | Prelude, _) | (Spine | Feature | Backend | Stack, Spine) | (Backend | Stack, Feature) => true,
         (Feature, Feature) | (Backend, Backend) | (Stack, Stack) => from.1 == to.1,
         _ => false,
     }
@@ -50,6 +54,7 @@ fn article(group: Group) -> &'static str {
         Backend => "a backend",
         Stack => "the stack",
         ForTests => "what is for tests",
+        Prelude => "the prelude",
     }
 }
 

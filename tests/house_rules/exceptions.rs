@@ -5,12 +5,6 @@ use super::findings::{Exception, Rule};
 pub(crate) const EXCEPTIONS: &[Exception] = &[
     Exception {
         rule: Rule::ErrorResponse,
-        path: "gate/problem.rs",
-        what: "`.status_mut()`",
-        reason: "ProblemLayer gives a foreign error its own status back, on a document that the renderer wrote",
-    },
-    Exception {
-        rule: Rule::ErrorResponse,
         path: "stack/bounds.rs",
         what: "`StatusCode::GATEWAY_TIMEOUT`",
         reason: "tower-http wants a status for its bare answer, which ProblemLayer outside makes a document of",

@@ -122,7 +122,8 @@ proptest! {
         prop_assert!(!step(then.saturating_sub(MICRO), Op::Take(cost)).allowed);
         // The same holds for one more unit, and for all of them.
         let next = at(start).saturating_add(refused.next_after);
-        prop_assert_eq!(step(next, Op::Peek).remaining, refused.remaining + 1);
+        // More than one unit may come in a microsecond.
+        prop_assert!(step(next, Op::Peek).remaining > refused.remaining);
         prop_assert_eq!(step(next.saturating_sub(MICRO), Op::Peek).remaining, refused.remaining);
         let full = at(start).saturating_add(refused.full_after);
         prop_assert_eq!(step(full, Op::Peek).full_after, Duration::ZERO);
