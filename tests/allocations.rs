@@ -231,8 +231,8 @@ fn each_layer() {
         ("auth and scope", 1),
         ("rate limit", 8),
         ("quota", 5),
-        ("all seven", 15),
-        ("stack", 24),
+        ("all seven", 13),
+        ("stack", 22),
     ];
     assert_eq!(measured, pinned);
 }

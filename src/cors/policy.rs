@@ -113,7 +113,6 @@ impl Policy {
         for name in &RESPONSE_HEADERS {
             headers.remove(name);
         }
-        headers.reserve(4);
         if let Some(origin) = origin {
             headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
             if self.credentials {

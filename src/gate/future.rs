@@ -103,6 +103,7 @@ where
             (context, true)
         };
         context.see_route(request.extensions());
+        context.expect_fields(G::RESPONSE_FIELDS.saturating_add(usize::from(outermost)));
         wiring::enter(&context, G::PLACE, G::NAME);
         let entry = keeper.gate.enter(request, &context);
         let visit = Visit { keeper, context, outermost };
@@ -206,7 +207,14 @@ impl<G> Visit<G> {
 
     /// A rejection that a handler or an extractor returned has no request id yet, and nobody has
     /// recorded it: the innermost gate does both.
-    fn see(&self, response: Response) -> Response {
+    ///
+    /// It also makes room for the header fields of all gates at once: a header map that grows gate
+    /// by gate is copied again and again.
+    fn see(&self, mut response: Response) -> Response {
+        let fields = self.context.take_expected_fields();
+        if fields > 0 {
+            response.headers_mut().reserve(fields);
+        }
         let rejection = response.extensions().get::<Rejection>().filter(|rejection| !rejection.is_stamped()).cloned();
         let Some(rejection) = rejection else { return response };
         self.context.trail().record("handler", Outcome::Rejected(rejection.kind()));

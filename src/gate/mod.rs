@@ -101,6 +101,10 @@ pub trait Gate<B>: Send + Sync + 'static {
     /// Where the gate belongs, for the wiring check.
     const PLACE: Place = Place::Anywhere;
 
+    /// How many header fields [`leave`](Self::leave) may add to a response. Room for those of all
+    /// gates is made at once; a number that is too small costs time, nothing else.
+    const RESPONSE_FIELDS: usize = 0;
+
     /// What is remembered between the way in and the way out. If there is no way out, it is
     /// dropped: `Drop` must then settle (give back, release, write) without awaiting or panicking.
     type Pass: Send + 'static;

@@ -99,6 +99,7 @@ pub struct SecurityHeadersGate {
 impl<B> Gate<B> for SecurityHeadersGate {
     const NAME: &'static str = "security_headers";
     const PLACE: Place = Place::SecurityHeaders;
+    const RESPONSE_FIELDS: usize = 10;
     type Pass = ();
 
     fn enter(self: &Arc<Self>, request: Request<B>, _: &Arc<RequestContext>) -> Entry<B, ()> {
@@ -110,7 +111,6 @@ impl<B> Gate<B> for SecurityHeadersGate {
         headers.remove(SERVER);
         headers.remove(X_POWERED_BY);
         // Once, also for the request id: the map would otherwise double twice.
-        headers.reserve(self.fixed.len().saturating_add(2));
         for fixed in &self.fixed {
             fixed.apply(headers);
         }

@@ -127,7 +127,6 @@ impl Account {
     }
 
     fn stamp(&self, used: u64, headers: &mut HeaderMap) {
-        headers.reserve(4);
         self.headers(used, |name, value| {
             headers.insert(name, value);
         });
@@ -206,6 +205,7 @@ impl QuotaGate {
 impl<B: Send + 'static> Gate<B> for QuotaGate {
     const NAME: &'static str = "quota";
     const PLACE: Place = Place::Quota;
+    const RESPONSE_FIELDS: usize = 4;
     type Pass = QuotaPass;
 
     fn enter(self: &Arc<Self>, request: Request<B>, context: &Arc<RequestContext>) -> Entry<B, QuotaPass> {

@@ -239,6 +239,7 @@ fn worst<'a>(refused: impl Iterator<Item = Asked<'a>>) -> Option<Asked<'a>> {
 impl<B: Send + 'static> Gate<B> for RateLimitGate {
     const NAME: &'static str = "rate_limit";
     const PLACE: Place = Place::RateLimit;
+    const RESPONSE_FIELDS: usize = 5;
     type Pass = RateLimitPass;
 
     fn enter(self: &Arc<Self>, request: Request<B>, context: &Arc<RequestContext>) -> Entry<B, RateLimitPass> {

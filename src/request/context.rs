@@ -91,6 +91,8 @@ pub struct RequestContext {
     trail: Trail,
     /// The places (`gate::Place`) that the request has entered, for the wiring check.
     marks: AtomicU32,
+    /// How many header fields the gates so far may add to the response.
+    fields: AtomicUsize,
     /// Who owes the request's audit record; 0 is nobody.
     recorder: AtomicUsize,
     principal: OnceLock<Principal>,
@@ -130,6 +132,7 @@ impl RequestContext {
             route: OnceLock::new(),
             trail: Trail::new(),
             marks: AtomicU32::new(0),
+            fields: AtomicUsize::new(0),
             recorder: AtomicUsize::new(0),
             principal: OnceLock::new(),
             challenges: OnceLock::new(),
@@ -226,6 +229,18 @@ impl RequestContext {
 
     pub(crate) fn stamp(&self) -> Stamp<'_> {
         Stamp { request_id: self.id.as_str(), is_head: self.method == Method::HEAD }
+    }
+
+    pub(crate) fn expect_fields(&self, fields: usize) {
+        if fields > 0 {
+            self.fields.fetch_add(fields, Relaxed);
+        }
+    }
+
+    /// How many header fields the gates may add; zero from the second call on.
+    pub(crate) fn take_expected_fields(&self) -> usize {
+        // The load is what all but the first of the gates pay.
+        if self.fields.load(Relaxed) == 0 { 0 } else { self.fields.swap(0, Relaxed) }
     }
 
     /// Marks a place as entered; returns the places entered before.
