@@ -37,7 +37,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 async fn serve(listener: TcpListener, base_url: &str, sink: impl AuditSink) -> Result<(), Box<dyn Error>> {
-    let gateway = app::build(base_url, sink)?;
+    let gateway = app::build(&app::issuer(base_url), sink)?;
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let drained = {
         let mut stopped = stopped.clone();

@@ -32,6 +32,7 @@ use portcullis::{
 };
 use tower::ServiceBuilder;
 
+/// What a token must be meant for.
 const AUDIENCE: &str = "orders";
 const MAX_BODY: usize = 1_000_000;
 
@@ -44,11 +45,16 @@ pub(crate) struct Gateway {
     pub(crate) environment: Vec<(&'static str, String)>,
 }
 
-/// Builds the gateway that is reachable at `base_url`. Tokens come from an issuer of the demo's
-/// own, whose keys are fetched over HTTP from `base_url` like any other issuer's.
-pub(crate) fn build(base_url: &str, sink: impl AuditSink) -> Result<Gateway, Box<dyn Error>> {
+/// The demo's own issuer of tokens, for a gateway that is reachable at `base_url`.
+pub(crate) fn issuer(base_url: &str) -> TestIssuer {
+    TestIssuer::new(base_url).audience(AUDIENCE)
+}
+
+/// Builds the gateway that serves the keys of `issuer`, and fetches them from there over HTTP like
+/// any other issuer's.
+pub(crate) fn build(issuer: &TestIssuer, sink: impl AuditSink) -> Result<Gateway, Box<dyn Error>> {
     let store = MemoryStore::new();
-    let issuer = TestIssuer::new(base_url).audience(AUDIENCE);
+    let base_url = issuer.url();
     let jwks_url = format!("{base_url}/.well-known/jwks.json");
     let tokens = Issuer::new(base_url).audience(AUDIENCE).jwks_url(jwks_url).build()?;
     let audit = AuditLayer::builder(sink).service("gateway").build()?;
@@ -71,7 +77,7 @@ pub(crate) fn build(base_url: &str, sink: impl AuditSink) -> Result<Gateway, Box
         ("API_KEY", String::from_utf8_lossy(api_key.secret.expose()).into_owned()),
     ];
 
-    let open = open_routes(&issuer, &store)?;
+    let open = open_routes(issuer, &store)?;
     let api = api_routes(&tokens, &store)?;
     let hooks = hook_routes(&store, &mut environment)?;
     let router = open
