@@ -103,12 +103,13 @@ async fn two_credentials_or_one_twice() {
     desk.finish(0).await;
 }
 
-/// A rejected credential is never tried as another kind, nor taken for none.
+/// An API key may come as a bearer token, a token never as an API key; and what is not a key is not
+/// taken for nothing.
 #[tokio::test]
 async fn a_credential_in_the_place_of_the_other() {
     let desk = Desk::new().await;
     let answer = desk.get_with("/api/orders", bearer(desk.value("API_KEY"))).await;
-    assert_eq!(answer.refusal(), (401, "invalid_token"));
+    assert_eq!(answer.status, 200);
     let answer = desk.get_with("/api/orders", ("x-api-key", desk.value("TOKEN_READ"))).await;
     assert_eq!(answer.refusal(), (401, "invalid_api_key"));
     desk.finish(0).await;

@@ -218,7 +218,9 @@ proptest! {
         let body = Body::new(Sent { bytes: Some(bytes.into()), breaks });
         let mut request = Request::builder().method(method).uri(target).extension(peer(ip)).body(body).unwrap();
         for ((name, value), times) in headers {
-            (0..times).for_each(|_| drop(request.headers_mut().append(&name, value.clone())));
+            for _ in 0..times {
+                request.headers_mut().append(&name, value.clone());
+            }
         }
         runtime.block_on(send(desk, request))?;
     }
