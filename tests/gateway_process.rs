@@ -1,5 +1,13 @@
 //! The example as its users run it: a process, its signals, its files, and TCP.
 #![cfg(all(unix, feature = "jwks", any(feature = "aws-lc", feature = "rust-crypto")))]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "clippy.toml allows them in tests, but takes helpers of tests for none"
+)]
 
 #[path = "gateway/process.rs"]
 mod process;
@@ -128,7 +136,7 @@ async fn requests_of_one_connection_have_their_own_ids() {
 async fn what_is_no_http() {
     let gateway = Gateway::start().await;
     let (long, name) = ("a".repeat(600_000), "x".repeat(70_000));
-    let many: String = (0..500).map(|number| format!("x-{number}: 1\r\n")).collect();
+    let many = "x-many: 1\r\n".repeat(500);
     for (bytes, allowed) in [
         (request("GET /health", &[("x-long", &long)], ""), &[431_u16][..]),
         (request("GET /health", &[(&name, "1")], ""), &[431, 400]),
@@ -174,6 +182,38 @@ async fn a_signal_drains_and_flushes() {
     }
 }
 
+/// Neither keeps the process from ending, nor ends without a record: the upload that stands still,
+/// and the client that has not said what it wants.
+#[tokio::test]
+async fn a_client_that_never_finishes() {
+    let mut gateway = Gateway::start().await;
+    let mut half_a_head = Wire::to(gateway.address).await;
+    half_a_head.send("GET /health HTTP/1.1\r\nhost:").await.unwrap();
+    let mut wires = Vec::new();
+    let write = gateway.bearer("TOKEN_WRITE");
+    for (line, header) in [
+        ("POST /api/orders", ("authorization", &*write)),
+        ("POST /webhooks/shopify", ("x-shopify-hmac-sha256", SIGNATURE)),
+        ("POST /auth/login", ("accept", "*/*")),
+    ] {
+        let mut wire = Wire::to(gateway.address).await;
+        wire.send(request(line, &[header, JSON, ("content-length", "9000")], "{")).await.unwrap();
+        wires.push(wire);
+    }
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    gateway.signal("TERM").await;
+    let mut answers = Vec::new();
+    for wire in &mut wires {
+        answers.push(wire.receive().await.unwrap());
+    }
+    let answers: Vec<_> = answers.iter().collect();
+    // axum's extractors have one word for every body that cannot be read: 400.
+    assert!(answers.iter().all(|answer| matches!(answer.status, 400 | 408)), "{answers:?}");
+    assert_eq!(answers[1].status, 408);
+    assert_eq!(gateway.ended().await.code(), Some(0));
+    expect_records(&gateway.records(), &answers, 0);
+}
+
 #[tokio::test]
 async fn records_go_to_stderr_unless_told_otherwise() {
     let mut gateway = Gateway::spawn(&mut command()).await;
@@ -189,7 +229,6 @@ async fn records_go_to_stderr_unless_told_otherwise() {
     assert!(!text.contains(&gateway.values["TOKEN_READ"]));
 }
 
-/// A second run adds to the file of the first.
 #[tokio::test]
 async fn a_configuration_that_cannot_work() {
     let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -136,7 +136,7 @@ async fn an_event_above_one_megabyte() {
         let announced = post(name, headers.clone()).header("content-length", body.len());
         let answer = desk.send(announced, body.clone()).await;
         assert_eq!(answer.refusal(), (413, "payload_too_large"), "{name}");
-        let answer = deliver(&desk, name, headers, in_chunks(body)).await;
+        let answer = deliver(&desk, name, headers, in_chunks(&body)).await;
         assert_eq!(answer.refusal(), (413, "payload_too_large"), "{name}");
     }
     desk.finish(0).await;

@@ -66,7 +66,7 @@ async fn a_body_above_one_megabyte() {
     let post = || with(Request::post("/api/orders"), &[(name, &value), JSON]);
     let announced = desk.send(post().header("content-length", large.len()), large.clone()).await;
     assert_eq!(announced.refusal(), (413, "payload_too_large"));
-    let chunked = desk.send(post(), in_chunks(large)).await;
+    let chunked = desk.send(post(), in_chunks(&large)).await;
     assert_eq!(chunked.refusal(), (413, "payload_too_large"));
     // Just below it is the JSON that counts.
     let fits = format!(r#"{{"item":"{}","quantity":1}}"#, "a".repeat(900_000));
@@ -109,7 +109,7 @@ async fn the_open_and_the_slow() {
 }
 
 /// A body that does not say how long it is.
-pub(crate) fn in_chunks(text: String) -> Body {
+pub(crate) fn in_chunks(text: &str) -> Body {
     let chunks: Vec<_> = text.as_bytes().chunks(65_536).map(Bytes::copy_from_slice).collect();
     Body::new(Chunks(chunks.into_iter()))
 }

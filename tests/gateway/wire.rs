@@ -11,6 +11,8 @@ use tokio::{
 /// Much more than anything here takes on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
+const FRAMING: [&str; 2] = ["content-length", "transfer-encoding"];
+
 /// A connection.
 pub(crate) struct Wire {
     stream: TcpStream,
@@ -84,10 +86,10 @@ impl Response {
 pub(crate) fn request(line: &str, headers: &[(&str, &str)], body: &str) -> String {
     let mut text = format!("{line} HTTP/1.1\r\nhost: gateway\r\n");
     for (name, value) in headers {
-        text += &format!("{name}: {value}\r\n");
+        text.extend([*name, ": ", *value, "\r\n"]);
     }
-    if !body.is_empty() && !headers.iter().any(|(name, _)| *name == "transfer-encoding") {
-        text += &format!("content-length: {}\r\n", body.len());
+    if !body.is_empty() && !headers.iter().any(|(name, _)| FRAMING.contains(name)) {
+        text.extend(["content-length: ", &body.len().to_string(), "\r\n"]);
     }
     text + "\r\n" + body
 }

@@ -43,6 +43,7 @@ pub(crate) async fn slow(principal: Principal) -> String {
     format!("done, {}", principal.subject())
 }
 
+#[expect(clippy::panic, reason = "it shows what becomes of a panic")]
 pub(crate) async fn panic(_: Principal) -> StatusCode {
     panic!("this handler always panics")
 }

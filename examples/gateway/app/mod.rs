@@ -35,6 +35,9 @@ use tower::ServiceBuilder;
 /// What a token must be meant for.
 const AUDIENCE: &str = "orders";
 const MAX_BODY: usize = 1_000_000;
+/// No request takes longer, the upload of its body included.
+pub(crate) const LONGEST: Duration = Duration::from_secs(8);
+const UPLOAD: Duration = Duration::from_secs(5);
 
 /// The application, and what its users need to call it.
 pub(crate) struct Gateway {
@@ -95,7 +98,13 @@ fn edge(audit: &AuditLayer) -> Result<Stack, ConfigError> {
         .methods([Method::GET, Method::POST, Method::DELETE])
         .request_headers([header::AUTHORIZATION, header::CONTENT_TYPE, HeaderName::from_static("x-api-key")])
         .build()?;
-    Ok(Stack::new().audit(audit).security_headers(&SecurityHeadersLayer::api()).cors(&cors).body_limit(MAX_BODY))
+    Ok(Stack::new()
+        .audit(audit)
+        .security_headers(&SecurityHeadersLayer::api())
+        .cors(&cors)
+        .timeout(LONGEST)
+        .body_limit(MAX_BODY)
+        .body_deadline(UPLOAD))
 }
 
 /// Nobody needs a credential here, so the address is what limits go by.
@@ -163,7 +172,7 @@ fn hook_routes(store: &MemoryStore, environment: &mut Vec<(&'static str, String)
 }
 
 fn random_secret() -> Result<String, Box<dyn Error>> {
-    let mut bytes = [0_u8; 24];
+    let mut bytes = [0; 16];
     getrandom::fill(&mut bytes)?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(format!("{:032x}", u128::from_ne_bytes(bytes)))
 }

@@ -69,7 +69,7 @@ pub(crate) async fn create(
         return Err(Rejection::new(RejectionKind::UnprocessableContent).with_detail("quantity must be 1 or more."));
     }
     let order = orders.with(|orders| {
-        let number = orders.last_key_value().map_or(1, |(last, _)| last + 1);
+        let number = orders.last_key_value().map_or(1, |(last, _)| last.saturating_add(1));
         if orders.len() == MAX_ORDERS {
             orders.pop_first();
         }
