@@ -3,8 +3,13 @@
 use std::sync::LazyLock;
 
 use axum::body::{Body, Bytes};
-use http::{HeaderName, HeaderValue, Method, Request, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
 use http_body_util::BodyExt as _;
+use portcullis::{
+    secret::Secret,
+    time::{Clock as _, SystemClock},
+    webhook::Provider,
+};
 use proptest::{collection::vec, prelude::*, sample::select};
 use serde_json::Value;
 use tokio::runtime::Runtime;
@@ -112,12 +117,20 @@ fn text() -> impl Strategy<Value = Vec<u8>> {
 fn header() -> impl Strategy<Value = (HeaderName, HeaderValue)> {
     let name = prop_oneof![
         8 => select(&NAMES[..]).prop_map(str::to_owned),
+        3 => Just("authorization".to_owned()),
         1 => "[a-zA-Z0-9!#$%&'*+.^_`|~-]{1,60}",
     ];
+    let tokens = &["TOKEN_READ", "TOKEN_WRITE", "TOKEN_ADMIN"][..];
     let value = prop_oneof![
         8 => text(),
-        2 => select(&["TOKEN_READ", "TOKEN_WRITE", "TOKEN_ADMIN"][..])
-            .prop_map(|name| format!("Bearer {}", GATEWAY.1.value(name)).into_bytes()),
+        3 => text().prop_map(|text| [b"Bearer ", &*text].concat()),
+        2 => select(tokens).prop_map(|name| GATEWAY.1.bearer(name).1.into_bytes()),
+        2 => (select(tokens), any::<prop::sample::Index>(), any::<u8>()).prop_map(|(name, at, byte)| {
+            let mut spoilt = GATEWAY.1.bearer(name).1.into_bytes();
+            let at = at.index(spoilt.len());
+            spoilt[at] = byte;
+            spoilt
+        }),
     ];
     (name, value).prop_filter_map("no header", |(name, value)| {
         Some((HeaderName::try_from(name).ok()?, HeaderValue::from_bytes(&value).ok()?))
@@ -145,6 +158,51 @@ fn method() -> impl Strategy<Value = Method> {
         8 => select(known.to_vec()),
         1 => "[!#$%&'*+.^_`|~0-9A-Za-z-]{1,30}".prop_map(|name| Method::from_bytes(name.as_bytes()).unwrap()),
     ]
+}
+
+type Start = (Method, Uri, HeaderMap);
+
+/// A request that would be let in, if the garbage around it were not.
+fn fitting() -> impl Strategy<Value = Start> {
+    let json = "application/json".to_owned();
+    let start = select(
+        &[
+            ("GET", "/api/orders", ""),
+            ("GET", "/api/orders", "TOKEN_READ"),
+            ("POST", "/api/orders", "TOKEN_WRITE"),
+            ("GET", "/api/orders/ord_1", "TOKEN_ADMIN"),
+            ("DELETE", "/api/orders/ord_1", "TOKEN_ADMIN"),
+            ("GET", "/quota/demo", "TOKEN_READ"),
+            ("POST", "/auth/login", ""),
+            ("OPTIONS", "/api/orders", ""),
+            ("POST", "/webhooks/stripe", ""),
+            ("POST", "/webhooks/github", ""),
+            ("POST", "/webhooks/shopify", ""),
+            ("POST", "/webhooks/slack", ""),
+        ][..],
+    );
+    start.prop_map(move |(method, path, token)| {
+        let mut headers = HeaderMap::new();
+        headers.insert("content-type", json.parse().unwrap());
+        if !token.is_empty() {
+            headers.insert("authorization", GATEWAY.1.bearer(token).1.parse().unwrap());
+        }
+        (method.parse().unwrap(), path.parse().unwrap(), headers)
+    })
+}
+
+fn start() -> impl Strategy<Value = Start> {
+    prop_oneof![
+        1 => (method(), target()).prop_map(|(method, target)| (method, target, HeaderMap::new())),
+        3 => fitting(),
+    ]
+}
+
+/// A true signature of whatever the body is.
+fn signature(target: &Uri, body: &[u8]) -> Option<HeaderMap> {
+    let name = target.path().strip_prefix("/webhooks/")?;
+    let secret = Secret::from(GATEWAY.1.value(&format!("{}_SECRET", name.to_ascii_uppercase())));
+    Provider::named(name).ok()?.sign(&secret, "evt_1", SystemClock::new().now().wall, body).ok()
 }
 
 /// And whether it breaks off.
@@ -208,15 +266,17 @@ proptest! {
 
     #[test]
     fn a_clear_answer_to_everything(
-        method in method(),
-        target in target(),
-        headers in vec((header(), 1..3_usize), 0..8),
+        (method, target, start) in start(),
+        headers in prop_oneof![Just(Vec::new()), vec((header(), 1..3_usize), 0..8)],
         (bytes, breaks) in body(),
         ip: [u8; 4],
     ) {
         let (runtime, desk) = &*GATEWAY;
+        let signature = if start.is_empty() { None } else { signature(&target, &bytes) };
         let body = Body::new(Sent { bytes: Some(bytes.into()), breaks });
         let mut request = Request::builder().method(method).uri(target).extension(peer(ip)).body(body).unwrap();
+        request.headers_mut().extend(start);
+        request.headers_mut().extend(signature.unwrap_or_default());
         for ((name, value), times) in headers {
             for _ in 0..times {
                 request.headers_mut().append(&name, value.clone());
