@@ -11,6 +11,7 @@ use std::{
     error::Error,
     io::Write as _,
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    process::ExitCode,
     time::Duration,
 };
 
@@ -20,24 +21,34 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 
-/// A client that never finishes must not keep the process from ending.
+/// A client that never finishes must not keep the process from ending; longer than [`app::LONGEST`],
+/// so that every request in flight still leaves its record.
 const DRAIN: Duration = Duration::from_secs(10);
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> ExitCode {
+    let Err(error) = run().await else { return ExitCode::SUCCESS };
+    // If it cannot be written, the code still says it.
+    let _ = writeln!(std::io::stderr(), "gateway: {error}");
+    ExitCode::FAILURE
+}
+
+async fn run() -> Result<(), Box<dyn Error>> {
     let address = env::var("PORTCULLIS_ADDR").unwrap_or_else(|_| "127.0.0.1:3000".into());
     let listener = TcpListener::bind(&address)
         .await
         .map_err(|error| format!("PORTCULLIS_ADDR={address}: cannot listen: {error}"))?;
     let base_url = base_url(listener.local_addr()?);
-    match env::var_os("PORTCULLIS_AUDIT") {
-        Some(path) => serve(listener, &base_url, JsonLines::file(path)?).await,
-        None => serve(listener, &base_url, JsonLines::stderr()).await,
-    }
+    let Some(path) = env::var_os("PORTCULLIS_AUDIT") else {
+        return serve(listener, &base_url, JsonLines::stderr()).await;
+    };
+    let file =
+        JsonLines::file(&path).map_err(|error| format!("PORTCULLIS_AUDIT={}: {error}", path.to_string_lossy()))?;
+    serve(listener, &base_url, file).await
 }
 
 async fn serve(listener: TcpListener, base_url: &str, sink: impl AuditSink) -> Result<(), Box<dyn Error>> {
-    let gateway = app::build(base_url, sink)?;
+    let gateway = app::build(&app::issuer(base_url), sink)?;
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let drained = {
         let mut stopped = stopped.clone();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::{Json, body::Bytes};
-use http::StatusCode;
+use http::{HeaderValue, StatusCode};
 use portcullis::{
     identity::Principal,
     rejection::{Rejection, RejectionKind},
@@ -27,7 +27,10 @@ pub(crate) async fn login(body: Bytes) -> Result<Json<Value>, Rejection> {
     let known = |login: &Login| login.username == "demo" && login.password == "demo";
     match serde_json::from_slice::<Login>(&body).ok().filter(known) {
         Some(login) => Ok(Json(json!({ "user": login.username }))),
-        None => Err(Rejection::new(RejectionKind::MissingCredentials).with_detail("Unknown user or wrong password.")),
+        // RFC 9110 §15.5.2 wants a challenge with every 401: the one of what a log-in is for.
+        None => Err(Rejection::new(RejectionKind::MissingCredentials)
+            .with_detail("Unknown user or wrong password.")
+            .with_challenge(HeaderValue::from_static("Bearer realm=\"orders\""))),
     }
 }
 
@@ -40,7 +43,7 @@ pub(crate) async fn slow(principal: Principal) -> String {
     format!("done, {}", principal.subject())
 }
 
-#[expect(clippy::panic, reason = "it is what this route shows")]
+#[expect(clippy::panic, reason = "it shows what becomes of a panic")]
 pub(crate) async fn panic(_: Principal) -> StatusCode {
     panic!("this handler always panics")
 }

@@ -32,8 +32,12 @@ use portcullis::{
 };
 use tower::ServiceBuilder;
 
+/// What a token must be meant for.
 const AUDIENCE: &str = "orders";
 const MAX_BODY: usize = 1_000_000;
+/// No request takes longer, the upload of its body included.
+pub(crate) const LONGEST: Duration = Duration::from_secs(8);
+const UPLOAD: Duration = Duration::from_secs(5);
 
 /// The application, and what its users need to call it.
 pub(crate) struct Gateway {
@@ -44,11 +48,16 @@ pub(crate) struct Gateway {
     pub(crate) environment: Vec<(&'static str, String)>,
 }
 
-/// Builds the gateway that is reachable at `base_url`. Tokens come from an issuer of the demo's
-/// own, whose keys are fetched over HTTP from `base_url` like any other issuer's.
-pub(crate) fn build(base_url: &str, sink: impl AuditSink) -> Result<Gateway, Box<dyn Error>> {
+/// The demo's own issuer of tokens, for a gateway that is reachable at `base_url`.
+pub(crate) fn issuer(base_url: &str) -> TestIssuer {
+    TestIssuer::new(base_url).audience(AUDIENCE)
+}
+
+/// Builds the gateway that serves the keys of `issuer`, and fetches them from there over HTTP like
+/// any other issuer's.
+pub(crate) fn build(issuer: &TestIssuer, sink: impl AuditSink) -> Result<Gateway, Box<dyn Error>> {
     let store = MemoryStore::new();
-    let issuer = TestIssuer::new(base_url).audience(AUDIENCE);
+    let base_url = issuer.url();
     let jwks_url = format!("{base_url}/.well-known/jwks.json");
     let tokens = Issuer::new(base_url).audience(AUDIENCE).jwks_url(jwks_url).build()?;
     let audit = AuditLayer::builder(sink).service("gateway").build()?;
@@ -71,7 +80,7 @@ pub(crate) fn build(base_url: &str, sink: impl AuditSink) -> Result<Gateway, Box
         ("API_KEY", String::from_utf8_lossy(api_key.secret.expose()).into_owned()),
     ];
 
-    let open = open_routes(&issuer, &store)?;
+    let open = open_routes(issuer, &store)?;
     let api = api_routes(&tokens, &store)?;
     let hooks = hook_routes(&store, &mut environment)?;
     let router = open
@@ -89,7 +98,13 @@ fn edge(audit: &AuditLayer) -> Result<Stack, ConfigError> {
         .methods([Method::GET, Method::POST, Method::DELETE])
         .request_headers([header::AUTHORIZATION, header::CONTENT_TYPE, HeaderName::from_static("x-api-key")])
         .build()?;
-    Ok(Stack::new().audit(audit).security_headers(&SecurityHeadersLayer::api()).cors(&cors).body_limit(MAX_BODY))
+    Ok(Stack::new()
+        .audit(audit)
+        .security_headers(&SecurityHeadersLayer::api())
+        .cors(&cors)
+        .timeout(LONGEST)
+        .body_limit(MAX_BODY)
+        .body_deadline(UPLOAD))
 }
 
 /// Nobody needs a credential here, so the address is what limits go by.
@@ -157,7 +172,7 @@ fn hook_routes(store: &MemoryStore, environment: &mut Vec<(&'static str, String)
 }
 
 fn random_secret() -> Result<String, Box<dyn Error>> {
-    let mut bytes = [0_u8; 24];
+    let mut bytes = [0; 16];
     getrandom::fill(&mut bytes)?;
-    Ok(base16ct::lower::encode_string(&bytes))
+    Ok(format!("{:032x}", u128::from_ne_bytes(bytes)))
 }
