@@ -11,6 +11,7 @@ use portcullis::{
     backend::memory::MemoryStore,
     identity::Scopes,
     testing::{TestIssuer, principal, with_principal},
+    time::Timestamp,
 };
 
 use super::{Observed, ask, bytes, codes, get, greatest, status};
@@ -83,7 +84,7 @@ async fn api_keys(seen: &mut Observed) {
     seen.see(KEYS, "brands and environments", every);
     let format = ApiKeyFormat::new("acme", "live").unwrap();
     let key = ApiKey::issue(&format, ApiKeyRecord::builder("usr_1")).unwrap();
-    seen.see(KEYS, "expiry", key.record.expires_at().map_or("never".into(), |at| at.to_rfc3339()));
+    seen.see(KEYS, "expiry", key.record.expires_at().map_or("never".into(), Timestamp::to_rfc3339));
     seen.see(KEYS, "scopes of a key", if key.record.scopes().is_empty() { "none" } else { "some" });
     // acme_live_, twelve of the id, _, the secret, six of the checksum.
     let secret = key.secret.expose().len() - "acme_live_".len() - 12 - 1 - 6;
