@@ -1,0 +1,121 @@
+//! Rate limits and quotas.
+
+use axum::{Router, routing};
+use http::HeaderMap;
+use portcullis::{
+    backend::memory::MemoryStore,
+    gate::RequestContextLayer,
+    quota::{Plan, QuotaLayer},
+    rate_limit::{Batch, Key, Rate, RateLimitLayer, RateLimitStore, Rule, Verdicts},
+    store::{BoxFuture, StoreError},
+    testing::{principal, with_principal},
+    time::{ManualClock, Timestamp},
+};
+use tower::ServiceBuilder;
+
+use super::{Observed, ask, codes, get, greatest, status};
+
+const RATES: &str = "Rate limits";
+const QUOTAS: &str = "Quotas";
+
+pub(super) async fn look(seen: &mut Observed) {
+    rates(seen).await;
+    rules(seen).await;
+    quotas(seen).await;
+    plans(seen).await;
+}
+
+/// Names in lower case, as they are looked up, and as the page writes them.
+fn written(headers: &HeaderMap, family: &str, names: &[&str]) -> String {
+    let found = headers.keys().filter(|name| name.as_str().contains(family)).count();
+    let known: Vec<&str> = names.iter().copied().filter(|name| headers.contains_key(*name)).collect();
+    assert_eq!(found, known.len(), "{headers:?}");
+    codes(known)
+}
+
+async fn rates(seen: &mut Observed) {
+    let rate = Rate::per_minute(10);
+    seen.see(RATES, "burst", if rate.capacity() == 10 { "the units of one period" } else { "another" });
+    let limits = RateLimitLayer::builder(MemoryStore::new()).rule(Rule::new("r", Key::ip(), rate)).build().unwrap();
+    let app = Router::new().route("/", routing::get(|| async {})).layer(limits);
+    let (_, headers, _) = ask(&app, get("/", &[])).await;
+    let number = |name: &str| headers[name].to_str().unwrap().parse::<u64>().unwrap();
+    seen.see(RATES, "cost of a request", (10 - number("x-ratelimit-remaining")).to_string());
+    let names = ["RateLimit-Policy", "RateLimit", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"];
+    seen.see(RATES, "header fields", format!("both: {}", written(&headers, "ratelimit", &names)));
+    let epoch = number("x-ratelimit-reset") > 1_600_000_000;
+    seen.see(RATES, "`X-RateLimit-Reset`", if epoch { "seconds since the epoch" } else { "seconds from now" });
+}
+
+/// Answers nothing.
+#[derive(Debug)]
+struct Gone;
+
+impl RateLimitStore for Gone {
+    fn apply<'a>(&'a self, _: &'a Batch<'a>) -> BoxFuture<'a, Result<Verdicts, StoreError>> {
+        Box::pin(std::future::ready(Err(StoreError::TimedOut)))
+    }
+}
+
+async fn rules(seen: &mut Observed) {
+    let nothing = RateLimitLayer::builder(MemoryStore::new()).build();
+    seen.see(RATES, "rules", if nothing.is_err() { "none" } else { "some" });
+    let many = async |count: u64| {
+        let builder = RateLimitLayer::builder(MemoryStore::new());
+        let rule = |number: u64| Rule::new(format!("r{number}"), Key::ip(), Rate::per_minute(1));
+        (0..count).fold(builder, |builder, number| builder.rule(rule(number))).build().is_ok()
+    };
+    seen.see(RATES, "most rules for one request", greatest(1..=20, many).await.to_string());
+    let parts = async |count: u64| {
+        let all = [Key::ip(), Key::endpoint(), Key::principal(), Key::tenant(), Key::api_key()];
+        let key = all.into_iter().take(usize::try_from(count).unwrap()).reduce(Key::and).unwrap();
+        RateLimitLayer::builder(MemoryStore::new()).rule(Rule::new("r", key, Rate::per_minute(1))).build().is_ok()
+    };
+    seen.see(RATES, "most parts of a key", greatest(1..=5, parts).await.to_string());
+    let limits = RateLimitLayer::builder(Gone).rule(Rule::new("r", Key::ip(), Rate::per_minute(1))).build().unwrap();
+    let app = Router::new().route("/", routing::get(|| async {})).layer(limits);
+    seen.see(RATES, "when the store fails", status(&app, get("/", &[])).await.to_string());
+}
+
+async fn quotas(seen: &mut Observed) {
+    let store = MemoryStore::new();
+    let quota = || {
+        let plans = QuotaLayer::builder(store.clone()).plan(Plan::new("free").monthly(2));
+        plans.plan(Plan::new("pro").monthly(100)).default_plan("free").build().unwrap()
+    };
+    let now = Timestamp::from_secs(1_795_248_300);
+    let caller = |name: &str| {
+        let context = RequestContextLayer::new().clock(ManualClock::at(now));
+        let caller = with_principal(principal(name).plan("unheard of").build());
+        let gates = ServiceBuilder::new().layer(context).layer(caller).layer(quota());
+        Router::new().route("/", routing::get(|| async {})).layer(gates)
+    };
+    let (_, headers, _) = ask(&caller("usr_1"), get("/", &[])).await;
+    let limit = if headers["x-quota-limit"] == "2" { "the default plan" } else { "another" };
+    seen.see(QUOTAS, "plan of a caller with an unknown plan", limit);
+    seen.see(QUOTAS, "cost of a request", headers["x-quota-used"].to_str().unwrap());
+    // 2026-12-01T00:00:00Z.
+    let month = headers["x-quota-reset"] == "1796083200";
+    seen.see(QUOTAS, "period", if month { "calendar month, UTC" } else { "another" });
+    let names = ["X-Quota-Limit", "X-Quota-Remaining", "X-Quota-Reset", "X-Quota-Used"];
+    seen.see(QUOTAS, "header fields", written(&headers, "quota", &names));
+    let (_, other, _) = ask(&caller("usr_2"), get("/", &[])).await;
+    let own = other["x-quota-used"] == headers["x-quota-used"];
+    seen.see(QUOTAS, "whose allowance", if own { "each caller's own" } else { "shared" });
+    ask(&caller("usr_1"), get("/", &[])).await;
+    let (refused, _, body) = ask(&caller("usr_1"), get("/", &[])).await;
+    assert_eq!(refused, 402);
+    seen.see(QUOTAS, "`upgrade_url` in the 402", if body.contains("upgrade_url") { "some" } else { "none" });
+}
+
+async fn plans(seen: &mut Observed) {
+    let without_default = QuotaLayer::builder(MemoryStore::new()).plan(Plan::new("free").monthly(1)).build();
+    let without_plan = QuotaLayer::builder(MemoryStore::new()).build();
+    seen.see(QUOTAS, "plans", if without_default.is_err() && without_plan.is_err() { "none" } else { "some" });
+    let many = async |count: u64| {
+        let builder = QuotaLayer::builder(MemoryStore::new()).default_plan("p0");
+        let plan = |number: u64| Plan::new(format!("p{number}")).unlimited();
+        (0..count).fold(builder, |builder, number| builder.plan(plan(number))).build().is_ok()
+    };
+    seen.see(QUOTAS, "most plans", greatest(1..=1_000, many).await.to_string());
+}

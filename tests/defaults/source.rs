@@ -1,0 +1,237 @@
+//! Defaults that nothing shows but the source.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+/// Section, setting, what the page says, and the lines that make it true.
+type Quotation = (&'static str, &'static str, &'static str, &'static [(&'static str, &'static str)]);
+
+const REQUEST: &str = "The request";
+const URL: &str = "Keys from a URL";
+
+const QUOTATIONS: &[Quotation] = &[
+    (
+        REQUEST,
+        "longest `X-Forwarded-For`",
+        "8 KiB, 64 hops",
+        &[
+            ("src/request/forwarded.rs", "const MAX_HOPS: u8 = 64;"),
+            ("src/request/forwarded.rs", "const MAX_BYTES: usize = 8 * 1024;"),
+        ],
+    ),
+    (REQUEST, "clock", "`SystemClock`", &[("src/time/clock.rs", "const REFRESH_EVERY: u64 = 100_000;")]),
+    (REQUEST, "verdicts on a request's trail", "16", &[("src/request/trail.rs", "verdicts: AppendOnly<Verdict, 16>")]),
+    (
+        "Stack",
+        "what is read of a refused body",
+        "8 MiB within 5 s",
+        &[
+            ("src/gate/drain.rs", "const MAX_BYTES: u64 = 8 * 1024 * 1024;"),
+            ("src/gate/drain.rs", "const MAX_TIME: Duration = Duration::from_secs(5);"),
+        ],
+    ),
+    (
+        "Authentication",
+        "longest bearer token",
+        "8 KiB",
+        &[
+            ("src/auth/grammar.rs", "const MAX_TOKEN: usize = 8 * 1024;"),
+            ("src/auth/jwt/token.rs", "const MAX_TOKEN: usize = 8 * 1024;"),
+        ],
+    ),
+    (
+        "Tokens",
+        "RSA keys",
+        "2048 to 8192 bits",
+        &[("src/auth/jwt/key.rs", "const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;")],
+    ),
+    (
+        "Tokens",
+        "longest `kid`",
+        "256 bytes",
+        &[
+            ("src/auth/jwt/key.rs", "const MAX_KID: usize = 256;"),
+            ("src/auth/jwt/header.rs", "const MAX_KID: usize = 256;"),
+        ],
+    ),
+    (
+        URL,
+        "life of a key set, if the response does not say",
+        "10 min",
+        &[("src/auth/jwt/jwks/flight.rs", "const DEFAULT_TTL: Duration = Duration::from_secs(600);")],
+    ),
+    (
+        URL,
+        "life of a key set, if it does",
+        "1 min to 24 h",
+        &[
+            ("src/auth/jwt/jwks/flight.rs", "const MIN_TTL: Duration = Duration::from_secs(60);"),
+            ("src/auth/jwt/jwks/flight.rs", "const MAX_TTL: Duration = Duration::from_secs(24 * 3_600);"),
+        ],
+    ),
+    (
+        URL,
+        "refresh ahead",
+        "at 80 % of the life",
+        &[("src/auth/jwt/jwks/flight.rs", "// At 80 %, so that a request never finds the set expired.")],
+    ),
+    (
+        URL,
+        "use of old keys while the source is down",
+        "24 h",
+        &[("src/auth/jwt/jwks/mod.rs", "const MAX_STALE: Duration = Duration::from_secs(24 * 3_600);")],
+    ),
+    (
+        URL,
+        "wait of a request for a fetch",
+        "2 s",
+        &[("src/auth/jwt/jwks/mod.rs", "const PATIENCE: Duration = Duration::from_secs(2);")],
+    ),
+    (
+        URL,
+        "fetches for unknown `kid`s",
+        "1 in 30 s, 2 at once",
+        &[
+            ("src/auth/jwt/jwks/budget.rs", "const PERIOD: Duration = Duration::from_secs(30);"),
+            ("src/auth/jwt/jwks/budget.rs", "match NonZeroU32::new(2)"),
+        ],
+    ),
+    (
+        URL,
+        "memory for unknown `kid`s",
+        "60 s, 1,024 of them",
+        &[
+            ("src/auth/jwt/jwks/budget.rs", "const FORGOTTEN_AFTER: Duration = Duration::from_secs(60);"),
+            ("src/auth/jwt/jwks/budget.rs", "const MAX_UNKNOWN: usize = 1_024;"),
+        ],
+    ),
+    (
+        URL,
+        "back-off after failures",
+        "1 s to 60 s",
+        &[
+            ("src/auth/jwt/jwks/flight.rs", "const FIRST_BACKOFF: Duration = Duration::from_secs(1);"),
+            ("src/auth/jwt/jwks/flight.rs", "const MAX_BACKOFF: Duration = Duration::from_secs(60);"),
+        ],
+    ),
+    (
+        URL,
+        "time for a fetch",
+        "5 s",
+        &[
+            ("src/auth/jwt/jwks/fetch.rs", "const LIMIT: Duration = Duration::from_secs(5);"),
+            ("src/auth/jwt/jwks/flight.rs", "const FETCH_LIMIT: Duration = Duration::from_secs(10);"),
+        ],
+    ),
+    (
+        URL,
+        "largest key set",
+        "1 MiB, 100 keys",
+        &[
+            ("src/auth/jwt/jwks/fetch.rs", "const MAX_BYTES: usize = 1024 * 1024;"),
+            ("src/auth/jwt/jwks/flight.rs", "const MAX_BYTES: usize = 1024 * 1024;"),
+            ("src/auth/jwt/key_set.rs", "const MAX_KEYS: usize = 100;"),
+        ],
+    ),
+    (URL, "redirects", "none", &[("src/auth/jwt/jwks/fetch.rs", ".redirect(redirect::Policy::none())")]),
+    (
+        URL,
+        "plain HTTP",
+        "loopback only",
+        &[("src/auth/jwt/jwks/fetch.rs", "(\"http\", Some(addresses)) => plain(builder, &url, &addresses),")],
+    ),
+    (
+        "API keys",
+        "longest key",
+        "100 characters",
+        &[
+            ("src/auth/grammar.rs", "const MAX_API_KEY: usize = 100;"),
+            ("src/auth/api_key/format.rs", "const MAX_LEN: usize = 100;"),
+        ],
+    ),
+    ("Rate limits", "algorithm", "token bucket", &[("src/rate_limit/rule.rs", "family: Family::TokenBucket,")]),
+    (
+        "Webhooks",
+        "time for the body",
+        "10 s",
+        &[("src/webhook/builder.rs", "const DEFAULT_BODY_TIMEOUT: Duration = Duration::from_secs(10);")],
+    ),
+    ("Audit", "sink", "none", &[("src/audit/layer.rs", "pub fn builder(sink: impl AuditSink)")]),
+    (
+        "Audit",
+        "longest path or query",
+        "1,024 bytes",
+        &[
+            ("src/audit/redact/target.rs", "const MAX_PATH: usize = 1_024;"),
+            ("src/audit/redact/target.rs", "const MAX_QUERY: usize = 1_024;"),
+        ],
+    ),
+    ("Audit", "longest user agent", "256 bytes", &[("src/audit/ticket.rs", "const MAX_USER_AGENT: usize = 256;")]),
+    (
+        "Audit",
+        "notes of a handler",
+        "16 of each kind, 128 bytes each",
+        &[
+            ("src/request/notes.rs", "const MAX_NOTES: usize = 16;"),
+            ("src/audit/extract.rs", "const MAX_TEXT: usize = 128;"),
+        ],
+    ),
+    ("Audit", "mode of a new audit file", "0600", &[("src/audit/sinks/json_lines.rs", "::mode(&mut options, 0o600);")]),
+    (
+        "Secrets",
+        "validity of a replaced secret",
+        "none",
+        &[
+            ("src/secret/set.rs", "pub fn rotate(&self, next: Secret, valid_until: Timestamp)"),
+            ("src/secret/set.rs", "pub fn replace(&self, loaded: LoadedSecrets, valid_until: Timestamp)"),
+        ],
+    ),
+    ("Secrets", "largest secret file", "64 KiB", &[("src/secret/source.rs", "const MAX_FILE: u64 = 64 * 1024;")]),
+    (
+        "The memory store",
+        "metered callers in a month",
+        "262,144",
+        &[("src/backend/memory/quotas.rs", "const CAPACITY: usize = 262_144;")],
+    ),
+    (
+        "The memory store",
+        "metered addresses in a month",
+        "262,144",
+        &[("src/backend/memory/quotas.rs", "addresses: Pool::new(capacity),")],
+    ),
+    (
+        "The memory store",
+        "API keys",
+        "100,000",
+        &[("src/backend/memory/api_keys.rs", "const CAPACITY: usize = 100_000;")],
+    ),
+    (
+        "The memory store",
+        "webhook events",
+        "100,000",
+        &[("src/backend/memory/replays.rs", "const DEFAULT_CAPACITY: usize = 100_000;")],
+    ),
+    ("Cargo features", "features", "`aws-lc`, `jwks`", &[("Cargo.toml", "\ndefault = [\"aws-lc\", \"jwks\"]\n")]),
+];
+
+pub(crate) fn rows() -> BTreeMap<(String, String), String> {
+    QUOTATIONS
+        .iter()
+        .map(|(section, setting, default, _)| (((*section).into(), (*setting).into()), (*default).into()))
+        .collect()
+}
+
+/// What no longer stands where it stood.
+pub(crate) fn missing() -> Vec<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut missing = Vec::new();
+    for (section, setting, default, lines) in QUOTATIONS {
+        for (file, line) in *lines {
+            let text = fs::read_to_string(root.join(file)).unwrap_or_default();
+            if !text.contains(line) {
+                missing
+                    .push(format!("{section}: {setting} is {default}, says the page; {file} has no `{}`", line.trim()));
+            }
+        }
+    }
+    missing
+}
