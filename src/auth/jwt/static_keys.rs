@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use base64ct::{Base64UrlUnpadded, Encoding as _};
 use serde_json::Value;
@@ -29,13 +29,20 @@ use crate::{config_error::ConfigIssues, secret::SecretSet};
 /// #     || Issuer::new("orders-login").audience("orders").keys(keys).build().is_ok());
 /// # Ok::<_, portcullis::config_error::ConfigError>(())
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 #[must_use]
 pub struct StaticKeys {
     parts: Vec<Part>,
 }
 
-#[derive(Clone, Debug)]
+/// The number of keys only: somebody may have given a private key, and learns of it when it is built.
+impl fmt::Debug for StaticKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StaticKeys").field("parts", &self.parts.len()).finish()
+    }
+}
+
+#[derive(Clone)]
 enum Part {
     Jwks(String),
     Jwk(String),

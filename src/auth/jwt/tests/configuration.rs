@@ -89,6 +89,10 @@ fn debug_shows_no_secret() {
     let keys = StaticKeys::new().secret(Secret::new("hunter2hunter2hunter2hunter2hunter2"));
     let issuer = Issuer::new(URL).audience("a").keys(keys);
     assert!(!format!("{issuer:?} {:?}", issuer.clone().build().unwrap()).contains("hunter2"));
+    // A private key, given by mistake.
+    let jwk = r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","d":"hunter2"}"#;
+    let issuer = Issuer::new(URL).audience("a").keys(StaticKeys::new().jwk(jwk).jwks(format!(r#"{{"keys":[{jwk}]}}"#)));
+    assert!(!format!("{issuer:?} {:?}", issuer.clone().build().unwrap_err()).contains("hunter2"));
 }
 
 #[test]
