@@ -109,6 +109,12 @@ impl Shared {
             let landing = Landing { shared, outcome: Err(KeySourceError::Stopped), _sender: sender };
             landing.fly().await;
         });
+        // It cannot have landed, which takes the lock: the runtime is gone, and nothing was fetched.
+        if task.is_finished() {
+            flight.current = None;
+            flight.stopped = true;
+            flight.last_error = Some(KeySourceError::Stopped);
+        }
         flight.task = Some(task.abort_handle());
         receiver
     }

@@ -12,9 +12,10 @@ fn secret() -> StaticKeys {
 
 #[test]
 fn every_mistake_is_named_at_once() {
-    let names = ClaimNames::default().tenant(["sub"]).plan([""]);
+    let names = ClaimNames::default().tenant(["sub"]).plan(["", "events"]);
     let issuer = Issuer::new("").leeway(Duration::from_secs(61)).algorithms([]).types(["dpop+jwt"]).claim_names(names);
-    let expected = ["issuer", "audience", "leeway", "algorithms", "claim_names", "claim_names", "types", "keys"];
+    let expected =
+        ["issuer", "audience", "leeway", "algorithms", "claim_names", "claim_names", "claim_names", "types", "keys"];
     assert_eq!(fields(issuer), expected);
 }
 
