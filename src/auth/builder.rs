@@ -16,23 +16,23 @@ const MAX_REALM: usize = 128;
 #[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct AuthLayerBuilder {
-    tokens: Option<Arc<dyn TokenVerifier>>,
-    keys: Option<Arc<dyn ApiKeyStore>>,
+    tokens: Vec<Arc<dyn TokenVerifier>>,
+    keys: Vec<Arc<dyn ApiKeyStore>>,
     key_format: Option<ApiKeyFormat>,
     mode: Mode,
     realm: Option<String>,
 }
 
 impl AuthLayerBuilder {
-    /// Accepts JWTs as bearer tokens.
+    /// Accepts JWTs as bearer tokens. One verifier, of one issuer.
     pub fn jwt(mut self, verifier: JwtVerifier) -> Self {
-        self.tokens = Some(Arc::new(verifier));
+        self.tokens.push(Arc::new(verifier));
         self
     }
 
     /// Accepts API keys, as `X-API-Key` or as bearer token, whose records lie in `store`.
     pub fn api_keys(mut self, store: impl ApiKeyStore + 'static) -> Self {
-        self.keys = Some(Arc::new(store));
+        self.keys.push(Arc::new(store));
         self
     }
 
@@ -60,14 +60,21 @@ impl AuthLayerBuilder {
     /// The layer.
     ///
     /// # Errors
-    /// If there is neither a verifier nor a store, a key format without a store, or an unusable
+    /// If there is neither a verifier nor a store, two of one kind, a key format without a store, or an unusable
     /// realm.
-    pub fn build(self) -> Result<AuthLayer, ConfigError> {
+    pub fn build(mut self) -> Result<AuthLayer, ConfigError> {
         let mut issues = ConfigIssues::new();
-        if self.tokens.is_none() && self.keys.is_none() {
+        let (tokens, keys) = (self.tokens.pop(), self.keys.pop());
+        if !self.tokens.is_empty() {
+            issues.add("jwt", "there are two verifiers, and only one would be asked", "call jwt(…) once");
+        }
+        if !self.keys.is_empty() {
+            issues.add("api_keys", "there are two stores, and only one would be asked", "call api_keys(…) once");
+        }
+        if tokens.is_none() && keys.is_none() {
             issues.add("jwt", "no kind of credential is accepted", "call jwt(…), api_keys(…), or both");
         }
-        if self.key_format.is_some() && self.keys.is_none() {
+        if self.key_format.is_some() && keys.is_none() {
             issues.add("api_key_format", "no API keys are accepted", "call api_keys(…), or drop the format");
         }
         let realm = self.realm.as_deref().unwrap_or(DEFAULT_REALM);
@@ -79,15 +86,15 @@ impl AuthLayerBuilder {
             );
         }
         let challenges = if issues.is_empty() { realm } else { DEFAULT_REALM };
-        let challenges = Challenges::new(challenges, self.keys.is_some());
+        let challenges = Challenges::new(challenges, keys.is_some());
         let format = self.key_format;
-        let api_keys = self.keys.map(|store| ApiKeyVerifier::new(store, format));
-        issues.finish(AuthLayer::new(AuthGate { tokens: self.tokens, api_keys, mode: self.mode, challenges }))
+        let api_keys = keys.map(|store| ApiKeyVerifier::new(store, format));
+        issues.finish(AuthLayer::new(AuthGate { tokens, api_keys, mode: self.mode, challenges }))
     }
 
     #[cfg(test)]
     pub(super) fn tokens(mut self, verifier: impl TokenVerifier) -> Self {
-        self.tokens = Some(Arc::new(verifier));
+        self.tokens.push(Arc::new(verifier));
         self
     }
 }

@@ -55,7 +55,10 @@ pub(super) fn read(headers: &HeaderMap, api_keys: bool) -> Result<Sent<'_>, Unre
 /// Marks both headers so that what logs the request further in shows `Sensitive`.
 pub(super) fn mark_sensitive(headers: &mut HeaderMap) {
     for name in [&header::AUTHORIZATION, &X_API_KEY] {
-        if let header::Entry::Occupied(mut lines) = headers.entry(name) {
+        // Looked for first: to ask for the entry makes room in a map that is full.
+        if headers.contains_key(name)
+            && let header::Entry::Occupied(mut lines) = headers.entry(name)
+        {
             lines.iter_mut().for_each(|line| line.set_sensitive(true));
         }
     }

@@ -1,7 +1,7 @@
 //! The grammar of the two credential headers. Pure: bytes in, slices of them out.
 
 /// More than any token that a browser or a proxy lets through whole; a longer one is an attack.
-const MAX_TOKEN: usize = 8 * 1024;
+pub(in crate::auth) const MAX_TOKEN: usize = 8 * 1024;
 /// See `api_key::format`: the longest key has 95 characters.
 const MAX_API_KEY: usize = 100;
 

@@ -63,15 +63,20 @@ impl SecretSet {
     }
 
     /// Takes over what a source loaded. If the current secret changed and the source does not name
-    /// the old one itself, the old one stays valid before `valid_until`.
+    /// the old one itself, the old one stays valid before `valid_until`. Older ones that the source
+    /// does not name run out at their own time; [`forget_previous`](Self::forget_previous) ends them.
     pub fn replace(&self, loaded: LoadedSecrets, valid_until: Timestamp) {
-        let LoadedSecrets { current, previous } = loaded;
-        if previous.is_empty() {
-            self.rotate(current, valid_until);
-        } else {
-            let previous = previous.into_iter().take(MAX_PREVIOUS).collect();
-            self.0.store(Arc::new(Inner { current, previous }));
-        }
+        let LoadedSecrets { current, previous: named } = loaded;
+        self.0.rcu(|inner| {
+            let mut previous = named.clone();
+            for (secret, until) in std::iter::once(&(inner.current.clone(), valid_until)).chain(&inner.previous) {
+                if *secret != current && previous.iter().all(|(held, _)| held != secret) {
+                    previous.push((secret.clone(), *until));
+                }
+            }
+            previous.truncate(MAX_PREVIOUS);
+            Inner { current: current.clone(), previous }
+        });
     }
 
     /// Drops every previous secret at once: what one does when the old secret has leaked.
@@ -140,6 +145,21 @@ mod tests {
         let set = SecretSet::new("a".into());
         set.replace(Secret::new("a").into(), Timestamp::from_secs(10));
         assert_eq!(texts(&set, 0), [b"a"]);
+    }
+
+    #[test]
+    fn a_source_that_names_other_old_secrets_does_not_end_the_one_in_force() {
+        let set = SecretSet::new("b".into());
+        let loaded = |current: &str| LoadedSecrets {
+            current: current.into(),
+            previous: vec![("a".into(), Timestamp::from_secs(5))],
+        };
+        set.replace(loaded("c"), Timestamp::from_secs(10));
+        assert_eq!(texts(&set, 4), [b"c", b"a", b"b"]);
+        // The next load, which finds nothing new, does not change that.
+        set.replace(loaded("c"), Timestamp::from_secs(99));
+        assert_eq!(texts(&set, 9), [b"c", b"b"]);
+        assert_eq!(texts(&set, 10), [b"c"]);
     }
 
     #[test]

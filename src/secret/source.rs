@@ -8,6 +8,9 @@ use crate::{
     time::{Clock, Timestamp},
 };
 
+/// Until a load is given up: a manager that never answers must not end the refreshing.
+const LOAD_LIMIT: Duration = Duration::from_secs(30);
+
 /// A secret file larger than this is a mistake (or `/dev/zero`).
 const MAX_FILE: u64 = 64 * 1024;
 
@@ -98,8 +101,8 @@ impl SecretSet {
 
     /// Loads again every `interval`; a secret that was replaced stays valid for `overlap`.
     ///
-    /// A load that fails leaves the set as it is, writes one `tracing` warning, and is tried again
-    /// after `interval`. Spawns a task on the current tokio runtime, which ends with
+    /// A load that fails, or takes longer than 30 s, leaves the set as it is, writes one `tracing`
+    /// warning, and is tried again after `interval`. Spawns a task on the current tokio runtime, which ends with
     /// [`SecretRefresh::shutdown`] or when the returned value is dropped.
     ///
     /// # Panics
@@ -112,12 +115,24 @@ impl SecretSet {
         overlap: Duration,
         clock: Arc<dyn Clock>,
     ) -> SecretRefresh {
+        self.refresh_within(LOAD_LIMIT, source, interval, overlap, clock)
+    }
+
+    fn refresh_within(
+        &self,
+        limit: Duration,
+        source: Arc<dyn SecretSource>,
+        interval: Duration,
+        overlap: Duration,
+        clock: Arc<dyn Clock>,
+    ) -> SecretRefresh {
         let set = self.clone();
         let task = tokio::spawn(async move {
             loop {
                 tokio::time::sleep(interval.max(Duration::from_millis(10))).await;
-                match source.load().await {
-                    Ok(loaded) => set.replace(loaded, clock.now().wall.saturating_add(overlap)),
+                match tokio::time::timeout(limit, source.load()).await {
+                    Ok(Ok(loaded)) => set.replace(loaded, clock.now().wall.saturating_add(overlap)),
+                    Ok(Err(error)) => tracing::warn!(target: "portcullis", %error, ?source, "secret not refreshed"),
                     Err(error) => tracing::warn!(target: "portcullis", %error, ?source, "secret not refreshed"),
                 }
             }
@@ -265,6 +280,37 @@ mod tests {
                 async move { next.map(|text| Secret::new(text).into()).map_err(|()| SecretError::Missing("x".into())) },
             )
         }
+    }
+
+    /// Never answers the first load.
+    #[derive(Debug, Default)]
+    struct Silent(std::sync::atomic::AtomicU64);
+
+    impl SecretSource for Silent {
+        fn load(&self) -> BoxFuture<'_, Result<LoadedSecrets, SecretError>> {
+            let first = self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 0;
+            Box::pin(async move {
+                if first {
+                    std::future::pending::<()>().await;
+                }
+                Ok(Secret::new("new").into())
+            })
+        }
+    }
+
+    #[tokio::test]
+    async fn a_source_that_never_answers_does_not_end_the_refreshing() {
+        let set = SecretSet::new("old".into());
+        let clock = Arc::new(ManualClock::at(Timestamp::EPOCH));
+        let (limit, interval) = (Duration::from_millis(20), Duration::from_millis(10));
+        let source = Arc::new(Silent::default());
+        let _refresh = set.refresh_within(limit, Arc::clone(&source) as _, interval, interval, clock);
+        let waiting = async {
+            while set.current().expose() != b"new" {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), waiting).await.expect("it waits for the first load for ever");
     }
 
     #[tokio::test]

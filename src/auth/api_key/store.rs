@@ -74,7 +74,8 @@ pub trait ApiKeyStore: fmt::Debug + Send + Sync {
     ///
     /// `id` is twelve ASCII letters or digits and chosen by whoever calls: compare it exactly (no
     /// case-insensitive collation), and do not keep unknown ids without a bound. `now` is the
-    /// request's wall time, for stores that cache. An error becomes a 503.
+    /// request's wall time, for stores that cache. An error becomes a 503; the request waits, so give
+    /// up in time with [`StoreError::TimedOut`].
     fn find<'a>(&'a self, id: &'a str, now: Timestamp) -> BoxFuture<'a, Result<Option<Arc<ApiKeyRecord>>, StoreError>>;
 
     /// The same without waiting, where the store can: `None` means "ask [`find`](Self::find)".

@@ -11,7 +11,7 @@ use super::{
 };
 
 /// A longer `kid` is nobody's.
-const MAX_KID: usize = 256;
+pub(crate) const MAX_KID: usize = 256;
 
 /// What a header says.
 #[derive(Debug, Default)]

@@ -15,6 +15,9 @@ use crate::{
 
 const DEFAULT_LEEWAY: Duration = Duration::from_secs(30);
 const MAX_LEEWAY: Duration = Duration::from_secs(60);
+/// Claims that are read for what they are. As a name for something else they would never be found.
+const RESERVED_CLAIMS: &[&str] =
+    &["iss", "sub", "aud", "exp", "nbf", "iat", "jti", "cnf", "at_hash", "c_hash", "events"];
 /// Media types of JWTs that are no access tokens; to accept one is to accept it for another purpose.
 const FOREIGN_TYPES: &[&str] = &["dpop+jwt", "logout+jwt", "secevent+jwt", "token-introspection+jwt", "jwk-set+jwt"];
 
@@ -200,7 +203,7 @@ impl Issuer {
             issues.add("algorithms", "there is none", "name at least one, or leave the setting out");
         }
         for name in self.names.each().flat_map(|(_, names)| names) {
-            if name.is_empty() || matches!(&**name, "iss" | "sub" | "aud" | "exp" | "nbf" | "iat" | "jti" | "cnf") {
+            if name.is_empty() || RESERVED_CLAIMS.contains(&&**name) {
                 issues.add(
                     "claim_names",
                     format!("{name:?} cannot be given another meaning"),

@@ -6,10 +6,9 @@ use base64ct::{Base64UrlUnpadded, Encoding as _};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Algorithm, PublicKey, SignatureVerifier, UnusableKey, VerifierFactory};
+use super::{Algorithm, PublicKey, SignatureVerifier, UnusableKey, VerifierFactory, header::MAX_KID};
 use crate::{secret::SecretSet, time::Timestamp};
 
-const MAX_KID: usize = 256;
 /// RFC 7518 §3.3 sets the lower bound; the upper one bounds the time of a verification.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
@@ -138,14 +137,14 @@ pub(crate) fn public(
 }
 
 /// A number or coordinate in base64url; `None` if it is not that.
-fn number(text: Option<&str>) -> Result<Vec<u8>, UnusableKey> {
+pub(crate) fn number(text: Option<&str>) -> Result<Vec<u8>, UnusableKey> {
     let text = text.ok_or(UnusableKey("a number of the key is missing"))?;
     Base64UrlUnpadded::decode_vec(text).map_err(|_| UnusableKey("a number of the key is not base64url"))
 }
 
 /// Exactly 32 bytes, leading zeros included (RFC 7518 §6.2.1.2): a P-256 point labelled as one of
 /// another curve, or the reverse, does not get through.
-fn coordinate(text: Option<&str>) -> Result<[u8; 32], UnusableKey> {
+pub(crate) fn coordinate(text: Option<&str>) -> Result<[u8; 32], UnusableKey> {
     number(text)?.try_into().map_err(|_| UnusableKey("a coordinate does not have the curve's length"))
 }
 

@@ -1,6 +1,5 @@
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
-use base64ct::{Base64UrlUnpadded, Encoding as _};
 use serde_json::Value;
 
 use super::{
@@ -29,13 +28,20 @@ use crate::{config_error::ConfigIssues, secret::SecretSet};
 /// #     || Issuer::new("orders-login").audience("orders").keys(keys).build().is_ok());
 /// # Ok::<_, portcullis::config_error::ConfigError>(())
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 #[must_use]
 pub struct StaticKeys {
     parts: Vec<Part>,
 }
 
-#[derive(Clone, Debug)]
+/// The number of keys only: somebody may have given a private key, and learns of it when it is built.
+impl fmt::Debug for StaticKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StaticKeys").field("parts", &self.parts.len()).finish()
+    }
+}
+
+#[derive(Clone)]
 enum Part {
     Jwks(String),
     Jwk(String),
@@ -124,15 +130,16 @@ fn load(part: Part, factory: &dyn VerifierFactory, keys: &mut Vec<Key>) -> Resul
             key::from_jwk(&jwk, factory).map_err(unusable)?
         }
         Part::Rsa { kid, modulus, exponent } => {
-            let (modulus, exponent) = (bytes(&modulus).map_err(unusable)?, bytes(&exponent).map_err(unusable)?);
+            let (modulus, exponent) =
+                (key::number(Some(&modulus)).map_err(unusable)?, key::number(Some(&exponent)).map_err(unusable)?);
             key::rsa(named(kid), None, &modulus, &exponent, factory).map_err(unusable)?
         }
         Part::P256 { kid, x, y } => {
-            let (x, y) = (coordinate(&x).map_err(unusable)?, coordinate(&y).map_err(unusable)?);
+            let (x, y) = (key::coordinate(Some(&x)).map_err(unusable)?, key::coordinate(Some(&y)).map_err(unusable)?);
             key::p256(named(kid), None, &x, &y, factory).map_err(unusable)?
         }
         Part::Ed25519 { kid, x } => {
-            let key = coordinate(&x).map_err(unusable)?;
+            let key = key::coordinate(Some(&x)).map_err(unusable)?;
             key::public(named(kid), None, &PublicKey::Ed25519 { key: &key }, factory).map_err(unusable)?
         }
         Part::Secret(secrets) => {
@@ -173,12 +180,4 @@ fn check_names(keys: &[Key], issues: &mut ConfigIssues) {
             issues.add("keys", "a kid is empty", "leave it out, or name the key");
         }
     }
-}
-
-fn bytes(text: &str) -> Result<Vec<u8>, UnusableKey> {
-    Base64UrlUnpadded::decode_vec(text).map_err(|_| UnusableKey("a number of the key is not base64url"))
-}
-
-fn coordinate(text: &str) -> Result<[u8; 32], UnusableKey> {
-    bytes(text)?.try_into().map_err(|_| UnusableKey("a coordinate does not have the curve's length"))
 }

@@ -3,9 +3,8 @@
 use base64ct::{Base64UrlUnpadded, Encoding as _};
 
 use super::fault::Fault;
+use crate::auth::grammar::MAX_TOKEN;
 
-/// Longer tokens do not fit the header limits of common servers anyway.
-pub(crate) const MAX_TOKEN: usize = 8 * 1024;
 /// The signature of an RSA key of 8192 bits.
 const MAX_SIGNATURE: usize = 1024;
 

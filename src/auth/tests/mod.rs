@@ -155,6 +155,9 @@ fn every_mistake_of_a_configuration_is_named() {
         assert_eq!(fields(tokens_only().realm(realm)), ["realm"], "{realm}");
     }
     assert!(tokens_only().realm("Orders API (EU)").build().is_ok());
+    // The second would silently take the place of the first, whose callers were all refused.
+    let twice = tokens_only().tokens(Tokens).api_keys(MemoryStore::new()).api_keys(MemoryStore::new());
+    assert_eq!(fields(twice), ["jwt", "api_keys"]);
 }
 
 #[tokio::test]

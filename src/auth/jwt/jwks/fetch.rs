@@ -8,7 +8,7 @@ use std::{
 
 use reqwest::{Client, ClientBuilder, StatusCode, Url, header, redirect};
 
-use super::cache_control::max_age;
+use super::{cache_control::max_age, flight::MAX_BYTES};
 use crate::{
     auth::jwt::{FetchedKeys, KeySource, KeySourceError},
     config_error::ConfigError,
@@ -16,7 +16,6 @@ use crate::{
 };
 
 const LIMIT: Duration = Duration::from_secs(5);
-const MAX_BYTES: usize = 1024 * 1024;
 
 /// Fetches one URL: 5 s in all, 1 MiB, status 200, no redirects.
 pub(crate) struct HttpKeySource {

@@ -23,7 +23,7 @@ const MIN_TTL: Duration = Duration::from_secs(60);
 const MAX_TTL: Duration = Duration::from_secs(24 * 3_600);
 const FIRST_BACKOFF: Duration = Duration::from_secs(1);
 const MAX_BACKOFF: Duration = Duration::from_secs(60);
-const MAX_BYTES: usize = 1024 * 1024;
+pub(super) const MAX_BYTES: usize = 1024 * 1024;
 /// Timers do not run while a machine is suspended; the clock then tells what was missed.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 
@@ -109,6 +109,12 @@ impl Shared {
             let landing = Landing { shared, outcome: Err(KeySourceError::Stopped), _sender: sender };
             landing.fly().await;
         });
+        // It cannot have landed, which takes the lock: the runtime is gone, and nothing was fetched.
+        if task.is_finished() {
+            flight.current = None;
+            flight.stopped = true;
+            flight.last_error = Some(KeySourceError::Stopped);
+        }
         flight.task = Some(task.abort_handle());
         receiver
     }

@@ -132,7 +132,12 @@ impl KeyCache {
             None => Need::Keys,
         };
         let mut flight = shared.join(need)?;
-        if tokio::time::timeout(PATIENCE, ended(&mut flight)).await.is_err() {
+        let waiting = {
+            // Another executor may poll this request: the timer is then that of the fetches.
+            let _runtime = Handle::try_current().is_err().then(|| shared.runtime.enter());
+            tokio::time::timeout(PATIENCE, ended(&mut flight))
+        };
+        if waiting.await.is_err() {
             return Err(NoKey::Source(KeySourceError::TimedOut));
         }
         match (fitting(now().wall), shared.last_error()) {

@@ -1,6 +1,7 @@
 //! Over HTTP on the loopback interface, and with sources that misbehave.
 #![cfg(all(feature = "jwks", any(feature = "aws-lc", feature = "rust-crypto")))]
 
+mod hostile;
 mod misbehaving;
 mod over_http;
 

@@ -12,9 +12,10 @@ fn secret() -> StaticKeys {
 
 #[test]
 fn every_mistake_is_named_at_once() {
-    let names = ClaimNames::default().tenant(["sub"]).plan([""]);
+    let names = ClaimNames::default().tenant(["sub"]).plan(["", "events"]);
     let issuer = Issuer::new("").leeway(Duration::from_secs(61)).algorithms([]).types(["dpop+jwt"]).claim_names(names);
-    let expected = ["issuer", "audience", "leeway", "algorithms", "claim_names", "claim_names", "types", "keys"];
+    let expected =
+        ["issuer", "audience", "leeway", "algorithms", "claim_names", "claim_names", "claim_names", "types", "keys"];
     assert_eq!(fields(issuer), expected);
 }
 
@@ -89,6 +90,10 @@ fn debug_shows_no_secret() {
     let keys = StaticKeys::new().secret(Secret::new("hunter2hunter2hunter2hunter2hunter2"));
     let issuer = Issuer::new(URL).audience("a").keys(keys);
     assert!(!format!("{issuer:?} {:?}", issuer.clone().build().unwrap()).contains("hunter2"));
+    // A private key, given by mistake.
+    let jwk = r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","d":"hunter2"}"#;
+    let issuer = Issuer::new(URL).audience("a").keys(StaticKeys::new().jwk(jwk).jwks(format!(r#"{{"keys":[{jwk}]}}"#)));
+    assert!(!format!("{issuer:?} {:?}", issuer.clone().build().unwrap_err()).contains("hunter2"));
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod claims;
 mod configuration;
 mod fuzz;
 mod header;
+mod hostile;
 mod keys;
 mod oracle;
 
