@@ -10,6 +10,7 @@ use http::{
 };
 
 use super::{asked::AllowedHeaders, names::is_token};
+use crate::gate::room::make_room;
 
 const TRUE: HeaderValue = HeaderValue::from_static("true");
 const VARY_ORIGIN: HeaderValue = HeaderValue::from_static("Origin");
@@ -113,7 +114,7 @@ impl Policy {
         for name in &RESPONSE_HEADERS {
             headers.remove(name);
         }
-        headers.reserve(4);
+        make_room(headers, 4);
         if let Some(origin) = origin {
             headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
             if self.credentials {

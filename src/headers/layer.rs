@@ -9,7 +9,7 @@ use tower_layer::Layer;
 
 use super::builder::SecurityHeadersBuilder;
 use crate::{
-    gate::{Entry, Gate, GateLayer, Gated, Leave, VerdictCounts},
+    gate::{Entry, Gate, GateLayer, Gated, Leave, VerdictCounts, room::make_room},
     request::{Place, RequestContext, Scheme},
 };
 
@@ -110,7 +110,7 @@ impl<B> Gate<B> for SecurityHeadersGate {
         headers.remove(SERVER);
         headers.remove(X_POWERED_BY);
         // Once, also for the request id: the map would otherwise double twice.
-        headers.reserve(self.fixed.len().saturating_add(2));
+        make_room(headers, self.fixed.len().saturating_add(2));
         for fixed in &self.fixed {
             fixed.apply(headers);
         }

@@ -127,7 +127,7 @@ impl Account {
     }
 
     fn stamp(&self, used: u64, headers: &mut HeaderMap) {
-        headers.reserve(4);
+        crate::gate::room::make_room(headers, 4);
         self.headers(used, |name, value| {
             headers.insert(name, value);
         });

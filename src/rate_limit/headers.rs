@@ -154,7 +154,7 @@ impl Stamp {
     /// Writes the fields into a response, which may have those of an inner layer: the lists are
     /// joined, and of the legacy fields the tightest stay.
     pub(super) fn write(self, headers: &mut HeaderMap) {
-        headers.reserve(5);
+        crate::gate::room::make_room(headers, 5);
         for (name, value) in [(POLICY, self.policy), (RATE, self.rate)] {
             let Some(value) = value else { continue };
             let value = match headers.get(&name) {

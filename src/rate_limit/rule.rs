@@ -46,7 +46,9 @@ pub struct Rule {
 impl Rule {
     /// A token bucket of `limit` for each `key`. The name is shown to clients (`RateLimit-Policy`,
     /// `violated-policies`) and is part of the buckets' identity; printable ASCII, up to 64
-    /// characters, unique in a layer.
+    /// characters, unique in a layer. Layers that share a store share the buckets of rules that have
+    /// the same name: such rules should be the same, because what is owed under one rate is owed
+    /// under the other, and a request that passes both layers is charged twice.
     pub fn new(name: impl Into<String>, key: Key, limit: impl Into<Limit>) -> Self {
         Self {
             name: name.into(),
