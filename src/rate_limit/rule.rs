@@ -12,6 +12,9 @@ use super::{Key, Limit, Windows, endpoint::Endpoint, limit::Family};
 /// 3. [`plan`](Rule::plan): for this plan ([`Principal::plan`](crate::identity::Principal::plan)),
 /// 4. the limit that [`new`](Rule::new) was given.
 ///
+/// Where several endpoints of a rule cover a request, the one with fewer parameters counts as more
+/// specific, then the one that was given first.
+///
 /// A limit of an endpoint has a bucket of its own. Plans share the caller's bucket: who changes the
 /// plan takes along what he owes, and finds no fresh bucket. Limits that should hold *beside* each
 /// other are rules of their own; all rules of a layer are charged together or not at all.
