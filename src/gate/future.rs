@@ -104,6 +104,9 @@ where
         };
         context.see_route(request.extensions());
         context.expect_fields(G::RESPONSE_FIELDS.saturating_add(usize::from(outermost)));
+        if !outermost && G::PLACE == Place::Context {
+            wiring::enter_with_foreign_settings(&context);
+        }
         wiring::enter(&context, G::PLACE, G::NAME);
         let entry = keeper.gate.enter(request, &context);
         let visit = Visit { keeper, context, outermost };
@@ -228,7 +231,7 @@ impl<G> Visit<G> {
     {
         let mut response = self.see(response);
         // A third party's gate alone leaves responses as they are, unless they name the id.
-        if self.outermost && (G::PLACE != Place::Anywhere || response.extensions().get::<Rejection>().is_some()) {
+        if self.outermost && (self.context.marks() != 0 || response.extensions().get::<Rejection>().is_some()) {
             response.headers_mut().insert(X_REQUEST_ID, self.context.request_id().header_value());
         }
         response

@@ -47,8 +47,8 @@
 //!   without awaiting. A panic is still unwinding then (`std::thread::panicking()`), wherever it is
 //!   caught; a failure is told to [`Gate::fail`] first.
 //! * A gate never fails the service: it answers `Ok(Response)`, or the inner service's own error.
-//! * The outermost of this crate's layers writes `X-Request-ID` on every response; a gate of yours
-//!   that stands alone, on every refusal.
+//! * The outermost gate writes `X-Request-ID` on every response that one of this crate's layers has
+//!   seen the request of; a gate of yours that stands alone, on every refusal.
 //!
 //! # Cost
 //! Seven empty gates in one `ServiceBuilder` add seven allocations to a request: four are axum's

@@ -53,6 +53,12 @@ const RULES: &[Rule] = &[
     rule(Place::Context, Place::Webhook, CONTEXT, CONTEXT_CURE),
     rule(Place::Auth, Place::Scope, "every call is refused with 500 misconfigured", "put AuthLayer outside ScopeLayer"),
     rule(
+        Place::Problem,
+        Place::Quota,
+        "bare errors of the handler count as refusals, and cost no quota",
+        "put ProblemLayer outside QuotaLayer",
+    ),
+    rule(
         Place::Auth,
         Place::Quota,
         "no caller has a plan yet: all are metered by the default plan, by address",
@@ -60,9 +66,23 @@ const RULES: &[Rule] = &[
     ),
 ];
 
-const _: () = assert!(RULES.len() <= 64, "one bit each in REPORTED");
+const _: () = assert!(RULES.len() < 64, "one bit each in REPORTED");
 
 static REPORTED: AtomicU64 = AtomicU64::new(0);
+const LATE_CONTEXT: u64 = 1 << 63;
+
+/// A gate that has no place stands outside the context's layer, and has already made a context.
+pub(super) fn enter_with_foreign_settings(context: &RequestContext) {
+    if context.marks() == 0 && REPORTED.fetch_or(LATE_CONTEXT, Relaxed) & LATE_CONTEXT == 0 {
+        tracing::warn!(
+            target: "portcullis",
+            layer = "context",
+            consequence = CONTEXT,
+            cure = CONTEXT_CURE,
+            "dangerous order of layers"
+        );
+    }
+}
 
 /// Marks `place` as entered, and warns, once for each rule and process, if it was entered too late.
 pub(super) fn enter(context: &RequestContext, place: Place, name: &'static str) {

@@ -59,11 +59,17 @@ impl CompiledRule {
                 plans.iter().position(|plan| **plan == *held)
             }),
         };
-        let endpoint = self.endpoints.iter().position(covers);
-        let find = |plan: Option<usize>, endpoint: Option<usize>| {
-            self.choices.iter().position(|choice| choice.plan == plan && choice.endpoint == endpoint)
+        // Several endpoints of one rule may cover the request: each limit is asked by itself, so that
+        // an endpoint that only another plan has hides none.
+        let here = |choice: &Choice| choice.endpoint.is_some_and(|index| self.endpoints.get(index).is_some_and(covers));
+        let everywhere = |choice: &Choice| choice.endpoint.is_none();
+        let find = |plan: Option<usize>, place: &dyn Fn(&Choice) -> bool| {
+            self.choices.iter().position(|choice| choice.plan == plan && place(choice))
         };
-        find(plan, endpoint).or_else(|| find(None, endpoint)).or_else(|| find(plan, None)).or_else(|| find(None, None))
+        find(plan, &here)
+            .or_else(|| find(None, &here))
+            .or_else(|| find(plan, &everywhere))
+            .or_else(|| find(None, &everywhere))
     }
 
     /// Whether it goes by who calls, which only an `AuthLayer` outside can tell.
@@ -140,6 +146,10 @@ fn compile_rule(rule: &Rule, issues: &mut ConfigIssues) -> Option<CompiledRule> 
         let limit = compile_limit(rule, endpoint, limit, &field, &mut own);
         compiled.choices.push(Choice { plan, endpoint: place, limit });
     }
+    let CompiledRule { choices, endpoints, .. } = &mut compiled;
+    choices.sort_by_key(|choice| {
+        choice.endpoint.and_then(|index| endpoints.get(index)).map_or((0, 0), Endpoint::vagueness)
+    });
     match own.finish(compiled) {
         Ok(compiled) => Some(compiled),
         Err(error) => {

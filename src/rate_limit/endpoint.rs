@@ -34,8 +34,15 @@ impl Endpoint {
 
     /// Whether one request could be one of both.
     pub(super) fn overlaps(&self, other: &Self) -> bool {
-        self.method == other.method
+        let answers_head = |method: &Method| *method == Method::GET || *method == Method::HEAD;
+        (self.method == other.method || (answers_head(&self.method) && answers_head(&other.method)))
             && meet(&self.path, &other.path, |a, b| is_parameter(a) || is_parameter(b) || a == b)
+    }
+
+    /// How little it says: of two endpoints that cover a request, the one that says more decides.
+    pub(super) fn vagueness(&self) -> (usize, usize) {
+        let count = |begin: &str| self.path.split('/').filter(|segment| segment.starts_with(begin)).count();
+        (count("{*"), count("{"))
     }
 
     /// What is wrong with the path, if something is.
@@ -130,5 +137,8 @@ mod tests {
         let overlap = |a, b| Endpoint::new(Method::GET, a).overlaps(&Endpoint::new(Method::GET, b));
         assert!(overlap("/users/{id}", "/users/me") && overlap("/{*rest}", "/a/b") && !overlap("/a", "/b"));
         assert!(!overlap("/users/{id}", "/users/{id}/orders"));
+        // A HEAD request is one of both.
+        assert!(Endpoint::new(Method::GET, "/a").overlaps(&Endpoint::new(Method::HEAD, "/a")));
+        assert!(!Endpoint::new(Method::GET, "/a").overlaps(&Endpoint::new(Method::POST, "/a")));
     }
 }

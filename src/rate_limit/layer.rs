@@ -34,7 +34,7 @@ pub struct RateLimitLayer {
 
 impl RateLimitLayer {
     /// Starts building. Several layers, and several processes, may share a store: rules of the
-    /// same name then share their buckets.
+    /// same name then share their buckets, so give rules that are not the same names of their own.
     pub fn builder(store: impl RateLimitStore + 'static) -> RateLimitLayerBuilder {
         RateLimitLayerBuilder::new(Arc::new(store))
     }

@@ -12,6 +12,9 @@ use super::{Key, Limit, Windows, endpoint::Endpoint, limit::Family};
 /// 3. [`plan`](Rule::plan): for this plan ([`Principal::plan`](crate::identity::Principal::plan)),
 /// 4. the limit that [`new`](Rule::new) was given.
 ///
+/// Where several endpoints of a rule cover a request, the one with fewer parameters counts as more
+/// specific, then the one that was given first.
+///
 /// A limit of an endpoint has a bucket of its own. Plans share the caller's bucket: who changes the
 /// plan takes along what he owes, and finds no fresh bucket. Limits that should hold *beside* each
 /// other are rules of their own; all rules of a layer are charged together or not at all.
@@ -46,7 +49,9 @@ pub struct Rule {
 impl Rule {
     /// A token bucket of `limit` for each `key`. The name is shown to clients (`RateLimit-Policy`,
     /// `violated-policies`) and is part of the buckets' identity; printable ASCII, up to 64
-    /// characters, unique in a layer.
+    /// characters, unique in a layer. Layers that share a store share the buckets of rules that have
+    /// the same name: such rules should be the same, because what is owed under one rate is owed
+    /// under the other, and a request that passes both layers is charged twice.
     pub fn new(name: impl Into<String>, key: Key, limit: impl Into<Limit>) -> Self {
         Self {
             name: name.into(),

@@ -118,3 +118,49 @@ async fn an_invented_method_does_not_fill_the_log() {
     let records = desk.records().await;
     assert_eq!((&records[0]["method"], &records[1]["method"]), (&"PURGE".into(), &"[long]".into()));
 }
+
+/// So many requests at once, against a queue of eight.
+async fn crowd(desk: &Desk, requests: usize) {
+    let app = desk.wrap(Router::new().route("/", get(|| async { "hello" })));
+    let calls: Vec<_> = (0..requests)
+        .map(|_| {
+            let app = app.clone();
+            tokio::spawn(async move { read(call(&app, request("/")).await).await })
+        })
+        .collect();
+    for call in calls {
+        call.await.unwrap();
+    }
+}
+
+fn narrow() -> Desk {
+    Desk::with(|sink| AuditLayer::builder(sink).queue_capacity(8).build().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn in_a_crowd_each_request_is_written_or_counted() {
+    let desk = narrow();
+    crowd(&desk, 5_000).await;
+    let counts = desk.handle.shutdown().await;
+    assert_eq!((counts.accepted, counts.written + counts.lost), (counts.written, 5_000));
+    let records = desk.sink.records();
+    let gaps: u64 = records.iter().filter_map(|record| record["lost"].as_u64()).sum();
+    assert_eq!(gaps, counts.lost);
+    let written = records.iter().filter(|record| record["kind"] == "request").count();
+    assert_eq!(written as u64, counts.written);
+    assert!(records.iter().enumerate().all(|(index, record)| record["seq"] == index));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn shutdown_in_the_midst_of_a_crowd_loses_count_of_nobody() {
+    let desk = narrow();
+    let handle = desk.handle.clone();
+    let (_, first) = tokio::join!(crowd(&desk, 5_000), async {
+        tokio::task::yield_now().await;
+        handle.shutdown().await
+    });
+    let counts = desk.handle.shutdown().await;
+    assert!(first.written <= counts.written);
+    assert_eq!((counts.accepted, counts.written + counts.lost), (counts.written, 5_000));
+    assert_eq!(desk.sink.records().iter().filter(|record| record["kind"] == "request").count() as u64, counts.written);
+}

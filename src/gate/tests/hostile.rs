@@ -159,11 +159,12 @@ async fn a_failure_is_told_to_each_gate_once() {
     assert_eq!(ledger.counts(), [2, 0, 2, 0, 0]);
 }
 
+#[derive(Clone)]
+struct Marker;
+
 #[tokio::test]
 async fn upgrades_connect_and_trailers_go_through_as_they_are() {
     let stack = || Stack::new().security_headers(&crate::headers::SecurityHeadersLayer::api());
-    #[derive(Clone)]
-    struct Marker;
     let app = Router::new()
         .route(
             "/upgrade",
@@ -290,6 +291,16 @@ impl std::io::Write for Log {
     fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
     }
+}
+
+/// Third parties' gates have no place in the order, and stand anywhere.
+#[tokio::test]
+async fn every_response_of_a_stack_has_an_id_whatever_stands_outside() {
+    let (layer, probe) = probed();
+    let app = Router::new().route("/pass", get(|| async { "inner" })).layer(Stack::new()).layer(layer);
+    let response = app.oneshot(request("/pass")).await.unwrap();
+    let id = probe.seen.lock().unwrap()[0].request_id();
+    assert_eq!(response.headers()["x-request-id"], id.as_str());
 }
 
 #[tokio::test]

@@ -137,3 +137,58 @@ async fn without_a_runtime_a_waiting_store_still_works() {
     });
     assert_eq!(joined.join().unwrap(), "1");
 }
+
+#[tokio::test]
+async fn cut_off_after_any_poll_exactly_what_was_answered_is_used() {
+    for path in ["/", "/forbidden", "/own", "/error", "/panic"] {
+        for app in apps() {
+            let router = app.router.clone().layer(tower_http::catch_panic::CatchPanicLayer::new());
+            let caller = &[("subject", "a"), ("plan", "enterprise")];
+            let mut answered = 0;
+            for polls in 0..12 {
+                let mut call = Box::pin(router.clone().oneshot(request(path, caller)));
+                for _ in 0..polls {
+                    if futures_poll(&mut call).await.is_some() {
+                        answered += u64::from(matches!(path, "/" | "/error"));
+                        break;
+                    }
+                    tokio::task::yield_now().await;
+                }
+                drop(call);
+                settle().await;
+            }
+            assert!(answered > 0 || !matches!(path, "/" | "/error"));
+            assert_eq!(app.next_use(caller).await, (answered + 1).to_string(), "{path}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn whoever_races_nothing_comes_back_twice_and_nothing_stays() {
+    for app in apps() {
+        let caller = &[("subject", "a"), ("plan", "enterprise")];
+        let paths = ["/", "/forbidden", "/hang", "/panic"];
+        let calls: Vec<_> = (0..400_usize)
+            .map(|number| {
+                let call = tokio::spawn(app.router.clone().oneshot(request(paths[number % 4], caller)));
+                if number % 4 == 2 {
+                    call.abort();
+                }
+                call
+            })
+            .collect();
+        for call in calls {
+            let _ = call.await;
+        }
+        // Units come back in tasks of their own; what is shown by a refused call is what is left.
+        let mut used = String::new();
+        for _ in 0..10_000 {
+            used = header(&app.call("/forbidden", caller).await, "x-quota-used");
+            if used == "100" {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(used, "100");
+    }
+}
