@@ -255,6 +255,21 @@ async fn records_go_to_stderr_unless_told_otherwise() {
     assert!(!text.contains(&gateway.values["TOKEN_READ"]));
 }
 
+/// Requests are served all the same, and the end says what is missing.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_full_disk() {
+    let mut gateway = Gateway::spawn(command().env("PORTCULLIS_AUDIT", "/dev/full")).await;
+    let mut stderr = gateway.take_stderr();
+    assert_eq!(gateway.ask("GET /health", &[], "").await.status, 200);
+    gateway.signal("TERM").await;
+    assert_eq!(gateway.ended().await.code(), Some(1));
+    let mut text = String::new();
+    stderr.read_to_string(&mut text).await.unwrap();
+    // The other one is of the fetch of the issuer's keys.
+    assert_eq!(text.trim(), "gateway: 2 audit records could not be written");
+}
+
 #[tokio::test]
 async fn a_configuration_that_cannot_work() {
     let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

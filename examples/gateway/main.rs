@@ -71,8 +71,10 @@ async fn serve(listener: TcpListener, base_url: &str, sink: impl AuditSink) -> R
         ended??;
     }
     gateway.tokens.shutdown().await;
-    gateway.audit.handle().shutdown().await;
-    Ok(())
+    match gateway.audit.handle().shutdown().await.lost {
+        0 => Ok(()),
+        lost => Err(format!("{lost} audit records could not be written").into()),
+    }
 }
 
 fn base_url(address: SocketAddr) -> String {
