@@ -14,6 +14,8 @@ mod process;
 #[path = "gateway/wire.rs"]
 mod wire;
 
+use std::{os::unix::fs::PermissionsExt as _, time::Duration};
+
 use process::{Gateway, command, parse};
 use serde_json::Value;
 use tokio::{io::AsyncReadExt as _, time::timeout};
@@ -21,6 +23,9 @@ use wire::{PATIENCE, Response, Wire, request};
 
 const TEA: &str = r#"{"item":"tea","quantity":2}"#;
 const JSON: (&str, &str) = ("content-type", "application/json");
+
+/// Until what was sent has been taken in, also on a busy machine.
+const MOMENT: Duration = Duration::from_secs(1);
 
 /// The ids of the answers, and exactly these, are on record.
 fn expect_records(records: &[Value], answers: &[&Response], others: usize) {
@@ -87,10 +92,8 @@ async fn a_client_that_hangs_up() {
     let read = gateway.bearer("TOKEN_READ");
     let mut wire = Wire::to(gateway.address).await;
     wire.send(request("GET /demo/slow", &[("authorization", &read)], "")).await.unwrap();
-    // It has been taken in once a later one has been answered… on the same machine, nearly always;
-    // whether the handler had begun or not, there is one record.
     let health = gateway.ask("GET /health", &[], "").await;
-    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    tokio::time::sleep(MOMENT).await;
     drop(wire);
     let records = gateway.records_when(|records| records.len() == 2).await;
     let gone = records.iter().find(|record| record["path"] == "/demo/slow").unwrap();
@@ -172,7 +175,7 @@ async fn a_signal_drains_and_flushes() {
         idle.send(request("GET /health", &[], "")).await.unwrap();
         let health = idle.receive().await.unwrap();
         wire.send(request("GET /demo/slow", &[("authorization", &read)], "")).await.unwrap();
-        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        tokio::time::sleep(MOMENT).await;
         gateway.signal(signal).await;
         let slow = wire.receive().await.unwrap();
         assert_eq!((slow.status, &*slow.body), (200, &b"done, usr_read"[..]), "{signal}");
@@ -200,7 +203,7 @@ async fn a_client_that_never_finishes() {
         wire.send(request(line, &[header, JSON, ("content-length", "9000")], "{")).await.unwrap();
         wires.push(wire);
     }
-    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    tokio::time::sleep(MOMENT).await;
     gateway.signal("TERM").await;
     let mut answers = Vec::new();
     for wire in &mut wires {
@@ -212,6 +215,29 @@ async fn a_client_that_never_finishes() {
     assert_eq!(answers[1].status, 408);
     assert_eq!(gateway.ended().await.code(), Some(0));
     expect_records(&gateway.records(), &answers, 0);
+}
+
+/// Whoever reads READY may act on it at once.
+#[tokio::test]
+async fn a_signal_as_soon_as_it_is_ready() {
+    for signal in ["TERM", "INT"] {
+        let mut gateway = Gateway::start().await;
+        gateway.signal(signal).await;
+        assert_eq!(gateway.ended().await.code(), Some(0), "{signal}");
+    }
+}
+
+#[tokio::test]
+async fn a_second_run_adds_to_the_file_of_the_first() {
+    let mut gateway = Gateway::start().await;
+    let mode = std::fs::metadata(gateway.audit_path()).unwrap().permissions().mode();
+    assert_eq!(mode & 0o077, 0, "records are for their owner's eyes");
+    let first = gateway.ask("GET /health", &[], "").await;
+    gateway.signal("INT").await;
+    assert_eq!(gateway.ended().await.code(), Some(0));
+    let gateway = gateway.again().await;
+    let second = gateway.ask("GET /health", &[], "").await;
+    expect_records(&gateway.stop().await, &[&first, &second], 0);
 }
 
 #[tokio::test]
@@ -227,6 +253,21 @@ async fn records_go_to_stderr_unless_told_otherwise() {
     stderr.read_to_string(&mut text).await.unwrap();
     expect_records(&parse(&text), &[&list, &nobody], 0);
     assert!(!text.contains(&gateway.values["TOKEN_READ"]));
+}
+
+/// Requests are served all the same, and the end says what is missing.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_full_disk() {
+    let mut gateway = Gateway::spawn(command().env("PORTCULLIS_AUDIT", "/dev/full")).await;
+    let mut stderr = gateway.take_stderr();
+    assert_eq!(gateway.ask("GET /health", &[], "").await.status, 200);
+    gateway.signal("TERM").await;
+    assert_eq!(gateway.ended().await.code(), Some(1));
+    let mut text = String::new();
+    stderr.read_to_string(&mut text).await.unwrap();
+    // The other one is of the fetch of the issuer's keys.
+    assert_eq!(text.trim(), "gateway: 2 audit records could not be written");
 }
 
 #[tokio::test]

@@ -48,6 +48,8 @@ async fn run() -> Result<(), Box<dyn Error>> {
 }
 
 async fn serve(listener: TcpListener, base_url: &str, sink: impl AuditSink) -> Result<(), Box<dyn Error>> {
+    // Before anybody is told that it is ready: until then, a signal ends the process at once.
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let gateway = app::build(&app::issuer(base_url), sink)?;
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let drained = {
@@ -60,7 +62,6 @@ async fn serve(listener: TcpListener, base_url: &str, sink: impl AuditSink) -> R
     gateway.tokens.warm_up().await?;
     announce(base_url, &gateway.environment)?;
 
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
@@ -70,8 +71,10 @@ async fn serve(listener: TcpListener, base_url: &str, sink: impl AuditSink) -> R
         ended??;
     }
     gateway.tokens.shutdown().await;
-    gateway.audit.handle().shutdown().await;
-    Ok(())
+    match gateway.audit.handle().shutdown().await.lost {
+        0 => Ok(()),
+        lost => Err(format!("{lost} audit records could not be written").into()),
+    }
 }
 
 fn base_url(address: SocketAddr) -> String {

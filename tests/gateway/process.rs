@@ -4,9 +4,10 @@ use std::{
     collections::HashMap,
     env, fs,
     net::SocketAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
     sync::atomic::{AtomicU32, Ordering::Relaxed},
+    time::Duration,
 };
 
 use serde_json::Value;
@@ -18,6 +19,8 @@ use tokio::{
 
 use crate::wire::{PATIENCE, Response, Wire, request};
 
+/// By then it has ended, whatever its clients do.
+const DRAINED: Duration = Duration::from_secs(25);
 /// Nobody listens there.
 const DEAD: &str = "http://127.0.0.1:1";
 
@@ -65,6 +68,15 @@ impl Gateway {
         let file = AuditFile(env::temp_dir().join(name));
         // Left behind by a process of the same number that was killed.
         drop(fs::remove_file(&file.0));
+        Self::on(file).await
+    }
+
+    /// Another process, with the same file.
+    pub(crate) async fn again(mut self) -> Self {
+        Self::on(self.audit.take().unwrap()).await
+    }
+
+    async fn on(file: AuditFile) -> Self {
         let mut gateway = Self::spawn(command().env("PORTCULLIS_AUDIT", &file.0)).await;
         gateway.audit = Some(file);
         gateway
@@ -98,12 +110,18 @@ impl Gateway {
         wire.receive().await.unwrap()
     }
 
-    /// Every record so far but those of the issuer's keys.
-    pub(crate) fn records(&self) -> Vec<Value> {
-        parse(&fs::read_to_string(&self.audit.as_ref().unwrap().0).unwrap())
+    pub(crate) fn audit_path(&self) -> &Path {
+        &self.audit.as_ref().unwrap().0
     }
 
-    /// The records, once there are as many, and after that no more for a while is not waited for.
+    /// Every record so far but those of the issuer's keys.
+    pub(crate) fn records(&self) -> Vec<Value> {
+        let text = fs::read_to_string(self.audit_path()).unwrap();
+        // Of a line that is being written, there may be only a part.
+        parse(text.rsplit_once('\n').map_or("", |(lines, _)| lines))
+    }
+
+    /// The records, once there are enough.
     pub(crate) async fn records_when(&self, enough: impl Fn(&[Value]) -> bool) -> Vec<Value> {
         let wait = async {
             loop {
@@ -111,7 +129,7 @@ impl Gateway {
                 if enough(&records) {
                     return records;
                 }
-                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+                tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
         timeout(PATIENCE, wait).await.expect("the records in time")
@@ -124,7 +142,7 @@ impl Gateway {
     }
 
     pub(crate) async fn ended(&mut self) -> ExitStatus {
-        timeout(PATIENCE, self.child.wait()).await.expect("its end in time").unwrap()
+        timeout(DRAINED, self.child.wait()).await.expect("its end in time").unwrap()
     }
 
     /// Ends it as an operator would; its records are then complete.
@@ -133,7 +151,8 @@ impl Gateway {
         let status = self.ended().await;
         assert_eq!(status.code(), Some(0));
         assert_eq!(self.out.next_line().await.unwrap(), None, "nothing is printed after READY");
-        let text = fs::read_to_string(&self.audit.as_ref().unwrap().0).unwrap();
+        let text = fs::read_to_string(self.audit_path()).unwrap();
+        assert!(text.ends_with('\n'), "the last line is whole");
         for (name, value) in self.values.iter().filter(|(name, _)| *name != "BASE_URL") {
             assert!(!text.contains(value), "the records hold {name}");
         }
