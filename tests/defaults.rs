@@ -54,6 +54,22 @@ fn every_quotation_stands_in_the_source() {
     assert!(missing.is_empty(), "docs/defaults.md may no longer be true:\n{}", missing.join("\n"));
 }
 
+/// What the last column tells to call is there.
+#[test]
+fn every_setting_exists() {
+    let source = source::all();
+    let declared = |name: &str| {
+        let kinds = ["pub fn ", "pub const fn ", "pub struct ", "pub enum ", "pub trait "];
+        kinds.iter().any(|kind| source.contains(&format!("{kind}{name}"))) || source.contains(&format!("    {name},"))
+    };
+    for row in page::rows() {
+        for name in row.change.split('`').skip(1).step_by(2).filter(|text| page::is_name(text)) {
+            let (owner, name) = name.rsplit_once("::").unwrap_or((name, name));
+            assert!(declared(owner) && declared(name), "{}: {}: {owner}::{name}", row.section, row.setting);
+        }
+    }
+}
+
 /// An empty page would be true, too.
 #[test]
 fn the_page_has_rows() {

@@ -6,6 +6,7 @@ pub(crate) struct Row {
     pub(crate) section: String,
     pub(crate) setting: String,
     pub(crate) default: String,
+    pub(crate) change: String,
 }
 
 pub(crate) fn rows() -> Vec<Row> {
@@ -21,8 +22,19 @@ pub(crate) fn rows() -> Vec<Row> {
         let cells: Vec<&str> = cells.split('|').map(str::trim).collect();
         assert_eq!(cells.len(), 4, "{line}");
         if cells[0] != "setting" && !cells[0].starts_with("---") {
-            rows.push(Row { section: section.clone(), setting: cells[0].into(), default: cells[1].into() });
+            let [setting, default, _, change] = cells[..] else { unreachable!() };
+            rows.push(Row {
+                section: section.clone(),
+                setting: setting.into(),
+                default: default.into(),
+                change: change.into(),
+            });
         }
     }
     rows
+}
+
+/// `Issuer::leeway`, `max_body`, `RateLimitStore`; not `read:*`, and not code with blanks or signs.
+pub(crate) fn is_name(text: &str) -> bool {
+    text.replace("::", "").chars().all(|letter| letter.is_alphanumeric() || letter == '_')
 }
