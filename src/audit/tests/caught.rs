@@ -155,7 +155,7 @@ async fn in_a_crowd_each_request_is_written_or_counted() {
 async fn shutdown_in_the_midst_of_a_crowd_loses_count_of_nobody() {
     let desk = narrow();
     let handle = desk.handle.clone();
-    let (_, first) = tokio::join!(crowd(&desk, 5_000), async {
+    let ((), first) = tokio::join!(crowd(&desk, 5_000), async {
         tokio::task::yield_now().await;
         handle.shutdown().await
     });
