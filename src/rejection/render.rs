@@ -1,7 +1,7 @@
 //! The one place that builds an error response.
 
 use axum::{body::Body, response::Response};
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderValue, header};
 use serde_json::{Map, Value};
 
 use super::Rejection;
@@ -11,7 +11,7 @@ const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 /// What is said of a body, and is wrong of another one in its place: a gzipped one, say, was
 /// written by a compression layer further inside.
-const OF_A_BODY: [HeaderName; 9] = [
+const OF_A_BODY: [http::HeaderName; 9] = [
     header::CONTENT_ENCODING,
     header::CONTENT_LENGTH,
     header::CONTENT_DISPOSITION,
@@ -20,11 +20,11 @@ const OF_A_BODY: [HeaderName; 9] = [
     header::LAST_MODIFIED,
     header::TRAILER,
     header::TRANSFER_ENCODING,
-    HeaderName::from_static("repr-digest"),
+    http::HeaderName::from_static("repr-digest"),
 ];
 
 /// For who puts another body into a response.
-pub(crate) fn forget_body(headers: &mut HeaderMap) {
+pub(crate) fn forget_body(headers: &mut http::HeaderMap) {
     for name in &OF_A_BODY {
         headers.remove(name);
     }
