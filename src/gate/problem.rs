@@ -6,7 +6,7 @@ use tower_layer::Layer;
 
 use super::{Entry, Gate, GateLayer, Gated, Leave};
 use crate::{
-    rejection::{Rejection, RejectionKind},
+    rejection::{Rejection, RejectionKind, forget_body},
     request::{Place, RequestContext},
 };
 
@@ -64,7 +64,7 @@ impl<B> Gate<B> for ProblemGate {
         let foreign = (status.is_client_error() || status.is_server_error())
             && response.extensions().get::<Rejection>().is_none()
             && is_bare(response.headers());
-        Leave::Done(if foreign { convert(&response) } else { response })
+        Leave::Done(if foreign { convert(response) } else { response })
     }
 }
 
@@ -73,10 +73,11 @@ fn is_bare(headers: &HeaderMap) -> bool {
 }
 
 /// The next gate outside adds the request id.
-fn convert(response: &Response) -> Response {
+fn convert(mut response: Response) -> Response {
+    forget_body(response.headers_mut());
     let mut problem = Rejection::from_status(response.status()).into_response();
     for (name, value) in response.headers() {
-        if name != header::CONTENT_TYPE && name != header::CONTENT_LENGTH && name != header::CACHE_CONTROL {
+        if name != header::CONTENT_TYPE && name != header::CACHE_CONTROL {
             problem.headers_mut().append(name, value.clone());
         }
     }

@@ -37,6 +37,12 @@ const RULES: &[Rule] = &[
     rule(Place::Audit, Place::Scope, AUDIT, AUDIT_CURE),
     rule(Place::Audit, Place::Quota, AUDIT, AUDIT_CURE),
     rule(Place::Audit, Place::Webhook, AUDIT, AUDIT_CURE),
+    rule(
+        Place::Audit,
+        Place::Problem,
+        "a body that the outer layer replaces is on record as one that the client did not want",
+        AUDIT_CURE,
+    ),
     rule(Place::SecurityHeaders, Place::Cors, HEADERS, HEADERS_CURE),
     rule(Place::SecurityHeaders, Place::Auth, HEADERS, HEADERS_CURE),
     rule(Place::SecurityHeaders, Place::RateLimit, HEADERS, HEADERS_CURE),

@@ -9,7 +9,7 @@ use http_body::Frame;
 use http_body_util::BodyExt as _;
 use serde_json::{Map, Value, json};
 
-use super::{Rejection, RejectionKind};
+use super::{Rejection, RejectionKind, forget_body};
 
 /// Renders rejections in one of the two older house styles, for clients that parse those.
 ///
@@ -31,7 +31,7 @@ impl LegacyJson {
         let body = self.body(rejection).to_string();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.remove(header::CONTENT_LENGTH);
+        forget_body(headers);
         // A response to HEAD stays without a body.
         if !is_empty {
             headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));

@@ -29,7 +29,7 @@ use http_body_util::LengthLimitError;
 use serde_json::Value;
 use tower_http::timeout::TimeoutError;
 
-pub(crate) use self::render::{Stamp, render, restamp};
+pub(crate) use self::render::{Stamp, forget_body, render, restamp};
 pub use self::{
     kind::{RejectionKind, Severity},
     legacy::LegacyJson,

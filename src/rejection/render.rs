@@ -9,6 +9,27 @@ use super::Rejection;
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
+/// What is said of a body, and is wrong of another one in its place: a gzipped one, say, was
+/// written by a compression layer further inside.
+const OF_A_BODY: [http::HeaderName; 9] = [
+    header::CONTENT_ENCODING,
+    header::CONTENT_LENGTH,
+    header::CONTENT_DISPOSITION,
+    header::CONTENT_LANGUAGE,
+    header::ETAG,
+    header::LAST_MODIFIED,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    http::HeaderName::from_static("repr-digest"),
+];
+
+/// For who puts another body into a response.
+pub(crate) fn forget_body(headers: &mut http::HeaderMap) {
+    for name in &OF_A_BODY {
+        headers.remove(name);
+    }
+}
+
 /// What the renderer needs to know of the request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stamp<'a> {
@@ -62,7 +83,7 @@ pub(crate) fn restamp(mut response: Response, rejection: Rejection, stamp: Stamp
     let status = parts.status;
     let fresh = render(rejection, Some(stamp));
     let (fresh_parts, body) = fresh.into_parts();
-    parts.headers.remove(header::CONTENT_LENGTH);
+    forget_body(&mut parts.headers);
     parts.headers.insert(header::CONTENT_TYPE, PROBLEM_JSON);
     parts.extensions.extend(fresh_parts.extensions);
     parts.status = status;

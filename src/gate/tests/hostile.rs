@@ -293,6 +293,32 @@ impl std::io::Write for Log {
     }
 }
 
+/// As tower-http's compression leaves it, if it stands inside.
+#[tokio::test]
+async fn a_body_that_was_replaced_is_not_said_to_be_compressed() {
+    let squeeze = tower::util::MapResponseLayer::new(|mut response: Response| {
+        response.headers_mut().insert("content-encoding", HeaderValue::from_static("gzip"));
+        response.headers_mut().insert("vary", HeaderValue::from_static("accept-encoding"));
+        response
+    });
+    let app = Router::new()
+        .route("/rejection", get(|| async { Rejection::new(RejectionKind::NotFound) }))
+        .route("/bare", get(|| async { (StatusCode::BAD_REQUEST, "bad") }))
+        .layer(squeeze)
+        .layer(Stack::new());
+    let legacy =
+        app.clone().layer(tower::util::MapResponseLayer::new(|it| crate::rejection::LegacyJson::Workflow.restyle(it)));
+    for app in [app, legacy] {
+        for path in ["/rejection", "/bare"] {
+            let response = app.clone().oneshot(request(path)).await.unwrap();
+            assert!(!response.headers().contains_key("content-encoding"), "{path}");
+            assert_eq!(response.headers()["vary"], "accept-encoding");
+            let body = response.into_body().collect().await.unwrap().to_bytes();
+            assert!(serde_json::from_slice::<serde_json::Value>(&body).is_ok());
+        }
+    }
+}
+
 /// Third parties' gates have no place in the order, and stand anywhere.
 #[tokio::test]
 async fn every_response_of_a_stack_has_an_id_whatever_stands_outside() {
