@@ -40,7 +40,6 @@ impl AuthLayer {
         Self { gate: GateLayer::new(gate) }
     }
 
-    #[allow(dead_code, reason = "what a Stack is made of")]
     pub(crate) fn gate_layer(&self) -> GateLayer<AuthGate> {
         self.gate.clone()
     }

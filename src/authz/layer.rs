@@ -57,7 +57,6 @@ impl ScopeLayer {
         Self { gate: GateLayer::new(gate) }
     }
 
-    #[allow(dead_code, reason = "what a Stack is made of")]
     pub(crate) fn gate_layer(&self) -> GateLayer<ScopeGate> {
         self.gate.clone()
     }

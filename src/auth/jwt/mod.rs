@@ -100,7 +100,6 @@ mod tests;
 mod token;
 mod verifier;
 
-#[allow(unused_imports, reason = "AuthLayer is what asks")]
 pub(crate) use self::engine::Checked;
 pub use self::{
     algorithm::Algorithm,
