@@ -82,3 +82,30 @@ fn unreadable(why: &Malformed, token: RejectionKind, via: Via) -> Unreadable {
         Malformed::Token => Unreadable(token.into(), via),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn looking_for_credentials_makes_no_room_in_a_full_map() {
+        let mut headers = HeaderMap::with_capacity(3);
+        let full = headers.capacity();
+        for number in 0..full {
+            headers.insert(HeaderName::try_from(format!("x-{number}")).unwrap(), HeaderValue::from_static("1"));
+        }
+        mark_sensitive(&mut headers);
+        assert_eq!(headers.capacity(), full);
+    }
+
+    #[test]
+    fn every_line_is_marked() {
+        let mut headers = HeaderMap::new();
+        for name in [header::AUTHORIZATION, X_API_KEY] {
+            headers.append(&name, HeaderValue::from_static("a"));
+            headers.append(&name, HeaderValue::from_static("b"));
+        }
+        mark_sensitive(&mut headers);
+        assert!(headers.values().all(HeaderValue::is_sensitive));
+    }
+}

@@ -1,4 +1,4 @@
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
     Algorithm, ClaimNames, JwtVerifier, KeySource, StaticKeys, VerifierFactory,
@@ -47,12 +47,24 @@ pub struct Issuer {
     clock: Option<Arc<dyn Clock>>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 enum Origin {
     Static(StaticKeys),
     Source(Arc<dyn KeySource>),
     #[cfg(feature = "jwks")]
     Url(String),
+}
+
+/// Without the URL: some providers want a token in it.
+impl fmt::Debug for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Static(keys) => keys.fmt(f),
+            Self::Source(source) => source.fmt(f),
+            #[cfg(feature = "jwks")]
+            Self::Url(_) => f.write_str("Url(***)"),
+        }
+    }
 }
 
 impl Issuer {

@@ -56,7 +56,8 @@
 //! without a lock, and none waits whose key is known. A `kid` that is not in the set makes the
 //! request wait for a new fetch, two seconds at most; such fetches share a budget of one in 30 s
 //! (two at once), beside that of the scheduled ones, and what they show to be unknown is remembered
-//! for a minute. Failures back off from one second to one minute. While the source is down the keys
+//! for a minute. Beyond the budget an unknown `kid` is a 401 without a fetch: who sprays them can hide
+//! a new key for 30 s, and no longer. Failures back off from one second to one minute. While the source is down the keys
 //! that are there go on working for a day; then, or if there never were any, the answer is 503.
 //!
 //! The URL is `https`, or `http` on the loopback interface (where neither proxy settings nor CA

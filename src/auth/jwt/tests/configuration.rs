@@ -90,6 +90,11 @@ fn debug_shows_no_secret() {
     let keys = StaticKeys::new().secret(Secret::new("hunter2hunter2hunter2hunter2hunter2"));
     let issuer = Issuer::new(URL).audience("a").keys(keys);
     assert!(!format!("{issuer:?} {:?}", issuer.clone().build().unwrap()).contains("hunter2"));
+    #[cfg(feature = "jwks")]
+    for url in ["https://user:hunter2@id.example.com/jwks", "https://id.example.com/jwks#hunter2", "hunter2"] {
+        let issuer = Issuer::new(URL).audience("a").jwks_url(url);
+        assert!(!format!("{issuer:?} {:?}", issuer.clone().build().unwrap_err()).contains("hunter2"));
+    }
     // A private key, given by mistake.
     let jwk = r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","d":"hunter2"}"#;
     let issuer = Issuer::new(URL).audience("a").keys(StaticKeys::new().jwk(jwk).jwks(format!(r#"{{"keys":[{jwk}]}}"#)));
