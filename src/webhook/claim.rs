@@ -10,6 +10,9 @@ use crate::{
     time::Timestamp,
 };
 
+/// How long a request waits for the store. A store should give up earlier by itself.
+const PATIENCE: Duration = Duration::from_secs(3);
+
 /// What the gate remembers of a request that it let through. Dropped, it gives the event back.
 #[derive(Debug)]
 pub struct WebhookPass {
@@ -52,7 +55,7 @@ impl Claiming {
 
     pub(super) async fn answer(mut self) -> Result<Admission, StoreError> {
         let Some(answer) = &mut self.answer else { return Err(StoreError::TimedOut) };
-        let answered = answer.await;
+        let Ok(answered) = tokio::time::timeout(PATIENCE, answer).await else { return Err(StoreError::TimedOut) };
         self.answer = None;
         answered
     }
@@ -75,12 +78,12 @@ impl WebhookPass {
     }
 
     /// Ends the claim: at once, or in a task that goes on if the client goes away, for which the
-    /// returned future waits.
+    /// returned future waits, but not for ever: the handler's success stands.
     pub(super) fn complete(mut self, ttl: Duration) -> Option<BoxFuture<'static, ()>> {
         let settling = self.claim.take()?.settle(Settlement::Complete { ttl })?;
         let Ok(runtime) = Handle::try_current() else { return Some(settling) };
         let task = runtime.spawn(settling);
-        Some(Box::pin(async move { drop(task.await) }))
+        Some(Box::pin(async move { drop(tokio::time::timeout(PATIENCE, task).await) }))
     }
 }
 

@@ -69,7 +69,7 @@
 //! | the body not there in time | `RequestTimeout` | 408 |
 //! | the body broken off | `InvalidRequest` | 400 |
 //! | no secret and no candidate agree | `InvalidSignature` | 401 |
-//! | the store cannot answer, or is full | `BackendUnavailable` | 503 |
+//! | the store cannot answer within 3 s, or is full | `BackendUnavailable` | 503 |
 //! | another copy is being processed | `EventInFlight`, with `Retry-After` | 409 |
 //! | the event has been completed | none: answered with `x-webhook-duplicate: 1` | 200 |
 //!
@@ -92,7 +92,7 @@
 //! One box for the wait, two for the claim; the body is read once and not copied if it arrived in
 //! one piece. A body is hashed once for each valid secret, in pieces of 128 KiB with other tasks in
 //! between. Reading the event id out of a JSON body walks it once without building values. The
-//! body's time-out needs tokio's timer (`enable_time`, as in `#[tokio::main]`).
+//! time-outs of body and store need tokio's timer (`enable_time`, as in `#[tokio::main]`).
 
 mod body;
 mod builder;

@@ -93,7 +93,7 @@ pub enum Settlement {
 /// and *released* when it has not. If the process dies, the lease ends and the next copy may claim
 /// it. Each operation must be atomic: `claim` is one compare-and-set, never a look followed by a
 /// write. `now` is monotonic; a store shared by several machines uses its own server's clock. The
-/// request waits for each answer: give up in time with [`StoreError::TimedOut`].
+/// request waits for each answer, three seconds at most: give up earlier with [`StoreError::TimedOut`].
 ///
 /// # A store of your own
 /// ```

@@ -72,6 +72,34 @@ async fn at_whatever_point_the_client_goes_away_the_event_is_not_stuck() {
     }
 }
 
+/// Answers nothing, or nothing after the claim.
+#[derive(Debug)]
+struct Hanging {
+    claims: bool,
+    memory: MemoryStore,
+}
+
+impl ReplayStore for Hanging {
+    fn claim(&self, key: ReplayKey, lease: Duration, now: Timestamp) -> BoxFuture<'_, Result<Claimed, StoreError>> {
+        if self.claims { Box::pin(std::future::pending()) } else { self.memory.claim(key, lease, now) }
+    }
+
+    fn settle(&self, _: ReplayKey, _: Fence, _: Settlement, _: Timestamp) -> BoxFuture<'_, Result<bool, StoreError>> {
+        Box::pin(std::future::pending())
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_hangs_holds_no_request_for_ever() {
+    let site =
+        |claims| Site::with(Provider::github(), Hanging { claims, memory: MemoryStore::new() }, |builder| builder);
+    let (deaf, mute) = (site(true), site(false));
+    let both = async { tokio::join!(deaf.send(delivery("1", "x"), "x"), mute.send(delivery("1", "x"), "x")) };
+    let (refused, answered) = tokio::time::timeout(Duration::from_secs(10), both).await.expect("a request hangs");
+    assert_eq!((code(&refused), deaf.calls()), ((503, RejectionKind::BackendUnavailable.code()), 0));
+    assert_eq!((answered.status().as_u16(), mute.calls()), (200, 1), "the handler's success stands");
+}
+
 #[tokio::test]
 async fn bodies_that_say_their_id_twice_or_strangely_are_told_apart_by_their_bytes() {
     let deep = format!(r#"{{"x":{}{},"id":"evt_deep"}}"#, "[".repeat(200_000), "]".repeat(200_000));
