@@ -2,7 +2,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use axum::{body::Body, response::Response};
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, Request, header};
+use http::{HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use sha2::{Digest as _, Sha256};
 use tower_layer::Layer;
 
@@ -97,7 +97,7 @@ impl Gate<Body> for WebhookGate {
         }
         let envelope = match envelope::open(&self.spec, request.headers(), context.now().wall) {
             Ok(envelope) => envelope,
-            Err(kind) => return Entry::Reject(kind.into()),
+            Err(kind) => return Entry::Reject(refuse(kind)),
         };
         if let Err(kind) = body::check(request.headers(), request.body(), self.max_body) {
             return Entry::Reject(kind.into());
@@ -123,6 +123,16 @@ impl Gate<Body> for WebhookGate {
             })),
         }
     }
+}
+
+/// A 401 comes with a challenge (RFC 9110 §15.5.2), even where nobody negotiates: it says that a
+/// signature is what is missing, and nothing of the provider.
+fn refuse(kind: RejectionKind) -> Rejection {
+    let rejection = Rejection::new(kind);
+    if kind.status() == StatusCode::UNAUTHORIZED {
+        return rejection.with_challenge(HeaderValue::from_static("Signature realm=\"webhook\""));
+    }
+    rejection
 }
 
 impl WebhookGate {
@@ -171,7 +181,7 @@ impl WebhookGate {
                 }
             }
         }
-        verifier.finish(&envelope.candidates).then_some(()).ok_or(RejectionKind::InvalidSignature.into())
+        verifier.finish(&envelope.candidates).then_some(()).ok_or_else(|| refuse(RejectionKind::InvalidSignature))
     }
 
     /// The event's id and type. Only a verified body is looked into.

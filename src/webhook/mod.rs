@@ -73,6 +73,8 @@
 //! | another copy is being processed | `EventInFlight`, with `Retry-After` | 409 |
 //! | the event has been completed | none: answered with `x-webhook-duplicate: 1` | 200 |
 //!
+//! A 401 carries the challenge `Signature realm="webhook"`.
+//!
 //! All but the body and the store is decided before a byte of the body is read.
 //!
 //! An event is claimed in a [`ReplayStore`] with a lease. A 2xx or 3xx of the handler completes it.
