@@ -67,19 +67,18 @@ impl Service {
             QuotaLayer::builder(store.clone()).plan(Plan::new("free").monthly(2)).default_plan("free").build()?;
         let hook = WebhookVerifyLayer::builder(Provider::github(), hook_secret.clone(), store.clone()).build()?;
 
+        let gates = ServiceBuilder::new()
+            .layer(audit.clone())
+            .layer(headers)
+            .layer(cors)
+            .layer(auth)
+            .layer(rates)
+            .layer(scopes)
+            .layer(quota);
         let api = Router::new()
             .route("/orders", get(list))
             .route("/orders/{id}", delete(|| async { "deleted" }))
-            .layer(
-                ServiceBuilder::new()
-                    .layer(audit.clone())
-                    .layer(headers)
-                    .layer(cors)
-                    .layer(auth)
-                    .layer(rates)
-                    .layer(scopes)
-                    .layer(quota),
-            );
+            .layer(gates);
         let hooks = Router::new()
             .route("/webhooks/github", post(pushed))
             .layer(ServiceBuilder::new().layer(audit.clone()).layer(hook));
