@@ -1,5 +1,5 @@
 //! The example as its users run it: a process, its signals, its files, and TCP.
-#![cfg(all(unix, feature = "jwks", any(feature = "aws-lc", feature = "rust-crypto")))]
+#![cfg(all(unix, feature = "jwks", feature = "aws-lc"))]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
