@@ -7,6 +7,7 @@ use std::{convert::Infallible, hint::black_box, net::SocketAddr, time::Duration}
 
 use axum::{Router, body::Body, extract::ConnectInfo, response::Response, routing::get};
 use http::{HeaderName, HeaderValue, Request, header};
+use governor::middleware::StateInformationMiddleware;
 use http_body_util::BodyExt as _;
 use portcullis::{
     audit::{AuditBatch, AuditLayer, AuditSink},
@@ -17,6 +18,7 @@ use portcullis::{
     authz::ScopeLayer,
     backend::memory::MemoryStore,
     cors::CorsSecurityLayer,
+    gate::ProblemLayer,
     headers::SecurityHeadersLayer,
     quota::{Plan, QuotaLayer},
     rate_limit::{Key, Rate, RateLimitLayer, Rule},
@@ -25,7 +27,11 @@ use portcullis::{
 };
 use portcullis_peers::{Counting, Suite};
 use tower::{Service, ServiceBuilder, ServiceExt as _};
-use tower_governor::{GovernorLayer, governor::GovernorConfigBuilder};
+use tower_governor::{
+    GovernorLayer,
+    governor::{GovernorConfig, GovernorConfigBuilder},
+    key_extractor::PeerIpKeyExtractor,
+};
 use tower_http::{cors::CorsLayer, set_header::SetResponseHeaderLayer};
 
 #[global_allocator]
@@ -112,14 +118,21 @@ fn layers(store: &MemoryStore) -> Layers {
     }
 }
 
-fn peers() -> Router {
+fn governor() -> GovernorConfig<PeerIpKeyExtractor, StateInformationMiddleware> {
     let mut governor = GovernorConfigBuilder::default();
     governor.per_nanosecond(1).burst_size(1_000_000_000);
+    governor.use_headers().finish().expect("a configuration")
+}
+
+fn peers_cors() -> CorsLayer {
+    CorsLayer::new().allow_origin([HeaderValue::from_static(ORIGIN)]).allow_credentials(true)
+}
+
+fn peers() -> Router {
     let header = |index: usize| {
         let (name, value) = HEADERS[index];
         SetResponseHeaderLayer::overriding(HeaderName::from_static(name), HeaderValue::from_static(value))
     };
-    let cors = CorsLayer::new().allow_origin([HeaderValue::from_static(ORIGIN)]).allow_credentials(true);
     let eight = ServiceBuilder::new()
         .layer(header(0))
         .layer(header(1))
@@ -129,8 +142,7 @@ fn peers() -> Router {
         .layer(header(5))
         .layer(header(6))
         .layer(header(7));
-    let governor = GovernorLayer::new(governor.use_headers().finish().expect("a configuration"));
-    bare().layer(ServiceBuilder::new().layer(eight).layer(cors).layer(governor))
+    bare().layer(ServiceBuilder::new().layer(eight).layer(peers_cors()).layer(GovernorLayer::new(governor())))
 }
 
 fn main() {
@@ -151,6 +163,7 @@ fn main() {
 
     let mut suite = Suite::default();
     suite.case("bare router", requests(bare(), None));
+    suite.case("one empty gate: the context", requests(bare().layer(ProblemLayer::new()), None));
     suite.case("AuditLayer", requests(bare().layer(parts.audit.clone()), None));
     suite.case("SecurityHeadersLayer", requests(bare().layer(parts.headers.clone()), None));
     suite.case("CorsSecurityLayer", requests(bare().layer(parts.cors.clone()), None));
@@ -177,6 +190,9 @@ fn main() {
         .scope(&parts.scope)
         .quota(&parts.quota);
     suite.case("Stack with the seven and tower-http's", requests(bare().layer(stack), credential()));
+    let alone = GovernorLayer::new(governor());
+    suite.case("peer: tower_governor with headers", requests(bare().layer(alone), None));
+    suite.case("peer: tower-http CORS", requests(bare().layer(peers_cors()), None));
     suite.case("peers: tower_governor + tower-http CORS + 8 headers", requests(peers(), None));
     suite.print(usize::try_from(rounds).expect("rounds"), iterations);
     runtime.shutdown_timeout(Duration::from_secs(1));
