@@ -6,8 +6,8 @@
 use std::{convert::Infallible, hint::black_box, net::SocketAddr, time::Duration};
 
 use axum::{Router, body::Body, extract::ConnectInfo, response::Response, routing::get};
-use http::{HeaderName, HeaderValue, Request, header};
 use governor::middleware::StateInformationMiddleware;
+use http::{HeaderName, HeaderValue, Request, header};
 use http_body_util::BodyExt as _;
 use portcullis::{
     audit::{AuditBatch, AuditLayer, AuditSink},
@@ -149,7 +149,8 @@ fn main() {
     let mut arguments = std::env::args().skip(1).filter_map(|argument| argument.parse::<u64>().ok());
     let rounds = arguments.next().unwrap_or(60);
     let iterations = arguments.next().unwrap_or(2_000);
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
     let _entered = runtime.enter();
 
     let store = MemoryStore::new();
