@@ -210,9 +210,7 @@ async fn a_client_that_never_finishes() {
         answers.push(wire.receive().await.unwrap());
     }
     let answers: Vec<_> = answers.iter().collect();
-    // axum's extractors have one word for every body that cannot be read: 400.
-    assert!(answers.iter().all(|answer| matches!(answer.status, 400 | 408)), "{answers:?}");
-    assert_eq!(answers[1].status, 408);
+    assert!(answers.iter().all(|answer| answer.status == 408), "{answers:?}");
     assert_eq!(gateway.ended().await.code(), Some(0));
     expect_records(&gateway.records(), &answers, 0);
 }

@@ -216,7 +216,8 @@ impl<G> Visit<G> {
     fn see(&self, mut response: Response) -> Response {
         let fields = self.context.take_expected_fields();
         if fields > 0 {
-            response.headers_mut().reserve(fields);
+            // Fails only where a map is full already; it then grows no further.
+            let _ = response.headers_mut().try_reserve(fields);
         }
         let rejection = response.extensions().get::<Rejection>().filter(|rejection| !rejection.is_stamped()).cloned();
         let Some(rejection) = rejection else { return response };

@@ -106,17 +106,33 @@ impl Rejection {
     /// # }
     /// ```
     pub fn from_body_error(error: &(dyn std::error::Error + 'static)) -> Self {
-        let mut cause = Some(error);
-        while let Some(error) = cause {
-            if error.is::<LengthLimitError>() {
-                return RejectionKind::PayloadTooLarge.into();
+        Self::cut_off(error).unwrap_or_else(|| RejectionKind::InvalidRequest.into())
+    }
+
+    /// The rejection for what an axum extractor refused: as [`from_status`](Self::from_status), but
+    /// 413 or 408 where a limit or a deadline outside cut the body off, which axum calls 400.
+    ///
+    /// ```
+    /// use axum::{Json, extract::rejection::JsonRejection};
+    /// use portcullis::rejection::Rejection;
+    ///
+    /// async fn create(order: Result<Json<u32>, JsonRejection>) -> Result<String, Rejection> {
+    ///     let Json(order) = order.map_err(|error| Rejection::from_extractor(error.status(), &error))?;
+    ///     Ok(format!("{order} ordered"))
+    /// }
+    /// ```
+    pub fn from_extractor(status: StatusCode, error: &(dyn std::error::Error + 'static)) -> Self {
+        Self::cut_off(error).unwrap_or_else(|| Self::from_status(status))
+    }
+
+    /// Looks for the cause through the chain of sources.
+    fn cut_off(error: &(dyn std::error::Error + 'static)) -> Option<Self> {
+        std::iter::successors(Some(error), |error| error.source()).find_map(|cause| {
+            if cause.is::<LengthLimitError>() {
+                return Some(RejectionKind::PayloadTooLarge.into());
             }
-            if error.is::<TimeoutError>() {
-                return RejectionKind::RequestTimeout.into();
-            }
-            cause = error.source();
-        }
-        RejectionKind::InvalidRequest.into()
+            cause.is::<TimeoutError>().then(|| RejectionKind::RequestTimeout.into())
+        })
     }
 
     /// A layer is missing or misplaced: 500 `misconfigured`, with `cure` in the log only.

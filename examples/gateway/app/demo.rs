@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::{Json, body::Bytes};
+use axum::{Json, body::Bytes, extract::rejection::BytesRejection};
 use http::{HeaderValue, StatusCode};
 use portcullis::{
     identity::Principal,
@@ -23,7 +23,8 @@ struct Login {
 }
 
 /// A demo account: `demo` / `demo`. Everything else, also what is no JSON, is a failed log-in.
-pub(crate) async fn login(body: Bytes) -> Result<Json<Value>, Rejection> {
+pub(crate) async fn login(body: Result<Bytes, BytesRejection>) -> Result<Json<Value>, Rejection> {
+    let body = body.map_err(|error| Rejection::from_extractor(error.status(), &error))?;
     let known = |login: &Login| login.username == "demo" && login.password == "demo";
     match serde_json::from_slice::<Login>(&body).ok().filter(known) {
         Some(login) => Ok(Json(json!({ "user": login.username }))),

@@ -64,7 +64,7 @@ pub(crate) async fn create(
     audit: Audit,
     order: Result<Json<NewOrder>, JsonRejection>,
 ) -> Result<Response, Rejection> {
-    let Json(new) = order.map_err(|rejection| Rejection::from_status(rejection.status()))?;
+    let Json(new) = order.map_err(|error| Rejection::from_extractor(error.status(), &error))?;
     if new.quantity == 0 {
         return Err(Rejection::new(RejectionKind::UnprocessableContent).with_detail("quantity must be 1 or more."));
     }
