@@ -3,7 +3,7 @@ use std::sync::Arc;
 use crate::time::Timestamp;
 
 /// A webhook whose signature was verified. Only `WebhookVerifyLayer` can make one (in tests,
-/// `portcullis::testing` does); taken as an extractor, it makes a handler behind no such layer
+/// `portcullis::testing::with_webhook` does); taken as an extractor, it makes a handler behind no such layer
 /// fail closed.
 #[derive(Clone, Debug)]
 pub struct VerifiedWebhook(Arc<VerifiedWebhookParts>);

@@ -2,6 +2,8 @@
 //!
 //! * [`principal`] makes a caller, and [`with_principal`] puts it where `AuthLayer` would: a
 //!   protected handler is tested without tokens.
+//! * [`with_webhook`] does the same for a handler that takes a verified webhook.
+//! * [`ManualClock`] moves only when told to.
 //! * [`TestIssuer`] signs real tokens with keys of its own, for the tests that include `AuthLayer`:
 //!   good ones, and every kind of bad one. (It needs the feature `aws-lc` or `rust-crypto`.)
 //!
@@ -34,7 +36,10 @@ mod server;
 mod signing_key;
 #[cfg(any(feature = "aws-lc", feature = "rust-crypto"))]
 mod token;
+mod webhook;
 
 pub use self::principal::{PrincipalBuilder, PrincipalGate, PrincipalLayer, anonymous, principal, with_principal};
+pub use self::webhook::{TestWebhookGate, WebhookLayer, with_webhook};
 #[cfg(any(feature = "aws-lc", feature = "rust-crypto"))]
 pub use self::{issuer::TestIssuer, server::TestServer, token::TestToken};
+pub use crate::time::ManualClock;
