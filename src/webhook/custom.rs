@@ -109,7 +109,8 @@ impl CustomProvider {
         self
     }
 
-    /// The top-level field of a JSON body with the event's id, read where the header has none.
+    /// The top-level field of a JSON body with the event's id. A signed header comes before it; one
+    /// that is not signed, after it.
     pub fn event_id_field(mut self, name: impl Into<String>) -> Self {
         self.id_field = Some(name.into());
         self

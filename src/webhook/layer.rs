@@ -12,7 +12,7 @@ use super::{
     envelope::{self, Envelope},
     fields,
     mac::{Message, Verifier},
-    spec::Spec,
+    spec::{Part, Spec},
 };
 use crate::{
     gate::{Entry, Gate, GateLayer, Gated, Leave, VerdictCounts},
@@ -187,13 +187,16 @@ impl WebhookGate {
     /// The event's id and type. Only a verified body is looked into.
     fn identify(&self, envelope: &Envelope, body: &Bytes) -> (Box<str>, Option<Box<str>>) {
         let spec = &self.spec;
-        let id_field = spec.id_field.as_deref().filter(|_| envelope.id.is_none());
+        // An id in the body is signed. A header that is not signed may say what it likes, and comes
+        // second: else whoever got hold of one delivery could send it again under another id.
+        let header_is_signed = spec.signs(&Part::Id);
+        let id_field = spec.id_field.as_deref().filter(|_| envelope.id.is_none() || !header_is_signed);
         let type_field = spec.type_field.as_deref().filter(|_| envelope.event_type.is_none());
         let found = match (id_field, type_field) {
             (None, None) => fields::Fields::default(),
             _ => fields::read(body, id_field, type_field),
         };
-        let id = envelope.id.clone().or(found.id).unwrap_or_else(|| self.digest(envelope, body));
+        let id = found.id.or_else(|| envelope.id.clone()).unwrap_or_else(|| self.digest(envelope, body));
         (id, envelope.event_type.clone().or(found.kind))
     }
 

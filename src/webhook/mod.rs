@@ -88,7 +88,7 @@
 //! # What no receiver can mend
 //! GitHub and Shopify sign the body alone: neither the event's id and type nor a time. Whoever got
 //! hold of one delivery can send it again under another id. [`ReplayIdentity::SignedBytes`] closes
-//! that, at a price. An `X-Webhook-ID` is not signed either, but its time is.
+//! that, at a price. An `X-Webhook-ID` is not signed either: the `id` of the signed body comes before it.
 //!
 //! # Cost
 //! One box for the wait, two for the claim; the body is read once and not copied if it arrived in

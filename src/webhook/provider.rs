@@ -12,7 +12,7 @@ use crate::config_error::ConfigError;
 /// | `shopify` | `X-Shopify-Hmac-Sha256: <base64>` | body | none | `X-Shopify-Webhook-Id` (unsigned) |
 /// | `slack` | `X-Slack-Signature: v0=<hex>` | `v0:ts:body` | 300 s / 30 s | body `event_id` |
 /// | `standard` | `webhook-signature: v1,<base64> …` | `id.ts.body` | 300 s / 300 s | `webhook-id` |
-/// | `x-webhook` | `X-Webhook-Signature: <hex>` | `ts.body` | 300 s / 30 s | `X-Webhook-ID` (unsigned), else body `id` |
+/// | `x-webhook` | `X-Webhook-Signature: <hex>` | `ts.body` | 300 s / 30 s | body `id`, else `X-Webhook-ID` (unsigned) |
 ///
 /// All of them are HMAC-SHA256. Clones share the row.
 #[derive(Clone)]

@@ -276,3 +276,14 @@ async fn without_a_store_no_event_is_handled() {
     assert_eq!(site.send(delivery("1", "x"), "x").await.status(), 200);
     assert_eq!(site.send(delivery("1", "x"), "x").await.status(), 409);
 }
+
+#[tokio::test]
+async fn an_unsigned_header_does_not_rename_an_event_whose_body_names_it() {
+    let site = Site::new(Provider::x_webhook());
+    let send = |id: &str, body: &'static str| site.send(signed(&Provider::x_webhook(), id, NOW, body.as_bytes()), body);
+    assert!(!is_duplicate(&send("evt_1", r#"{"id":"evt_1"}"#).await));
+    assert!(is_duplicate(&send("evt_2", r#"{"id":"evt_1"}"#).await), "captured, and sent under another id");
+    assert!(!is_duplicate(&send("evt_1", r#"{"id":"evt_3"}"#).await));
+    // Where the body names none, the header is all there is.
+    assert!(!is_duplicate(&send("evt_4", "{}").await) && is_duplicate(&send("evt_4", "{}").await));
+}
