@@ -133,10 +133,10 @@ impl RateLimitGate {
     fn conclude(
         &self,
         picks: &Picks,
-        answer: Result<Verdicts, StoreError>,
+        answer: &Result<Verdicts, StoreError>,
         context: &RequestContext,
     ) -> Result<RateLimitPass, Rejection> {
-        let verdicts = answer.map_err(Rejection::backend)?;
+        let verdicts = answer.as_ref().map_err(|error| Rejection::backend(error.clone()))?;
         if verdicts.len() != picks.len() {
             // Never an open door: a store that forgets a charge has not decided on it.
             return Err(Rejection::backend(StoreError::corrupt("as many verdicts as charges were expected")));
@@ -252,12 +252,12 @@ impl<B: Send + 'static> Gate<B> for RateLimitGate {
         };
         let answer = self.store.try_now(&batch);
         if let Some(answer) = answer {
-            return settle(request, self.conclude(&picks, answer, context));
+            return settle(request, self.conclude(&picks, &answer, context));
         }
         let (gate, context) = (Arc::clone(self), Arc::clone(context));
         Entry::Wait(Box::pin(async move {
             let answer = gate.store.apply(&gate.ask_again(&picks, &context)).await;
-            settle(request, gate.conclude(&picks, answer, &context))
+            settle(request, gate.conclude(&picks, &answer, &context))
         }))
     }
 
