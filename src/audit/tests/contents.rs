@@ -176,7 +176,8 @@ async fn no_secret_reaches_the_sink() {
     }
     assert_eq!(desk.records().await.len(), targets.len());
     let text = desk.sink.text();
-    for secret in ["eyJ", "sk_live", "secret", "41111111", "zz-signed-zz", "session", "uthorization", "ookie", "Bearer"] {
+    for secret in ["eyJ", "sk_live", "secret", "41111111", "zz-signed-zz", "session", "uthorization", "ookie", "Bearer"]
+    {
         assert!(!text.contains(secret), "{secret} in {text}");
     }
 }
