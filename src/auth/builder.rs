@@ -1,9 +1,10 @@
 use std::sync::Arc;
 
 use super::{
-    AuthLayer,
+    AuthLayer, Authenticator,
     api_key::{ApiKeyFormat, ApiKeyStore, ApiKeyVerifier},
     challenge::Challenges,
+    condition::Condition,
     jwt::JwtVerifier,
     layer::{AuthGate, Mode, TokenVerifier},
 };
@@ -19,6 +20,8 @@ pub struct AuthLayerBuilder {
     tokens: Vec<Arc<dyn TokenVerifier>>,
     keys: Vec<Arc<dyn ApiKeyStore>>,
     key_format: Option<ApiKeyFormat>,
+    others: Vec<Arc<dyn Authenticator>>,
+    conditions: Vec<Arc<dyn Condition>>,
     mode: Mode,
     realm: Option<String>,
 }
@@ -40,6 +43,12 @@ impl AuthLayerBuilder {
     /// store. Default: every brand and environment of which the store has a record.
     pub fn api_key_format(mut self, format: ApiKeyFormat) -> Self {
         self.key_format = Some(format);
+        self
+    }
+
+    /// Accepts another kind of credential. Call it again for a further one.
+    pub fn authenticator(mut self, authenticator: impl Authenticator) -> Self {
+        self.others.push(Arc::new(authenticator));
         self
     }
 
@@ -71,8 +80,8 @@ impl AuthLayerBuilder {
         if !self.keys.is_empty() {
             issues.add("api_keys", "there are two stores, and only one would be asked", "call api_keys(…) once");
         }
-        if tokens.is_none() && keys.is_none() {
-            issues.add("jwt", "no kind of credential is accepted", "call jwt(…), api_keys(…), or both");
+        if tokens.is_none() && keys.is_none() && self.others.is_empty() {
+            issues.add("jwt", "no kind of credential is accepted", "call jwt(…), api_keys(…) or authenticator(…)");
         }
         if self.key_format.is_some() && keys.is_none() {
             issues.add("api_key_format", "no API keys are accepted", "call api_keys(…), or drop the format");
@@ -86,10 +95,12 @@ impl AuthLayerBuilder {
             );
         }
         let challenges = if issues.is_empty() { realm } else { DEFAULT_REALM };
-        let challenges = Challenges::new(challenges, keys.is_some());
+        let others = self.others.iter().filter_map(|other| other.challenge(challenges)).collect();
+        let challenges = Challenges::new(challenges, keys.is_some(), others);
         let format = self.key_format;
         let api_keys = keys.map(|store| ApiKeyVerifier::new(store, format));
-        issues.finish(AuthLayer::new(AuthGate { tokens, api_keys, mode: self.mode, challenges }))
+        let (others, conditions) = (self.others, self.conditions);
+        issues.finish(AuthLayer::new(AuthGate { tokens, api_keys, others, conditions, mode: self.mode, challenges }))
     }
 
     #[cfg(test)]

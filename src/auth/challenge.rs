@@ -24,8 +24,8 @@ struct Refused {
 }
 
 impl Challenges {
-    /// `realm` must be fit for a quoted string; the builder saw to it.
-    pub(super) fn new(realm: &str, api_keys: bool) -> Self {
+    /// `realm` must be fit for a quoted string; the builder saw to it. `others` are whole lines.
+    pub(super) fn new(realm: &str, api_keys: bool, others: Vec<HeaderValue>) -> Self {
         let line = |scheme: &str, error: &str| {
             let text = format!("{scheme} realm=\"{realm}\"{error}");
             HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("Bearer"))
@@ -34,6 +34,7 @@ impl Challenges {
         if api_keys {
             bare.push(line("ApiKey", ""));
         }
+        bare.extend(others);
         let refused = RejectionKind::ALL.iter().filter_map(|kind| {
             let error =
                 format!(", error=\"{}\", error_description=\"{}\"", error_code(*kind)?, description(kind.detail()));
@@ -97,7 +98,7 @@ mod tests {
 
     #[test]
     fn every_401_and_400_has_its_lines_and_an_outage_has_none() {
-        let challenges = Challenges::new("api", true);
+        let challenges = Challenges::new("api", true, Vec::new());
         for kind in RejectionKind::ALL {
             for via in [None, Some(Via::Bearer), Some(Via::ApiKey)] {
                 let rejection = challenges.attach((*kind).into(), via);

@@ -1,12 +1,17 @@
+use std::sync::Arc;
+
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use super::grammar::{self, Authorization, Malformed};
+use super::{
+    Authenticator,
+    grammar::{self, Authorization, Malformed},
+};
 use crate::rejection::{Rejection, RejectionKind};
 
 pub(super) const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// The credential of a request, not verified yet. Borrowed: a token is never copied.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Sent<'a> {
     /// Neither header is there.
     Nothing,
@@ -16,15 +21,19 @@ pub(super) enum Sent<'a> {
     Bearer(&'a str),
     /// `X-API-Key: …`.
     ApiKey(&'a str),
+    /// Something that this authenticator knows.
+    Other(Arc<dyn Authenticator>),
 }
 
 /// By which scheme a credential came: the challenge that names the error is that scheme's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Via {
+pub(in crate::auth) enum Via {
     /// `Authorization: Bearer`.
     Bearer,
     /// `X-API-Key`.
     ApiKey,
+    /// As an [`Authenticator`] knows.
+    Other,
 }
 
 /// A refusal, and the scheme whose challenge says so.
@@ -72,7 +81,7 @@ fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a He
     }
 }
 
-fn twice() -> Unreadable {
+pub(super) fn twice() -> Unreadable {
     Unreadable(Rejection::new(RejectionKind::InvalidRequest).with_detail(TWICE), Via::Bearer)
 }
 

@@ -1,18 +1,19 @@
 use std::{fmt, sync::Arc};
 
-use http::Request;
+use axum::{body::Body, response::Response};
+use http::{HeaderName, HeaderValue, Request};
 use tower_layer::Layer;
 
 use super::{
-    AuthLayerBuilder,
+    AuthLayerBuilder, Authenticator, Head, JwtVerifier, Presented,
+    accepted::{Accepted, Checked},
     api_key::{ApiKeyVerifier, is_api_key},
     challenge::Challenges,
+    condition::Condition,
     credentials::{self, Sent, Unreadable, Via},
-    jwt::{Checked, JwtVerifier},
 };
 use crate::{
-    gate::{Entry, Gate, GateLayer, Gated, VerdictCounts},
-    identity::Principal,
+    gate::{Entry, Gate, GateLayer, Gated, Leave, VerdictCounts},
     rejection::{Rejection, RejectionKind},
     request::{Place, RequestContext},
     time::Timestamp,
@@ -25,8 +26,9 @@ pub struct AuthLayer {
 }
 
 impl AuthLayer {
-    /// A builder. It needs a [`jwt`](AuthLayerBuilder::jwt) verifier, an
-    /// [`api_keys`](AuthLayerBuilder::api_keys) store, or both.
+    /// A builder. It needs at least one kind of credential: a [`jwt`](AuthLayerBuilder::jwt)
+    /// verifier, an [`api_keys`](AuthLayerBuilder::api_keys) store, or an
+    /// [`authenticator`](AuthLayerBuilder::authenticator).
     pub fn builder() -> AuthLayerBuilder {
         AuthLayerBuilder::default()
     }
@@ -77,42 +79,53 @@ pub(super) enum Mode {
 pub struct AuthGate {
     pub(super) tokens: Option<Arc<dyn TokenVerifier>>,
     pub(super) api_keys: Option<ApiKeyVerifier>,
+    pub(super) others: Vec<Arc<dyn Authenticator>>,
+    pub(super) conditions: Vec<Arc<dyn Condition>>,
     pub(super) mode: Mode,
     pub(super) challenges: Challenges,
 }
 
-impl<B: Send + 'static> Gate<B> for AuthGate {
+impl Gate<Body> for AuthGate {
     const NAME: &'static str = "auth";
     const PLACE: Place = Place::Auth;
-    type Pass = ();
+    /// Header fields of the response.
+    type Pass = Vec<(HeaderName, HeaderValue)>;
 
-    fn enter(self: &Arc<Self>, mut request: Request<B>, context: &Arc<RequestContext>) -> Entry<B, ()> {
+    fn enter(self: &Arc<Self>, mut request: Request<Body>, context: &Arc<RequestContext>) -> Entry<Body, Self::Pass> {
         context.set_challenges(Arc::clone(self.challenges.bare()));
         credentials::mark_sensitive(request.headers_mut());
         let now = context.now().wall;
-        let (checked, via) = match credentials::read(request.headers(), self.api_keys.is_some()) {
-            Ok(Sent::Nothing) if self.mode == Mode::Optional => return Entry::Pass(request, ()),
+        let (checked, via) = match self.sent(Head::of(&request)) {
+            Ok(Sent::Nothing) if self.mode == Mode::Optional => return Entry::Pass(request, Vec::new()),
             Ok(Sent::Nothing) => return Entry::Reject(self.unauthenticated()),
             Ok(Sent::OtherScheme) => return Entry::Reject(self.unauthenticated().with_detail(OTHER_SCHEME)),
             Ok(Sent::Bearer(token)) => (self.check_bearer(token, now), Via::Bearer),
             Ok(Sent::ApiKey(key)) => (self.check_key(key, now), Via::ApiKey),
+            Ok(Sent::Other(other)) => return self.ask(&other, request, context),
             Err(Unreadable(rejection, via)) => {
                 return Entry::Reject(self.challenges.attach(rejection, Some(via)));
             }
         };
-        match checked {
-            Checked::Ready(result) => self.decide(result, via, request, context),
-            Checked::Wait(later) => {
-                let (gate, context) = (Arc::clone(self), Arc::clone(context));
-                Entry::Wait(Box::pin(async move { gate.decide(later.await, via, request, &context) }))
-            }
+        self.confirm(checked, via, request, context)
+    }
+
+    fn leave(self: &Arc<Self>, pass: Self::Pass, mut response: Response, _: &Arc<RequestContext>) -> Leave {
+        for (name, value) in pass {
+            response.headers_mut().append(name, value);
         }
+        Leave::Done(response)
     }
 }
 
 const OTHER_SCHEME: &str = "The authentication scheme is not accepted here.";
 
 impl AuthGate {
+    /// The one credential of the request. Two are a mistake, not a choice.
+    fn sent<'a>(&self, head: Head<'a>) -> Result<Sent<'a>, Unreadable> {
+        let sent = credentials::read(head.headers, self.api_keys.is_some());
+        if self.others.is_empty() { sent } else { super::present::one(&self.others, head, sent) }
+    }
+
     /// Which verifier a token is for follows from its form alone, and that verifier's word is
     /// final: what one refuses is never shown to the other.
     fn check_bearer(&self, token: &str, now: Timestamp) -> Checked {
@@ -131,17 +144,112 @@ impl AuthGate {
         }
     }
 
-    fn decide<B>(
-        &self,
-        result: Result<Principal, Rejection>,
+    /// Lets the request through, if what has been verified, and everything else that must hold, is
+    /// known to hold; waits for what is not known yet.
+    fn confirm(
+        self: &Arc<Self>,
+        checked: Checked,
         via: Via,
-        request: Request<B>,
+        request: Request<Body>,
+        context: &Arc<RequestContext>,
+    ) -> Entry<Body, Vec<(HeaderName, HeaderValue)>> {
+        let waiting = match checked {
+            Checked::Ready(Err(rejection)) => return self.decide(Err(rejection), via, request, context),
+            Checked::Ready(Ok(mut accepted)) => {
+                match self.conditions_now(&mut accepted, Head::of(&request), via, context) {
+                    Ok(()) => return self.decide(Ok(accepted), via, request, context),
+                    Err(Unmet::Refused(rejection)) => return self.decide(Err(rejection), via, request, context),
+                    Err(Unmet::Wait(from)) => Waiting::Conditions(accepted, from),
+                }
+            }
+            Checked::Wait(later) => Waiting::Credential(later),
+        };
+        let (gate, context) = (Arc::clone(self), Arc::clone(context));
+        Entry::Wait(Box::pin(async move {
+            let head = Head::of(&request);
+            let result = match waiting {
+                Waiting::Conditions(accepted, from) => gate.conditions(accepted, from, head, via, &context).await,
+                Waiting::Credential(later) => match later.await {
+                    Ok(accepted) => gate.conditions(accepted, 0, head, via, &context).await,
+                    Err(rejection) => Err(rejection),
+                },
+            };
+            gate.decide(result, via, request, &context)
+        }))
+    }
+
+    fn conditions_now(
+        &self,
+        accepted: &mut Accepted,
+        head: Head<'_>,
+        via: Via,
         context: &RequestContext,
-    ) -> Entry<B, ()> {
+    ) -> Result<(), Unmet> {
+        for (index, condition) in self.conditions.iter().enumerate() {
+            let request = Presented { head, body: &NO_BODY, context, via };
+            match condition.check_now(accepted, request) {
+                Some(Ok(())) => {}
+                Some(Err(rejection)) => return Err(Unmet::Refused(rejection)),
+                None => return Err(Unmet::Wait(index)),
+            }
+        }
+        Ok(())
+    }
+
+    /// All conditions from the one with index `from` on.
+    async fn conditions(
+        &self,
+        mut accepted: Accepted,
+        from: usize,
+        head: Head<'_>,
+        via: Via,
+        context: &RequestContext,
+    ) -> Result<Accepted, Rejection> {
+        for condition in self.conditions.iter().skip(from) {
+            let request = Presented { head, body: &NO_BODY, context, via };
+            match condition.check_now(&mut accepted, request) {
+                Some(verdict) => verdict?,
+                None => condition.check(&mut accepted, request).await?,
+            }
+        }
+        Ok(accepted)
+    }
+
+    /// Asks an authenticator, with the body if it needs that.
+    fn ask(
+        self: &Arc<Self>,
+        other: &Arc<dyn Authenticator>,
+        request: Request<Body>,
+        context: &Arc<RequestContext>,
+    ) -> Entry<Body, Vec<(HeaderName, HeaderValue)>> {
+        if other.body_limit() == 0 {
+            let presented = Presented { head: Head::of(&request), body: &NO_BODY, context, via: Via::Other };
+            if let Some(result) = other.authenticate_now(presented) {
+                return self.confirm(Checked::Ready(result.map(Accepted::from)), Via::Other, request, context);
+            }
+        }
+        let (gate, context, other) = (Arc::clone(self), Arc::clone(context), Arc::clone(other));
+        Entry::Wait(Box::pin(async move {
+            let (result, request) = super::present::authenticate(&*other, request, &context).await;
+            let result = match result {
+                Ok(accepted) => gate.conditions(accepted, 0, Head::of(&request), Via::Other, &context).await,
+                Err(rejection) => Err(rejection),
+            };
+            gate.decide(result, Via::Other, request, &context)
+        }))
+    }
+
+    fn decide(
+        &self,
+        result: Result<Accepted, Rejection>,
+        via: Via,
+        request: Request<Body>,
+        context: &RequestContext,
+    ) -> Entry<Body, Vec<(HeaderName, HeaderValue)>> {
         match result {
-            Ok(principal) => {
-                context.set_principal(principal);
-                Entry::Pass(request, ())
+            Ok(accepted) => {
+                context.set_principal(accepted.principal);
+                Entry::Pass(request, accepted.response)
             }
             Err(rejection) => Entry::Reject(self.challenges.attach(rejection, Some(via))),
         }
@@ -150,4 +258,18 @@ impl AuthGate {
     fn unauthenticated(&self) -> Rejection {
         self.challenges.attach(RejectionKind::MissingCredentials.into(), None)
     }
+}
+
+static NO_BODY: bytes::Bytes = bytes::Bytes::new();
+
+/// Why a condition does not let a request through at once.
+enum Unmet {
+    Refused(Rejection),
+    /// The condition with this index has to ask a store.
+    Wait(usize),
+}
+
+enum Waiting {
+    Credential(crate::store::BoxFuture<'static, Result<Accepted, Rejection>>),
+    Conditions(Accepted, usize),
 }

@@ -72,18 +72,25 @@
 //! the layer is built. An API key in the memory store costs one SHA-256, one map look-up and no
 //! allocation. Only a verifier or store that has to wait costs a box.
 
+mod accepted;
 pub mod api_key;
+mod authenticator;
 mod builder;
 mod challenge;
+mod condition;
 mod credentials;
 mod grammar;
 pub mod jwt;
 mod layer;
+mod present;
+mod verified;
 
 pub use self::{
+    authenticator::{Authenticator, Head, Presence, Presented},
     builder::AuthLayerBuilder,
     jwt::JwtVerifier,
     layer::{AuthGate, AuthLayer},
+    verified::Verified,
 };
 
 #[cfg(test)]

@@ -8,7 +8,8 @@ mod grant;
 mod principal;
 mod scopes;
 
-pub(crate) use self::principal::PrincipalParts;
+#[allow(unused_imports, reason = "proof of possession comes next")]
+pub(crate) use self::principal::{Confirmation, PrincipalParts};
 pub use self::{
     grant::Grant,
     principal::{AuthMethod, ClaimsError, Principal},

@@ -14,14 +14,27 @@ pub enum AuthMethod {
     Jwt,
     /// An API key.
     ApiKey,
+    /// An opaque token that its issuer vouches for (RFC 7662).
+    OpaqueToken,
+    /// A client certificate (RFC 8705).
+    ClientCertificate,
+    /// A signature of the request itself.
+    SignedRequest,
+    /// Something that an [`Authenticator`](crate::auth::Authenticator) of the application verified.
+    Custom(&'static str),
 }
 
 impl AuthMethod {
-    /// The stable name, as audit records carry it: `jwt`, `api_key`.
+    /// The stable name, as audit records carry it: `jwt`, `api_key`, `opaque_token`,
+    /// `client_certificate`, `signed_request`, or the application's own.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Jwt => "jwt",
             Self::ApiKey => "api_key",
+            Self::OpaqueToken => "opaque_token",
+            Self::ClientCertificate => "client_certificate",
+            Self::SignedRequest => "signed_request",
+            Self::Custom(name) => name,
         }
     }
 }
@@ -46,8 +59,28 @@ pub(crate) struct PrincipalParts {
     pub(crate) roles: Vec<Box<str>>,
     pub(crate) credential_id: Option<Box<str>>,
     pub(crate) fingerprint: Option<Box<str>>,
+    pub(crate) issued_at: Option<Timestamp>,
     pub(crate) expires_at: Option<Timestamp>,
+    /// `sid`: the session at the issuer.
+    pub(crate) session: Option<Box<str>>,
+    pub(crate) acr: Option<Box<str>>,
+    pub(crate) amr: Vec<Box<str>>,
+    pub(crate) auth_time: Option<Timestamp>,
+    /// `act.sub` (RFC 8693 §4.1).
+    pub(crate) actor: Option<Box<str>>,
+    pub(crate) confirmation: Option<Confirmation>,
     pub(crate) claims: Bytes,
+}
+
+/// What a credential is bound to (`cnf`, RFC 7800): whoever presents it must prove the possession.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Confirmation {
+    /// The SHA-256 thumbprint of a `DPoP` key (`jkt`, RFC 9449 §6.1).
+    pub(crate) dpop: Option<[u8; 32]>,
+    /// The SHA-256 of a client certificate (`x5t#S256`, RFC 8705 §3.1).
+    pub(crate) certificate: Option<[u8; 32]>,
+    /// It is bound to something else as well, which nothing here can check.
+    pub(crate) other: bool,
 }
 
 /// The claims do not have the shape that was asked for.
@@ -113,6 +146,41 @@ impl Principal {
     /// A short keyed digest of the credential, by which an investigator can recognise it.
     pub fn fingerprint(&self) -> Option<&str> {
         self.0.fingerprint.as_deref()
+    }
+
+    /// When the credential was issued, if it says so.
+    pub fn issued_at(&self) -> Option<Timestamp> {
+        self.0.issued_at
+    }
+
+    /// The session at the issuer (`sid`), which a back-channel logout ends.
+    pub fn session(&self) -> Option<&str> {
+        self.0.session.as_deref()
+    }
+
+    /// How strongly the caller was authenticated (`acr`), in the issuer's words.
+    pub fn acr(&self) -> Option<&str> {
+        self.0.acr.as_deref()
+    }
+
+    /// By which methods the caller was authenticated (`amr`, RFC 8176): `pwd`, `otp`, `mfa` …
+    pub fn amr(&self) -> impl Iterator<Item = &str> {
+        self.0.amr.iter().map(|method| &**method)
+    }
+
+    /// When the caller was last authenticated in person (`auth_time`).
+    pub fn auth_time(&self) -> Option<Timestamp> {
+        self.0.auth_time
+    }
+
+    /// Who acts for the subject (`act.sub`, RFC 8693 §4.1).
+    pub fn actor(&self) -> Option<&str> {
+        self.0.actor.as_deref()
+    }
+
+    #[allow(dead_code, reason = "proof of possession comes next")]
+    pub(crate) fn confirmation(&self) -> Option<&Confirmation> {
+        self.0.confirmation.as_ref()
     }
 
     /// When the credential ends.

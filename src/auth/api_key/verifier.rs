@@ -5,8 +5,7 @@ use super::{
     format::{Misshapen, Shaped},
 };
 use crate::{
-    auth::jwt::Checked,
-    identity::Principal,
+    auth::accepted::{Accepted, Checked},
     rejection::{Rejection, RejectionKind},
     store::StoreError,
     time::Timestamp,
@@ -81,7 +80,7 @@ fn decide(
     found: Result<Option<Arc<ApiKeyRecord>>, StoreError>,
     digest: &ApiKeyDigest,
     now: Timestamp,
-) -> Result<Principal, Rejection> {
+) -> Result<Accepted, Rejection> {
     let found = found.map_err(Rejection::backend)?;
     let expected = found.as_deref().map_or(&ApiKeyDigest::NOBODY, ApiKeyRecord::digest);
     let matches = expected.matches(digest);
@@ -95,5 +94,5 @@ fn decide(
     if record.expires_at().is_some_and(|at| now >= at) {
         return Err(Refused::Expired(id.into()).into());
     }
-    Ok(record.principal().clone())
+    Ok(record.principal().clone().into())
 }

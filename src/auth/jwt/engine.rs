@@ -13,10 +13,10 @@ use super::{
     token::{self, Signature, Token},
 };
 use crate::{
+    auth::accepted::Checked,
     identity::{Principal, PrincipalParts},
     rejection::Rejection,
     secret::fingerprint,
-    store::BoxFuture,
     time::Timestamp,
 };
 
@@ -24,12 +24,6 @@ use crate::{
 /// the keys.
 #[derive(Clone)]
 pub struct JwtVerifier(Arc<Engine>);
-
-/// A verdict on a token, at once or when keys have been fetched.
-pub(crate) enum Checked {
-    Ready(Result<Principal, Rejection>),
-    Wait(BoxFuture<'static, Result<Principal, Rejection>>),
-}
 
 pub(crate) struct Engine {
     pub(crate) expected: Expectations,
@@ -57,10 +51,10 @@ impl JwtVerifier {
     /// Judges a token at the wall-clock time `now`. Waits only if keys are missing.
     pub(crate) fn verify(&self, text: &str, now: Timestamp) -> Checked {
         match self.0.look(text, now) {
-            Ok(Look::Principal(principal)) => Checked::Ready(Ok(principal)),
+            Ok(Look::Principal(principal)) => Checked::Ready(Ok(principal.into())),
             Ok(Look::KeysMissing) => {
                 let (engine, text) = (Arc::clone(&self.0), text.to_owned());
-                Checked::Wait(Box::pin(async move { engine.wait(&text, now).await }))
+                Checked::Wait(Box::pin(async move { engine.wait(&text, now).await.map(Into::into) }))
             }
             Err(fault) => Checked::Ready(Err(fault.into())),
         }

@@ -100,7 +100,6 @@ mod tests;
 mod token;
 mod verifier;
 
-pub(crate) use self::engine::Checked;
 pub use self::{
     algorithm::Algorithm,
     claim_names::ClaimNames,

@@ -9,8 +9,8 @@ use tower::ServiceExt as _;
 
 use super::{
     AuthLayer, AuthLayerBuilder,
+    accepted::Checked,
     api_key::{ApiKey, ApiKeyFormat, ApiKeyRecord, ApiKeyRecordBuilder},
-    jwt::Checked,
     layer::TokenVerifier,
 };
 use crate::{
@@ -31,7 +31,8 @@ struct Tokens;
 impl TokenVerifier for Tokens {
     fn verify(&self, token: &str, now: Timestamp) -> Checked {
         assert_eq!(now, NOW, "the wall clock of the request");
-        let known = || Ok(Principal::new(PrincipalParts { subject: "usr_jwt".into(), ..PrincipalParts::default() }));
+        let known =
+            || Ok(Principal::new(PrincipalParts { subject: "usr_jwt".into(), ..PrincipalParts::default() }).into());
         let result = match token {
             "good" | "slow-good" => known(),
             "expired" => Err(RejectionKind::TokenExpired.into()),

@@ -7,7 +7,10 @@ mod over_http;
 
 use super::*;
 use crate::{
-    auth::jwt::{Checked, Issuer, JwtVerifier},
+    auth::{
+        accepted::Checked,
+        jwt::{Issuer, JwtVerifier},
+    },
     identity::Principal,
     rejection::{Rejection, RejectionKind},
     testing::TestIssuer,
@@ -33,8 +36,8 @@ fn from_source(source: &Arc<impl KeySource>, clock: &ManualClock) -> JwtVerifier
 
 async fn verify_at(verifier: &JwtVerifier, token: &str, now: Timestamp) -> Result<Principal, Rejection> {
     match verifier.verify(token, now) {
-        Checked::Ready(result) => result,
-        Checked::Wait(result) => result.await,
+        Checked::Ready(result) => result.map(|accepted| accepted.principal),
+        Checked::Wait(result) => result.await.map(|accepted| accepted.principal),
     }
 }
 

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::{
+    auth::accepted::Checked,
     identity::Principal,
     rejection::{Rejection, RejectionKind},
     secret::{Secret, SecretSet},
@@ -41,7 +42,7 @@ fn rsa_issuer() -> &'static TestIssuer {
 
 fn at_once(verifier: &JwtVerifier, token: &str, now: Timestamp) -> Result<Principal, Rejection> {
     match verifier.verify(token, now) {
-        Checked::Ready(result) => result,
+        Checked::Ready(result) => result.map(|accepted| accepted.principal),
         Checked::Wait(_) => panic!("static keys never wait"),
     }
 }

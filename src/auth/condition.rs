@@ -1,0 +1,15 @@
+use std::fmt;
+
+use super::{Presented, accepted::Accepted};
+use crate::{rejection::Rejection, store::BoxFuture};
+
+/// What must hold beside the credential itself: that it is not revoked, that its sender holds the
+/// key which it is bound to. Asked in the order in which the builder lists them, after the
+/// credential has been verified, whether anew or from a cache.
+pub(super) trait Condition: fmt::Debug + Send + Sync + 'static {
+    /// The verdict without waiting; `None` means "ask [`check`](Self::check)".
+    fn check_now(&self, accepted: &mut Accepted, request: Presented<'_>) -> Option<Result<(), Rejection>>;
+
+    /// The verdict. Asked only if [`check_now`](Self::check_now) had none.
+    fn check<'a>(&'a self, accepted: &'a mut Accepted, request: Presented<'a>) -> BoxFuture<'a, Result<(), Rejection>>;
+}
