@@ -20,7 +20,10 @@ pub(super) struct Link {
 
 impl fmt::Debug for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Link").field("budget", &self.budget).field("down", &self.outage.is_down()).finish()
+        f.debug_struct("Link")
+            .field("budget", &self.budget)
+            .field("down", &self.outage.is_down())
+            .finish_non_exhaustive()
     }
 }
 

@@ -153,7 +153,10 @@ enum Target {
 /// Shows no address and no password.
 impl fmt::Debug for RedisStoreBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RedisStoreBuilder").field("prefix", &self.prefix).field("budget", &self.budget).finish()
+        f.debug_struct("RedisStoreBuilder")
+            .field("prefix", &self.prefix)
+            .field("budget", &self.budget)
+            .finish_non_exhaustive()
     }
 }
 
