@@ -1,12 +1,14 @@
 use std::sync::Arc;
 
 use super::{
-    AuthLayer, Authenticator,
+    AuthLayer, Authenticator, CookieSource, IdentityHeaders, ProtectedResource,
     api_key::{ApiKeyFormat, ApiKeyStore, ApiKeyVerifier},
     challenge::Challenges,
     condition::Condition,
+    forward::Forwarding,
     jwt::JwtVerifier,
     layer::{AuthGate, Mode, TokenVerifier},
+    sources::Sources,
 };
 use crate::config_error::{ConfigError, ConfigIssues};
 
@@ -23,6 +25,9 @@ pub struct AuthLayerBuilder {
     others: Vec<Arc<dyn Authenticator>>,
     conditions: Vec<Arc<dyn Condition>>,
     mode: Mode,
+    sources: Sources,
+    forwarding: Forwarding,
+    metadata: Option<ProtectedResource>,
     realm: Option<String>,
 }
 
@@ -56,6 +61,44 @@ impl AuthLayerBuilder {
     /// verified all the same, and refused if it does not hold. Default: a credential is required.
     pub fn optional(mut self) -> Self {
         self.mode = Mode::Optional;
+        self
+    }
+
+    /// Also accepts a token as WebSocket sub-protocol, `Sec-WebSocket-Protocol: bearer, <token>`:
+    /// browsers let a page set no other header of the handshake. The handler sees the list without
+    /// the token, and `bearer` is chosen if it chooses nothing. The connection outlives the token
+    /// unless the handler ends it at [`Principal::expires_at`](crate::identity::Principal::expires_at).
+    /// Default: not read.
+    pub fn websocket_protocol(mut self) -> Self {
+        self.sources.websocket = true;
+        self
+    }
+
+    /// Also accepts a token in a cookie, where nothing else was sent. Default: cookies are not read.
+    pub fn cookie(mut self, cookie: CookieSource) -> Self {
+        self.sources.cookie = Some(cookie);
+        self
+    }
+
+    /// Writes the verified caller into `X-User-ID`, `X-User-Scopes` and `X-User-Tier`. Default: not
+    /// written. What a caller sends under these names is removed in any case.
+    pub fn identity_headers(mut self, headers: IdentityHeaders) -> Self {
+        self.forwarding.identity = Some(headers);
+        self
+    }
+
+    /// Removes `Authorization`, `X-API-Key` and the cookie of [`cookie`](Self::cookie) from requests
+    /// that are let through: who forwards a request does not hand on the credential with it.
+    /// Default: they stay, marked sensitive.
+    pub fn remove_credentials(mut self) -> Self {
+        self.forwarding.remove_credentials = true;
+        self
+    }
+
+    /// Names the metadata of this resource in every bearer challenge (`resource_metadata`, RFC 9728
+    /// §5.1), so that a client finds the authorization server by itself.
+    pub fn protected_resource(mut self, resource: &ProtectedResource) -> Self {
+        self.metadata = Some(resource.clone());
         self
     }
 
@@ -96,11 +139,20 @@ impl AuthLayerBuilder {
         }
         let challenges = if issues.is_empty() { realm } else { DEFAULT_REALM };
         let others = self.others.iter().filter_map(|other| other.challenge(challenges)).collect();
-        let challenges = Challenges::new(challenges, keys.is_some(), others);
+        let challenges = Challenges::new(challenges, keys.is_some(), others, self.metadata.as_ref());
         let format = self.key_format;
         let api_keys = keys.map(|store| ApiKeyVerifier::new(store, format));
-        let (others, conditions) = (self.others, self.conditions);
-        issues.finish(AuthLayer::new(AuthGate { tokens, api_keys, others, conditions, mode: self.mode, challenges }))
+        let sources = Sources { api_keys: api_keys.is_some(), ..self.sources };
+        issues.finish(AuthLayer::new(AuthGate {
+            tokens,
+            api_keys,
+            others: self.others,
+            conditions: self.conditions,
+            mode: self.mode,
+            challenges,
+            sources,
+            forwarding: self.forwarding,
+        }))
     }
 
     #[cfg(test)]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::{HeaderValue, StatusCode};
 
-use super::credentials::Via;
+use super::{ProtectedResource, credentials::Via};
 use crate::rejection::{Rejection, RejectionKind};
 
 /// Every `WWW-Authenticate` line that a layer can send.
@@ -25,9 +25,17 @@ struct Refused {
 
 impl Challenges {
     /// `realm` must be fit for a quoted string; the builder saw to it. `others` are whole lines.
-    pub(super) fn new(realm: &str, api_keys: bool, others: Vec<HeaderValue>) -> Self {
+    pub(super) fn new(
+        realm: &str,
+        api_keys: bool,
+        others: Vec<HeaderValue>,
+        metadata: Option<&ProtectedResource>,
+    ) -> Self {
         let line = |scheme: &str, error: &str| {
-            let text = format!("{scheme} realm=\"{realm}\"{error}");
+            let metadata = metadata.filter(|_| scheme == "Bearer");
+            let metadata =
+                metadata.map(|of| format!(", resource_metadata=\"{}\"", of.metadata_url())).unwrap_or_default();
+            let text = format!("{scheme} realm=\"{realm}\"{error}{metadata}");
             HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("Bearer"))
         };
         let mut bare = vec![line("Bearer", "")];
@@ -98,7 +106,7 @@ mod tests {
 
     #[test]
     fn every_401_and_400_has_its_lines_and_an_outage_has_none() {
-        let challenges = Challenges::new("api", true, Vec::new());
+        let challenges = Challenges::new("api", true, Vec::new(), None);
         for kind in RejectionKind::ALL {
             for via in [None, Some(Via::Bearer), Some(Via::ApiKey)] {
                 let rejection = challenges.attach((*kind).into(), via);

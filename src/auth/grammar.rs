@@ -42,10 +42,12 @@ pub(super) fn authorization(value: &[u8]) -> Result<Authorization<'_>, Malformed
     if token.contains([' ', ',']) {
         return Err(Malformed::Header("The Authorization header must hold exactly one token."));
     }
-    if token.len() > MAX_TOKEN || !is_b64token(token) {
-        return Err(Malformed::Token);
-    }
-    Ok(Authorization::Bearer(token))
+    if is_token(token) { Ok(Authorization::Bearer(token)) } else { Err(Malformed::Token) }
+}
+
+/// Whether this can be a bearer token at all.
+pub(super) fn is_token(token: &str) -> bool {
+    token.len() <= MAX_TOKEN && is_b64token(token)
 }
 
 /// The value of `X-API-Key`: one word of visible characters, at most 100.

@@ -1,7 +1,7 @@
 use std::{fmt, sync::Arc};
 
 use axum::{body::Body, response::Response};
-use http::{HeaderName, HeaderValue, Request};
+use http::{HeaderName, HeaderValue, Request, header};
 use tower_layer::Layer;
 
 use super::{
@@ -11,6 +11,8 @@ use super::{
     challenge::Challenges,
     condition::Condition,
     credentials::{self, Sent, Unreadable, Via},
+    forward::{self, Forwarding},
+    sources::{self, Sources},
 };
 use crate::{
     gate::{Entry, Gate, GateLayer, Gated, Leave, VerdictCounts},
@@ -83,6 +85,8 @@ pub struct AuthGate {
     pub(super) conditions: Vec<Arc<dyn Condition>>,
     pub(super) mode: Mode,
     pub(super) challenges: Challenges,
+    pub(super) sources: Sources,
+    pub(super) forwarding: Forwarding,
 }
 
 impl Gate<Body> for AuthGate {
@@ -93,6 +97,7 @@ impl Gate<Body> for AuthGate {
 
     fn enter(self: &Arc<Self>, mut request: Request<Body>, context: &Arc<RequestContext>) -> Entry<Body, Self::Pass> {
         context.set_challenges(Arc::clone(self.challenges.bare()));
+        forward::strip(request.headers_mut());
         credentials::mark_sensitive(request.headers_mut());
         let now = context.now().wall;
         let (checked, via) = match self.sent(Head::of(&request)) {
@@ -100,6 +105,7 @@ impl Gate<Body> for AuthGate {
             Ok(Sent::Nothing) => return Entry::Reject(self.unauthenticated()),
             Ok(Sent::OtherScheme) => return Entry::Reject(self.unauthenticated().with_detail(OTHER_SCHEME)),
             Ok(Sent::Bearer(token)) => (self.check_bearer(token, now), Via::Bearer),
+            Ok(Sent::WebSocket(token)) => (self.check_bearer(token, now), Via::WebSocket),
             Ok(Sent::ApiKey(key)) => (self.check_key(key, now), Via::ApiKey),
             Ok(Sent::Other(other)) => return self.ask(&other, request, context),
             Err(Unreadable(rejection, via)) => {
@@ -111,7 +117,11 @@ impl Gate<Body> for AuthGate {
 
     fn leave(self: &Arc<Self>, pass: Self::Pass, mut response: Response, _: &Arc<RequestContext>) -> Leave {
         for (name, value) in pass {
-            response.headers_mut().append(name, value);
+            if name == header::SEC_WEBSOCKET_PROTOCOL {
+                sources::websocket_choose(&mut response);
+            } else {
+                response.headers_mut().append(name, value);
+            }
         }
         Leave::Done(response)
     }
@@ -122,7 +132,7 @@ const OTHER_SCHEME: &str = "The authentication scheme is not accepted here.";
 impl AuthGate {
     /// The one credential of the request. Two are a mistake, not a choice.
     fn sent<'a>(&self, head: Head<'a>) -> Result<Sent<'a>, Unreadable> {
-        let sent = credentials::read(head.headers, self.api_keys.is_some());
+        let sent = credentials::read(head, &self.sources);
         if self.others.is_empty() { sent } else { super::present::one(&self.others, head, sent) }
     }
 
@@ -243,11 +253,17 @@ impl AuthGate {
         &self,
         result: Result<Accepted, Rejection>,
         via: Via,
-        request: Request<Body>,
+        mut request: Request<Body>,
         context: &RequestContext,
     ) -> Entry<Body, Vec<(HeaderName, HeaderValue)>> {
         match result {
-            Ok(accepted) => {
+            Ok(mut accepted) => {
+                let headers = request.headers_mut();
+                if via == Via::WebSocket {
+                    sources::websocket_forget(headers);
+                    accepted.response.push((header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static("bearer")));
+                }
+                self.forwarding.apply(headers, &accepted.principal, context, self.sources.cookie.as_ref());
                 context.set_principal(accepted.principal);
                 Entry::Pass(request, accepted.response)
             }

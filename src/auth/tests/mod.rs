@@ -1,6 +1,9 @@
 mod api_keys;
 mod combinations;
+mod forwarding;
+mod metadata;
 mod rfc6750;
+mod sources;
 
 use axum::{Router, body::Body, response::Response, routing::get};
 use http::{HeaderMap, HeaderValue, Request, StatusCode};
