@@ -17,6 +17,7 @@ use super::{
 /// A crate, and the folders that may name it.
 const OWNERS: &[(&str, &[&str])] = &[
     ("redis", &["backend/redis"]),
+    ("rustls", &["backend/redis"]),
     ("sqlx", &["backend/sql"]),
     ("jsonwebtoken", &["auth/jwt", "testing"]),
     ("jwks_client_rs", &["auth/jwt", "testing"]),
