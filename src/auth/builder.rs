@@ -7,6 +7,7 @@ use super::{
     condition::Condition,
     jwt::JwtVerifier,
     layer::{AuthGate, Mode, TokenVerifier},
+    revocation::RevocationSettings,
 };
 use crate::config_error::{ConfigError, ConfigIssues};
 
@@ -22,6 +23,7 @@ pub struct AuthLayerBuilder {
     key_format: Option<ApiKeyFormat>,
     others: Vec<Arc<dyn Authenticator>>,
     conditions: Vec<Arc<dyn Condition>>,
+    pub(super) revocation: RevocationSettings,
     mode: Mode,
     realm: Option<String>,
 }
@@ -99,7 +101,8 @@ impl AuthLayerBuilder {
         let challenges = Challenges::new(challenges, keys.is_some(), others);
         let format = self.key_format;
         let api_keys = keys.map(|store| ApiKeyVerifier::new(store, format));
-        let (others, conditions) = (self.others, self.conditions);
+        let (others, mut conditions) = (self.others, self.conditions);
+        conditions.extend(self.revocation.condition(&mut issues));
         issues.finish(AuthLayer::new(AuthGate { tokens, api_keys, others, conditions, mode: self.mode, challenges }))
     }
 

@@ -83,6 +83,7 @@ mod grammar;
 pub mod jwt;
 mod layer;
 mod present;
+pub mod revocation;
 mod verified;
 
 pub use self::{
