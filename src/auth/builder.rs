@@ -8,6 +8,7 @@ use super::{
     forward::Forwarding,
     jwt::JwtVerifier,
     layer::{AuthGate, Mode, TokenVerifier},
+    revocation::RevocationSettings,
     sources::Sources,
 };
 use crate::config_error::{ConfigError, ConfigIssues};
@@ -24,6 +25,7 @@ pub struct AuthLayerBuilder {
     key_format: Option<ApiKeyFormat>,
     others: Vec<Arc<dyn Authenticator>>,
     conditions: Vec<Arc<dyn Condition>>,
+    pub(super) revocation: RevocationSettings,
     mode: Mode,
     sources: Sources,
     forwarding: Forwarding,
@@ -142,12 +144,14 @@ impl AuthLayerBuilder {
         let challenges = Challenges::new(challenges, keys.is_some(), others, self.metadata.as_ref());
         let format = self.key_format;
         let api_keys = keys.map(|store| ApiKeyVerifier::new(store, format));
+        let mut conditions = self.conditions;
+        conditions.extend(self.revocation.condition(&mut issues));
         let sources = Sources { api_keys: api_keys.is_some(), ..self.sources };
         issues.finish(AuthLayer::new(AuthGate {
             tokens,
             api_keys,
             others: self.others,
-            conditions: self.conditions,
+            conditions,
             mode: self.mode,
             challenges,
             sources,

@@ -90,6 +90,7 @@ pub mod jwt;
 mod layer;
 mod metadata;
 mod present;
+pub mod revocation;
 mod sources;
 mod verified;
 

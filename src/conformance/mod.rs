@@ -21,3 +21,4 @@
 //! on one server.
 
 pub mod replays;
+pub mod revocations;
