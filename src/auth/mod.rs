@@ -83,6 +83,7 @@ mod grammar;
 pub mod jwt;
 mod layer;
 mod present;
+pub mod signed;
 mod verified;
 
 pub use self::{

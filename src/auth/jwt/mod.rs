@@ -109,3 +109,7 @@ pub use self::{
     static_keys::StaticKeys,
     verifier::{PublicKey, SignatureVerifier, UnusableKey, VerifierFactory},
 };
+pub(in crate::auth) use self::{
+    key::{Material, from_jwk},
+    verifier::BuiltIn,
+};
