@@ -5,6 +5,7 @@ mod quotas;
 mod rates;
 mod replays;
 mod signing_keys;
+mod seen;
 
 use std::sync::Arc;
 
@@ -23,6 +24,7 @@ struct Inner {
     api_keys: api_keys::ApiKeys,
     replays: replays::Replays,
     signing_keys: signing_keys::SigningKeys,
+    seen: seen::Seen,
 }
 
 impl MemoryStore {
