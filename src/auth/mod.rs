@@ -83,6 +83,7 @@ mod grammar;
 pub mod jwt;
 mod layer;
 mod present;
+mod typed_claims;
 mod verified;
 
 pub use self::{
