@@ -5,7 +5,7 @@ use http::{HeaderName, HeaderValue, Request};
 use tower_layer::Layer;
 
 use super::{
-    AuthLayerBuilder, Authenticator, Head, JwtVerifier, Presented,
+    AuthLayerBuilder, Authenticator, Head, Presented,
     accepted::{Accepted, Checked},
     api_key::{ApiKeyVerifier, is_api_key},
     authenticator::BODY_TIMEOUT,
@@ -59,12 +59,6 @@ impl<S> Layer<S> for AuthLayer {
 /// What verifies bearer tokens.
 pub(super) trait TokenVerifier: fmt::Debug + Send + Sync + 'static {
     fn verify(&self, token: &str, now: Timestamp) -> Checked;
-}
-
-impl TokenVerifier for JwtVerifier {
-    fn verify(&self, token: &str, now: Timestamp) -> Checked {
-        JwtVerifier::verify(self, token, now)
-    }
 }
 
 /// What becomes of a request that carries no credential.

@@ -84,6 +84,7 @@ pub mod jwt;
 mod layer;
 mod present;
 pub mod signed;
+mod typed_claims;
 mod verified;
 
 pub use self::{
