@@ -92,6 +92,8 @@ mod metadata;
 mod present;
 pub mod revocation;
 mod sources;
+pub mod signed;
+mod typed_claims;
 mod verified;
 
 pub use self::{

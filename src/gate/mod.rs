@@ -57,6 +57,7 @@
 //! [`Stack`](crate::stack::Stack). `tests/allocations.rs` pins the figures.
 
 mod body;
+mod collect;
 mod context;
 mod counters;
 mod drain;
@@ -73,6 +74,7 @@ use http::Request;
 
 pub(crate) use self::{
     body::{BodyEnd, Watch, watched},
+    collect::{announced, collect},
     drain::drained,
     problem::panicked,
     values::decimal,

@@ -4,6 +4,7 @@
 //!   protected handler is tested without tokens.
 //! * [`with_webhook`] does the same for a handler that takes a verified webhook.
 //! * [`ManualClock`] moves only when told to.
+//! * [`SigV4Signer`] signs requests as AWS's clients do.
 //! * [`TestIssuer`] signs real tokens with keys of its own, for the tests that include `AuthLayer`:
 //!   good ones, and every kind of bad one. (It needs the feature `aws-lc` or `rust-crypto`.)
 //!
@@ -34,11 +35,13 @@ mod principal;
 mod server;
 #[cfg(any(feature = "aws-lc", feature = "rust-crypto"))]
 mod signing_key;
+mod sigv4;
 #[cfg(any(feature = "aws-lc", feature = "rust-crypto"))]
 mod token;
 mod webhook;
 
 pub use self::principal::{PrincipalBuilder, PrincipalGate, PrincipalLayer, anonymous, principal, with_principal};
+pub use self::sigv4::SigV4Signer;
 pub use self::webhook::{TestWebhookGate, WebhookLayer, with_webhook};
 #[cfg(any(feature = "aws-lc", feature = "rust-crypto"))]
 pub use self::{issuer::TestIssuer, server::TestServer, token::TestToken};

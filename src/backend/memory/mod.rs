@@ -5,6 +5,7 @@ mod quotas;
 mod rates;
 mod replays;
 mod revocations;
+mod signing_keys;
 mod seen;
 
 use std::sync::Arc;
@@ -24,6 +25,7 @@ struct Inner {
     api_keys: api_keys::ApiKeys,
     replays: replays::Replays,
     revocations: revocations::Revocations,
+    signing_keys: signing_keys::SigningKeys,
     seen: seen::Seen,
 }
 
