@@ -72,7 +72,7 @@ use axum::response::Response;
 use http::Request;
 
 pub(crate) use self::{
-    body::{BodyEnd, Watch, watched},
+    body::{BodyEnd, Watch, held_back, watched},
     drain::drained,
     problem::panicked,
     values::decimal,

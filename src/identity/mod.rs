@@ -11,7 +11,7 @@ mod scopes;
 #[allow(unused_imports, reason = "proof of possession comes next")]
 pub(crate) use self::principal::{Confirmation, PrincipalParts};
 pub use self::{
-    grant::Grant,
+    grant::{Grant, Reach},
     principal::{AuthMethod, ClaimsError, Principal},
     scopes::{ScopeError, Scopes},
 };

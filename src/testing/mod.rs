@@ -3,6 +3,8 @@
 //! * [`principal`] makes a caller, and [`with_principal`] puts it where `AuthLayer` would: a
 //!   protected handler is tested without tokens.
 //! * [`with_webhook`] does the same for a handler that takes a verified webhook.
+//! * [`enforce_obligations`] makes every test fail that meets a handler which forgot to check whose
+//!   object it hands out, and [`authorized`] makes the proof that one was checked.
 //! * [`ManualClock`] moves only when told to.
 //! * [`TestIssuer`] signs real tokens with keys of its own, for the tests that include `AuthLayer`:
 //!   good ones, and every kind of bad one. (It needs the feature `aws-lc` or `rust-crypto`.)
@@ -29,6 +31,7 @@
 
 #[cfg(any(feature = "aws-lc", feature = "rust-crypto"))]
 mod issuer;
+mod objects;
 mod principal;
 #[cfg(any(feature = "aws-lc", feature = "rust-crypto"))]
 mod server;
@@ -38,6 +41,7 @@ mod signing_key;
 mod token;
 mod webhook;
 
+pub use self::objects::{authorized, enforce_obligations};
 pub use self::principal::{PrincipalBuilder, PrincipalGate, PrincipalLayer, anonymous, principal, with_principal};
 pub use self::webhook::{TestWebhookGate, WebhookLayer, with_webhook};
 #[cfg(any(feature = "aws-lc", feature = "rust-crypto"))]
