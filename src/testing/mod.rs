@@ -5,6 +5,7 @@
 //! * [`with_webhook`] does the same for a handler that takes a verified webhook.
 //! * [`enforce_obligations`] makes every test fail that meets a handler which forgot to check whose
 //!   object it hands out, and [`authorized`] makes the proof that one was checked.
+//! * [`unmatched_fields`] finds properties of a response type that were meant to be hidden and are not.
 //! * [`ManualClock`] moves only when told to.
 //! * [`TestIssuer`] signs real tokens with keys of its own, for the tests that include `AuthLayer`:
 //!   good ones, and every kind of bad one. (It needs the feature `aws-lc` or `rust-crypto`.)
@@ -41,7 +42,7 @@ mod signing_key;
 mod token;
 mod webhook;
 
-pub use self::objects::{authorized, enforce_obligations};
+pub use self::objects::{authorized, enforce_obligations, unmatched_fields};
 pub use self::principal::{PrincipalBuilder, PrincipalGate, PrincipalLayer, anonymous, principal, with_principal};
 pub use self::webhook::{TestWebhookGate, WebhookLayer, with_webhook};
 #[cfg(any(feature = "aws-lc", feature = "rust-crypto"))]

@@ -1,8 +1,12 @@
 use axum::response::Response;
+use serde::Serialize;
 use tower::util::MapResponseLayer;
 
 use crate::{
-    authz::object::Authorized,
+    authz::{
+        fields::{self, FieldScopes},
+        object::Authorized,
+    },
     rejection::{Rejection, RejectionKind},
 };
 
@@ -66,4 +70,29 @@ fn demand_check(response: Response) -> Response {
         }
         None => response,
     }
+}
+
+/// The rows of [`FieldScopes`] that lead to nothing in `sample`: misspelled ones, or ones of fields that
+/// were renamed, which hide nothing. Should be empty for a sample with every field filled.
+///
+/// ```
+/// use portcullis::{field_scopes, testing::unmatched_fields};
+/// use serde::Serialize;
+///
+/// #[derive(Serialize)]
+/// #[serde(rename_all = "camelCase")]
+/// struct Order { item: &'static str, net_margin: f64 }
+///
+/// field_scopes! { Order { net_margin => "read:margins" } }
+///
+/// // In the JSON it is `netMargin`, and everybody sees it.
+/// assert_eq!(unmatched_fields::<Order>(&Order { item: "tea", net_margin: 0.4 }), ["/net_margin"]);
+/// ```
+///
+/// # Panics
+/// If the sample cannot be written as JSON: the test is wrong.
+#[expect(clippy::expect_used, reason = "only tests call this, and a wrong test should say where")]
+pub fn unmatched_fields<T: FieldScopes + ?Sized>(sample: &(impl Serialize + ?Sized)) -> Vec<String> {
+    let text = serde_json::to_vec(sample).expect("a sample that can be written as JSON");
+    fields::unmatched::<T>(&text).expect("a sample that is not nested too deeply")
 }
