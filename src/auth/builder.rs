@@ -7,17 +7,12 @@ use super::{
     api_key::{ApiKeyFormat, ApiKeyStore, ApiKeyVerifier},
     challenge::Challenges,
     condition::Condition,
-<<<<<<< HEAD
     forward::Forwarding,
-    jwt::JwtVerifier,
+    jwt::{Issuers, JwtVerifier},
     layer::{AuthGate, Mode, TokenVerifier},
     revocation::RevocationSettings,
     sources::Sources,
-=======
-    jwt::{Issuers, JwtVerifier},
-    layer::{AuthGate, Mode, TokenVerifier},
     typed_claims::TypedClaims,
->>>>>>> signed
 };
 use crate::config_error::{ConfigError, ConfigIssues};
 

@@ -91,8 +91,8 @@ mod layer;
 mod metadata;
 mod present;
 pub mod revocation;
-mod sources;
 pub mod signed;
+mod sources;
 mod typed_claims;
 mod verified;
 

@@ -73,7 +73,7 @@ use axum::response::Response;
 use http::Request;
 
 pub(crate) use self::{
-    body::{BodyEnd, Watch, watched},
+    body::{BodyEnd, Watch, held_back, watched},
     collect::{announced, collect},
     drain::drained,
     problem::panicked,

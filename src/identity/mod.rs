@@ -16,7 +16,7 @@ pub(crate) use self::principal::{Confirmation, PrincipalParts};
 pub(crate) use self::text::Text;
 pub use self::{
     claims::Claims,
-    grant::Grant,
+    grant::{Grant, Reach},
     principal::{AuthMethod, ClaimsError, Principal},
     scopes::{ScopeError, Scopes},
 };

@@ -5,8 +5,8 @@ mod quotas;
 mod rates;
 mod replays;
 mod revocations;
-mod signing_keys;
 mod seen;
+mod signing_keys;
 
 use std::sync::Arc;
 
