@@ -1,6 +1,10 @@
 mod api_keys;
 mod combinations;
+#[cfg(any(feature = "aws-lc", feature = "rust-crypto"))]
+mod issuers;
 mod rfc6750;
+#[cfg(any(feature = "aws-lc", feature = "rust-crypto"))]
+mod typed_claims;
 
 use axum::{Router, body::Body, response::Response, routing::get};
 use http::{HeaderMap, HeaderValue, Request, StatusCode};
