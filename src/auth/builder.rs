@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use super::{
     AuthLayer, Authenticator,
-    api_key::{ApiKeyFormat, ApiKeyStore, ApiKeyVerifier},
+    api_key::ApiKeyVerifier,
     challenge::Challenges,
     condition::Condition,
     jwt::JwtVerifier,
@@ -18,8 +18,7 @@ const MAX_REALM: usize = 128;
 #[must_use]
 pub struct AuthLayerBuilder {
     tokens: Vec<Arc<dyn TokenVerifier>>,
-    keys: Vec<Arc<dyn ApiKeyStore>>,
-    key_format: Option<ApiKeyFormat>,
+    keys: Vec<ApiKeyVerifier>,
     others: Vec<Arc<dyn Authenticator>>,
     conditions: Vec<Arc<dyn Condition>>,
     mode: Mode,
@@ -33,16 +32,11 @@ impl AuthLayerBuilder {
         self
     }
 
-    /// Accepts API keys, as `X-API-Key` or as bearer token, whose records lie in `store`.
-    pub fn api_keys(mut self, store: impl ApiKeyStore + 'static) -> Self {
-        self.keys.push(Arc::new(store));
-        self
-    }
-
-    /// Accepts only API keys of this brand and environment; others are refused without asking the
-    /// store. Default: every brand and environment of which the store has a record.
-    pub fn api_key_format(mut self, format: ApiKeyFormat) -> Self {
-        self.key_format = Some(format);
+    /// Accepts API keys, as `X-API-Key` or as bearer token: those of an
+    /// [`ApiKeys`](super::api_key::ApiKeys), of an [`ApiKeyVerifier`], or of a
+    /// [`MemoryStore`](crate::backend::memory::MemoryStore) whose keys die with the process.
+    pub fn api_keys(mut self, keys: impl Into<ApiKeyVerifier>) -> Self {
+        self.keys.push(keys.into());
         self
     }
 
@@ -69,8 +63,7 @@ impl AuthLayerBuilder {
     /// The layer.
     ///
     /// # Errors
-    /// If there is neither a verifier nor a store, two of one kind, a key format without a store, or an unusable
-    /// realm.
+    /// If there is no kind of credential, two verifiers of one kind, or an unusable realm.
     pub fn build(mut self) -> Result<AuthLayer, ConfigError> {
         let mut issues = ConfigIssues::new();
         let (tokens, keys) = (self.tokens.pop(), self.keys.pop());
@@ -78,13 +71,10 @@ impl AuthLayerBuilder {
             issues.add("jwt", "there are two verifiers, and only one would be asked", "call jwt(…) once");
         }
         if !self.keys.is_empty() {
-            issues.add("api_keys", "there are two stores, and only one would be asked", "call api_keys(…) once");
+            issues.add("api_keys", "there are two verifiers, and only one would be asked", "call api_keys(…) once");
         }
         if tokens.is_none() && keys.is_none() && self.others.is_empty() {
             issues.add("jwt", "no kind of credential is accepted", "call jwt(…), api_keys(…) or authenticator(…)");
-        }
-        if self.key_format.is_some() && keys.is_none() {
-            issues.add("api_key_format", "no API keys are accepted", "call api_keys(…), or drop the format");
         }
         let realm = self.realm.as_deref().unwrap_or(DEFAULT_REALM);
         if realm.is_empty() || realm.len() > MAX_REALM || !realm.bytes().all(is_quotable) {
@@ -97,10 +87,15 @@ impl AuthLayerBuilder {
         let challenges = if issues.is_empty() { realm } else { DEFAULT_REALM };
         let others = self.others.iter().filter_map(|other| other.challenge(challenges)).collect();
         let challenges = Challenges::new(challenges, keys.is_some(), others);
-        let format = self.key_format;
-        let api_keys = keys.map(|store| ApiKeyVerifier::new(store, format));
         let (others, conditions) = (self.others, self.conditions);
-        issues.finish(AuthLayer::new(AuthGate { tokens, api_keys, others, conditions, mode: self.mode, challenges }))
+        issues.finish(AuthLayer::new(AuthGate {
+            tokens,
+            api_keys: keys,
+            others,
+            conditions,
+            mode: self.mode,
+            challenges,
+        }))
     }
 
     #[cfg(test)]

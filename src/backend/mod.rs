@@ -1,3 +1,5 @@
 //! Where state lives: adapters that implement the features' ports.
 
 pub mod memory;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub mod sql;

@@ -93,6 +93,11 @@ impl Principal {
         Self(Arc::new(parts))
     }
 
+    /// The same caller, whose credential ends at another time.
+    pub(crate) fn with_expiry(&self, at: Timestamp) -> Self {
+        Self::new(PrincipalParts { expires_at: Some(at), ..PrincipalParts::clone(&self.0) })
+    }
+
     /// Who: `sub` of a token, the owner of an API key.
     pub fn subject(&self) -> &str {
         &self.0.subject
