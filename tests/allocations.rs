@@ -24,7 +24,7 @@ use portcullis::{
     audit::{AuditBatch, AuditLayer, AuditSink},
     auth::{
         AuthLayer,
-        api_key::{ApiKey, ApiKeyFormat, ApiKeyRecord},
+        api_key::{ApiKey, ApiKeyFormat, ApiKeyRecord, KeyHasher},
     },
     authz::ScopeLayer,
     backend::memory::MemoryStore,
@@ -173,7 +173,7 @@ struct Layers {
 fn layers() -> Layers {
     let store = MemoryStore::new();
     let record = ApiKeyRecord::builder("usr_1").plan("pro").scopes(["read:orders"]);
-    let key = ApiKey::issue(&ApiKeyFormat::new("test", "live").unwrap(), record).unwrap();
+    let key = ApiKey::issue(&ApiKeyFormat::new("test", "live").unwrap(), &KeyHasher::ephemeral(), record).unwrap();
     store.insert_api_key(key.record).unwrap();
     let rule = Rule::new("client", Key::client(), Rate::per_minute(1_000_000));
     let plan = Plan::new("pro").monthly(1_000_000);

@@ -20,5 +20,6 @@
 //! server's clock. They use keys of their own, so they may run beside each other, and more than once
 //! on one server.
 
+pub mod api_keys;
 pub mod replays;
 pub mod revocations;
