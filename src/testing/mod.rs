@@ -3,6 +3,8 @@
 //! * [`principal`] makes a caller, and [`with_principal`] puts it where `AuthLayer` would: a
 //!   protected handler is tested without tokens.
 //! * [`with_webhook`] does the same for a handler that takes a verified webhook.
+//! * `AuthMatrix::check` and `AuthInventory::check` ask a service what it lets whom do, and make an
+//!   [`AuthReport`] of what is not as the matrix, or the table of routes, says.
 //! * [`ManualClock`] moves only when told to.
 //! * [`TestIssuer`] signs real tokens with keys of its own, for the tests that include `AuthLayer`:
 //!   good ones, and every kind of bad one. (It needs the feature `aws-lc` or `rust-crypto`.)
@@ -27,6 +29,7 @@
 //!
 //! Nothing here belongs into a running service: leave the feature `testing` to dev-dependencies.
 
+mod authz;
 #[cfg(any(feature = "aws-lc", feature = "rust-crypto"))]
 mod issuer;
 mod principal;
@@ -38,6 +41,7 @@ mod signing_key;
 mod token;
 mod webhook;
 
+pub use self::authz::{AuthMismatch, AuthReport};
 pub use self::principal::{PrincipalBuilder, PrincipalGate, PrincipalLayer, anonymous, principal, with_principal};
 pub use self::webhook::{TestWebhookGate, WebhookLayer, with_webhook};
 #[cfg(any(feature = "aws-lc", feature = "rust-crypto"))]
