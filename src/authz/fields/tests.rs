@@ -104,10 +104,7 @@ fn reading() -> Router {
     Router::new()
         .route("/one", get(|permissions: Permissions| async move { permissions.show(order()) }))
         .route("/many", get(|permissions: Permissions| async move { permissions.show(vec![order(), order()]) }))
-        .route(
-            "/maybe",
-            get(|permissions: Permissions| async move { permissions.show(Some(Box::new(order()))) }),
-        )
+        .route("/maybe", get(|permissions: Permissions| async move { permissions.show(Some(Box::new(order()))) }))
         .route("/everybody", get(|| async { Visible::to_everybody(order()) }))
         .layer(GateLayer::new(FakeAuth))
 }
