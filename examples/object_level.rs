@@ -26,14 +26,13 @@ use portcullis::{
     },
     authz::{
         Requirement, ScopeLayer,
-        fields::{Visible, Writable},
+        fields::{Visible, Writable, field_scopes},
         object::{
             Access, Authorized, Create, Delete, Filter, ListScope, Load, Permissions, Read, Resource, Tenancy, Write,
             WriteGuardLayer,
         },
     },
     backend::memory::MemoryStore,
-    field_scopes,
     rejection::Rejection,
     stack::Stack,
     store::StoreError,

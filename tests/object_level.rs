@@ -20,7 +20,7 @@ use axum::{
 use example::{Handlers, Order, OrderForm, Orders, app, demo};
 use http::{Request, StatusCode, header};
 use http_body_util::BodyExt as _;
-use portcullis::testing::{enforce_obligations, unmatched_fields};
+use portcullis::testing::{assert_indistinguishable, enforce_obligations, unmatched_fields};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
@@ -39,7 +39,7 @@ impl Desk {
         Self { app, orders, secrets }
     }
 
-    async fn call(&self, name: &str, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
+    fn request(&self, name: &str, method: &str, path: &str, body: Option<&Value>) -> Request<Body> {
         let mut request = Request::builder().method(method).uri(path);
         if let Some((_, secret)) = self.secrets.iter().find(|(held, _)| *held == name) {
             request = request.header("x-api-key", secret);
@@ -51,7 +51,11 @@ impl Desk {
             }
             None => Body::empty(),
         };
-        let response = self.app.clone().oneshot(request.body(body).unwrap()).await.unwrap();
+        request.body(body).unwrap()
+    }
+
+    async fn call(&self, name: &str, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
+        let response = self.app.clone().oneshot(self.request(name, method, path, body)).await.unwrap();
         let status = response.status().as_u16();
         let body = response.into_body().collect().await.unwrap().to_bytes();
         (status, serde_json::from_slice(&body).unwrap_or_default())
@@ -165,6 +169,18 @@ async fn a_handler_without_its_check_answers_500_to_everybody() {
         }
         if method == "PATCH" {
             assert_eq!(desk.orders.with(|orders| orders[&1].quantity), 2, "the write guard kept the body back");
+        }
+    }
+}
+
+#[tokio::test]
+async fn somebody_elses_order_is_as_good_as_none() {
+    let desk = Desk::new(Handlers::new());
+    let change = json!({"quantity": 3});
+    for (method, body) in [("GET", None), ("PATCH", Some(&change)), ("DELETE", None)] {
+        for path in ["/orders/2", "/orders/3", "/orders/x"] {
+            let ask = |path| desk.request("ann", method, path, body);
+            assert_indistinguishable(&desk.app, ask(path), ask("/orders/999")).await;
         }
     }
 }

@@ -5,6 +5,7 @@
 //! * [`with_webhook`] does the same for a handler that takes a verified webhook.
 //! * [`enforce_obligations`] makes every test fail that meets a handler which forgot to check whose
 //!   object it hands out, and [`authorized`] makes the proof that one was checked.
+//! * [`assert_indistinguishable`] compares the answers for somebody else's object and for none.
 //! * [`unmatched_fields`] finds properties of a response type that were meant to be hidden and are not.
 //! * [`ManualClock`] moves only when told to.
 //! * [`TestIssuer`] signs real tokens with keys of its own, for the tests that include `AuthLayer`:
@@ -42,7 +43,7 @@ mod signing_key;
 mod token;
 mod webhook;
 
-pub use self::objects::{authorized, enforce_obligations, unmatched_fields};
+pub use self::objects::{assert_indistinguishable, authorized, enforce_obligations, unmatched_fields};
 pub use self::principal::{PrincipalBuilder, PrincipalGate, PrincipalLayer, anonymous, principal, with_principal};
 pub use self::webhook::{TestWebhookGate, WebhookLayer, with_webhook};
 #[cfg(any(feature = "aws-lc", feature = "rust-crypto"))]
