@@ -72,7 +72,7 @@ fn protected(limited: bool) -> Result<(Router, HeaderValue), Box<dyn std::error:
 fn seven() -> Result<(Router, HeaderValue), Box<dyn std::error::Error>> {
     let store = MemoryStore::new();
     let record = ApiKeyRecord::builder("usr_1").plan("pro").scopes(["read:orders"]);
-    let key = ApiKey::issue(&ApiKeyFormat::new("bench", "live")?, record)?;
+    let key = ApiKey::issue(&ApiKeyFormat::new("bench", "live")?, &KeyHasher::ephemeral(), record)?;
     store.insert_api_key(key.record)?;
     let rule = Rule::new("client", Key::client(), Rate::per_second(1_000_000));
     let layers = ServiceBuilder::new()

@@ -294,3 +294,56 @@ fn a_webhook() {
     let base = allocations(&ask.layer(router().layer(empty())));
     assert_eq!(allocations(&ask.layer(router().layer(hook))) - base, 12, "webhook");
 }
+
+/// That a route owes the check costs nothing; an object costs axum's list of the path's parameters.
+#[test]
+fn an_object() {
+    use portcullis::{
+        authz::{
+            Requirement,
+            object::{Access, Authorized, ListScope, Load, Read, Resource, Tenancy},
+        },
+        testing::{principal, with_principal},
+    };
+
+    #[derive(Clone)]
+    struct Order;
+
+    impl Resource for Order {
+        type Id = u64;
+        const KIND: &'static str = "orders";
+        const TENANCY: Tenancy = Tenancy::Separate;
+
+        fn owner(&self) -> &'static str {
+            "usr_1"
+        }
+
+        fn tenant(&self) -> Option<&str> {
+            Some("t1")
+        }
+    }
+
+    impl Load<Order> for Order {
+        async fn load(&self, _: &u64, _: Option<&str>) -> Result<Option<Order>, StoreError> {
+            Ok(Some(Order))
+        }
+    }
+
+    let run = |handler: axum::routing::MethodRouter<Order>, requirement: Requirement| {
+        let caller = principal("usr_1").tenant("t1").scopes(["read:orders:own"]).build();
+        let scope = ScopeLayer::builder(requirement).build().unwrap();
+        let gates = ServiceBuilder::new().layer(with_principal(caller)).layer(scope);
+        allocations(&Router::new().route("/orders/{id}", handler).with_state(Order).layer(gates))
+    };
+    let plain = Requirement::authenticated;
+    let base = run(get(|| async { "ok" }), plain());
+    let met = |requirement| {
+        run(get(|access: Access<Order, Read>| async move { access.check(&Order).map(|()| "ok") }), requirement)
+    };
+    assert_eq!([met(plain()) - base, met(plain().object_level()) - base], [0, 0], "obligation");
+    let own = Requirement::all(["read:orders"]).own_allowed();
+    let listed =
+        run(get(|list: ListScope<Order, Read>| async move { list.filter().owner().map_or("", |_| "ok") }), own);
+    let loaded = run(get(|_: Authorized<Order, Read>| async { "ok" }), plain().object_level());
+    assert_eq!((listed - base, loaded - base), (0, 1), "ListScope, Authorized");
+}

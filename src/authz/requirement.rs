@@ -97,6 +97,18 @@ impl Requirement {
         self
     }
 
+    /// The scope alone decides: there is no object, or whoever has the scope may have any. Only for
+    /// [tables in which routes with parameters owe the check](super::ScopeTableBuilder::object_level).
+    pub fn function_level(mut self) -> Self {
+        self.objects = Objects::Function;
+        self
+    }
+
+    pub(super) fn at(mut self, path: &str) -> Self {
+        self.objects = self.objects.in_path(path);
+        self
+    }
+
     pub(super) fn compile(self, field: &str, catalogue: Option<&ScopeCatalogue>, issues: &mut ConfigIssues) -> Check {
         if self.need != Need::Caller && self.scopes.is_empty() {
             issues.add(
@@ -138,7 +150,7 @@ impl std::fmt::Display for Requirement {
         f.write_str(match self.objects {
             Objects::OwnAllowed => ", own objects too",
             Objects::Each => ", each object checked",
-            Objects::OwnRequired => "",
+            Objects::OwnRequired | Objects::Function => "",
         })?;
         if let Some((need, roles)) = &self.roles {
             write!(f, "; role {}", join(*need, roles))?;

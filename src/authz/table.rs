@@ -5,6 +5,7 @@ use http::Method;
 use super::{
     AuthInventory, RoleMap, ScopeCatalogue, ScopeLayer,
     layer::{Plan, ScopeGate},
+    object::Objects,
     requirement::{Check, Requirement},
 };
 use crate::config_error::{ConfigError, ConfigIssues};
@@ -19,6 +20,7 @@ pub struct ScopeTableBuilder {
     rows: Vec<(Method, String, Option<Requirement>)>,
     roles: Option<RoleMap>,
     catalogue: Option<ScopeCatalogue>,
+    objects: Objects,
 }
 
 impl ScopeTableBuilder {
@@ -32,6 +34,16 @@ impl ScopeTableBuilder {
     /// A route that everybody may call, anonymous callers included.
     pub fn public(mut self, method: Method, path: impl Into<String>) -> Self {
         self.rows.push((method, path.into(), None));
+        self
+    }
+
+    /// On every route with a parameter in its path, `/orders/{id}`, the handler must show that the
+    /// caller may have the object: as if each of these requirements were
+    /// [`object_level`](Requirement::object_level), unless it says
+    /// [`own_allowed`](Requirement::own_allowed) or [`function_level`](Requirement::function_level).
+    /// Who adds a route cannot forget it then. Default: only where a requirement says so.
+    pub fn object_level(mut self) -> Self {
+        self.objects = Objects::Each;
         self
     }
 
@@ -62,7 +74,10 @@ impl ScopeTableBuilder {
             let field = format!("route[{method} {path}]");
             check_path(&path, &field, &mut issues);
             let row = match requirement {
-                Some(requirement) => Row::Needs(requirement.compile(&field, self.catalogue.as_ref(), &mut issues)),
+                Some(requirement) => {
+                    let requirement = if self.objects == Objects::Each { requirement.at(&path) } else { requirement };
+                    Row::Needs(requirement.compile(&field, self.catalogue.as_ref(), &mut issues))
+                }
                 None => Row::Public,
             };
             let rows = table.paths.entry(path.into_boxed_str()).or_default();

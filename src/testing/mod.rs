@@ -5,6 +5,7 @@
 //! * [`with_webhook`] does the same for a handler that takes a verified webhook.
 //! * [`enforce_obligations`] makes every test fail that meets a handler which forgot to check whose
 //!   object it hands out, and [`authorized`] makes the proof that one was checked.
+//! * [`assert_indistinguishable`] compares the answers for somebody else's object and for none.
 //! * [`unmatched_fields`] finds properties of a response type that were meant to be hidden and are not.
 //! * `AuthMatrix::check` and `AuthInventory::check` ask a service what it lets whom do, and make an
 //!   [`AuthReport`] of what is not as the matrix, or the table of routes, says.
@@ -48,7 +49,7 @@ mod token;
 mod webhook;
 
 pub use self::authz::{AuthMismatch, AuthReport};
-pub use self::objects::{authorized, enforce_obligations, unmatched_fields};
+pub use self::objects::{assert_indistinguishable, authorized, enforce_obligations, unmatched_fields};
 pub use self::principal::{PrincipalBuilder, PrincipalGate, PrincipalLayer, anonymous, principal, with_principal};
 pub use self::sigv4::SigV4Signer;
 pub use self::webhook::{TestWebhookGate, WebhookLayer, with_webhook};
