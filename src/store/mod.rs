@@ -3,8 +3,14 @@
 //! A port is an object-safe trait that a feature owns (`RateLimitStore`, `QuotaStore`,
 //! `ApiKeyStore`, `ReplayStore` …). A backend that cannot answer says so with [`StoreError`]; the
 //! layer then answers 503 (or what the rule states), never "denied": an outage is not a verdict.
+//! The one port that stands here itself, because several features need it, is [`SeenStore`]: what
+//! may be used once.
+
+mod seen;
 
 use std::{future::Future, pin::Pin, sync::Arc};
+
+pub use self::seen::{SeenKey, SeenStore, Sighting};
 
 /// A boxed future, as the methods of the ports return it.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -4,6 +4,7 @@ mod api_keys;
 mod quotas;
 mod rates;
 mod replays;
+mod seen;
 
 use std::sync::Arc;
 
@@ -21,6 +22,7 @@ struct Inner {
     quotas: quotas::Quotas,
     api_keys: api_keys::ApiKeys,
     replays: replays::Replays,
+    seen: seen::Seen,
 }
 
 impl MemoryStore {
