@@ -6,13 +6,13 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use portcullis::{backend::memory::MemoryStore, conformance::replays, webhook::ReplayStore};
+//! use portcullis::{backend::memory::MemoryStore, conformance::replays};
 //!
 //! # #[tokio::main(flavor = "current_thread")] async fn main() {
 //! // A law for each test says at a glance what is broken …
-//! replays::of_many_one_claims(&(Arc::new(MemoryStore::new()) as Arc<dyn ReplayStore>)).await;
+//! replays::of_many_one_claims(&Arc::new(MemoryStore::new())).await;
 //! // … and all of them take a second.
-//! replays::all(&(Arc::new(MemoryStore::new()) as Arc<dyn ReplayStore>)).await;
+//! replays::all(&Arc::new(MemoryStore::new())).await;
 //! # }
 //! ```
 //!
@@ -21,3 +21,4 @@
 //! on one server.
 
 pub mod replays;
+pub mod seen;

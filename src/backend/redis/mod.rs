@@ -2,7 +2,8 @@
 //!
 //! [`RedisStore`] implements the ports whose state must be the same everywhere at once, and need not
 //! outlive an outage of the server: which webhook events were claimed and completed
-//! ([`ReplayStore`](crate::webhook::ReplayStore)).
+//! ([`ReplayStore`](crate::webhook::ReplayStore)), and which proofs and nonces were used
+//! ([`SeenStore`](crate::store::SeenStore)).
 //!
 //! ```
 //! use axum::{Router, body::Body, routing::post};
@@ -70,6 +71,7 @@ mod connection;
 mod link;
 mod outage;
 mod replays;
+mod seen;
 
 use std::{
     fmt,
@@ -83,6 +85,7 @@ use self::{connection::Connection, link::Link};
 use crate::{
     config_error::{ConfigError, ConfigIssues},
     store::StoreError,
+    time::micros_ceil,
 };
 
 /// The ports on one Redis server. Clones share the connection.
@@ -229,6 +232,18 @@ fn unreadable() -> ConfigError {
 /// No braces: they would decide on which server of a cluster a key lies.
 fn is_of_prefix(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b':')
+}
+
+/// A century. The scripts calculate in doubles, which are exact up to 2^53 microseconds since 1970.
+const LONGEST: u64 = 100 * 365 * 86_400 * 1_000_000;
+
+fn micros(duration: Duration) -> u64 {
+    micros_ceil(duration).min(LONGEST)
+}
+
+/// Rounded up, and never zero, which would delete a key.
+fn millis(micros: u64) -> u64 {
+    micros.div_ceil(1_000).max(1)
 }
 
 #[cfg(test)]
