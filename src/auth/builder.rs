@@ -1,14 +1,18 @@
 use std::sync::Arc;
 
+use serde::de::DeserializeOwned;
+
 use super::{
     AuthLayer, Authenticator, CookieSource, IdentityHeaders, ProtectedResource,
     api_key::{ApiKeyFormat, ApiKeyStore, ApiKeyVerifier},
     challenge::Challenges,
     condition::Condition,
     forward::Forwarding,
-    jwt::JwtVerifier,
+    jwt::{Issuers, JwtVerifier},
     layer::{AuthGate, Mode, TokenVerifier},
+    revocation::RevocationSettings,
     sources::Sources,
+    typed_claims::TypedClaims,
 };
 use crate::config_error::{ConfigError, ConfigIssues};
 
@@ -19,11 +23,13 @@ const MAX_REALM: usize = 128;
 #[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct AuthLayerBuilder {
+    jwts: Vec<JwtVerifier>,
     tokens: Vec<Arc<dyn TokenVerifier>>,
     keys: Vec<Arc<dyn ApiKeyStore>>,
     key_format: Option<ApiKeyFormat>,
     others: Vec<Arc<dyn Authenticator>>,
     conditions: Vec<Arc<dyn Condition>>,
+    pub(super) revocation: RevocationSettings,
     mode: Mode,
     sources: Sources,
     forwarding: Forwarding,
@@ -32,9 +38,18 @@ pub struct AuthLayerBuilder {
 }
 
 impl AuthLayerBuilder {
-    /// Accepts JWTs as bearer tokens. One verifier, of one issuer.
+    /// Accepts JWTs of this issuer as bearer tokens. Call it again for another issuer: each token is
+    /// shown to the verifier of the `iss` that it names, and to no other.
     pub fn jwt(mut self, verifier: JwtVerifier) -> Self {
-        self.tokens.push(Arc::new(verifier));
+        self.jwts.push(verifier);
+        self
+    }
+
+    /// Accepts only tokens whose claims have the shape of `T`: others are refused as `invalid_token`
+    /// here, rather than by the [`Claims<T>`](crate::identity::Claims) of a handler. API keys,
+    /// certificates and signed requests have no claims, and are not asked.
+    pub fn typed_claims<T: DeserializeOwned + Send + Sync + 'static>(mut self) -> Self {
+        self.conditions.push(Arc::new(TypedClaims::<T>::new()));
         self
     }
 
@@ -112,10 +127,13 @@ impl AuthLayerBuilder {
     /// The layer.
     ///
     /// # Errors
-    /// If there is neither a verifier nor a store, two of one kind, a key format without a store, or an unusable
-    /// realm.
+    /// If there is neither a verifier nor a store, two verifiers of one issuer, two stores, a key format
+    /// without a store, or an unusable realm.
     pub fn build(mut self) -> Result<AuthLayer, ConfigError> {
         let mut issues = ConfigIssues::new();
+        if let Some(issuers) = Issuers::new(std::mem::take(&mut self.jwts), &mut issues) {
+            self.tokens.push(Arc::new(issuers));
+        }
         let (tokens, keys) = (self.tokens.pop(), self.keys.pop());
         if !self.tokens.is_empty() {
             issues.add("jwt", "there are two verifiers, and only one would be asked", "call jwt(…) once");
@@ -142,12 +160,14 @@ impl AuthLayerBuilder {
         let challenges = Challenges::new(challenges, keys.is_some(), others, self.metadata.as_ref());
         let format = self.key_format;
         let api_keys = keys.map(|store| ApiKeyVerifier::new(store, format));
+        let mut conditions = self.conditions;
+        conditions.extend(self.revocation.condition(&mut issues));
         let sources = Sources { api_keys: api_keys.is_some(), ..self.sources };
         issues.finish(AuthLayer::new(AuthGate {
             tokens,
             api_keys,
             others: self.others,
-            conditions: self.conditions,
+            conditions,
             mode: self.mode,
             challenges,
             sources,

@@ -5,9 +5,10 @@ use http::{HeaderName, HeaderValue, Request, header};
 use tower_layer::Layer;
 
 use super::{
-    AuthLayerBuilder, Authenticator, Head, JwtVerifier, Presented,
+    AuthLayerBuilder, Authenticator, Head, Presented,
     accepted::{Accepted, Checked},
     api_key::{ApiKeyVerifier, is_api_key},
+    authenticator::BODY_TIMEOUT,
     challenge::Challenges,
     condition::Condition,
     credentials::{self, Sent, Unreadable, Via},
@@ -60,12 +61,6 @@ impl<S> Layer<S> for AuthLayer {
 /// What verifies bearer tokens.
 pub(super) trait TokenVerifier: fmt::Debug + Send + Sync + 'static {
     fn verify(&self, token: &str, now: Timestamp) -> Checked;
-}
-
-impl TokenVerifier for JwtVerifier {
-    fn verify(&self, token: &str, now: Timestamp) -> Checked {
-        JwtVerifier::verify(self, token, now)
-    }
 }
 
 /// What becomes of a request that carries no credential.
@@ -165,6 +160,7 @@ impl AuthGate {
     ) -> Entry<Body, Vec<(HeaderName, HeaderValue)>> {
         let waiting = match checked {
             Checked::Ready(Err(rejection)) => return self.decide(Err(rejection), via, request, context),
+            Checked::Ready(Ok(accepted)) if self.body_limit() > 0 => Waiting::Conditions(accepted, 0),
             Checked::Ready(Ok(mut accepted)) => {
                 match self.conditions_now(&mut accepted, Head::of(&request), via, context) {
                     Ok(()) => return self.decide(Ok(accepted), via, request, context),
@@ -176,15 +172,11 @@ impl AuthGate {
         };
         let (gate, context) = (Arc::clone(self), Arc::clone(context));
         Entry::Wait(Box::pin(async move {
-            let head = Head::of(&request);
-            let result = match waiting {
-                Waiting::Conditions(accepted, from) => gate.conditions(accepted, from, head, via, &context).await,
-                Waiting::Credential(later) => match later.await {
-                    Ok(accepted) => gate.conditions(accepted, 0, head, via, &context).await,
-                    Err(rejection) => Err(rejection),
-                },
+            let (accepted, from) = match waiting {
+                Waiting::Conditions(accepted, from) => (Ok(accepted), from),
+                Waiting::Credential(later) => (later.await, 0),
             };
-            gate.decide(result, via, request, &context)
+            gate.conclude(accepted, from, via, request, &context).await
         }))
     }
 
@@ -206,17 +198,43 @@ impl AuthGate {
         Ok(())
     }
 
+    /// How much of the body the conditions need.
+    fn body_limit(&self) -> usize {
+        self.conditions.iter().map(|condition| condition.body_limit()).max().unwrap_or(0)
+    }
+
+    /// What [`confirm`](Self::confirm) does, for what has to be waited for.
+    async fn conclude(
+        &self,
+        accepted: Result<Accepted, Rejection>,
+        from: usize,
+        via: Via,
+        mut request: Request<Body>,
+        context: &RequestContext,
+    ) -> Entry<Body, Vec<(HeaderName, HeaderValue)>> {
+        let result = match accepted {
+            Ok(accepted) => self.conditions(accepted, from, &mut request, via, context).await,
+            Err(rejection) => Err(rejection),
+        };
+        self.decide(result, via, request, context)
+    }
+
     /// All conditions from the one with index `from` on.
     async fn conditions(
         &self,
         mut accepted: Accepted,
         from: usize,
-        head: Head<'_>,
+        request: &mut Request<Body>,
         via: Via,
         context: &RequestContext,
     ) -> Result<Accepted, Rejection> {
+        let body = match self.body_limit() {
+            0 => NO_BODY.clone(),
+            limit => super::present::read_body(request, limit, BODY_TIMEOUT).await?,
+        };
+        let head = Head::of(request);
         for condition in self.conditions.iter().skip(from) {
-            let request = Presented { head, body: &NO_BODY, context, via };
+            let request = Presented { head, body: &body, context, via };
             match condition.check_now(&mut accepted, request) {
                 Some(verdict) => verdict?,
                 None => condition.check(&mut accepted, request).await?,
@@ -241,11 +259,7 @@ impl AuthGate {
         let (gate, context, other) = (Arc::clone(self), Arc::clone(context), Arc::clone(other));
         Entry::Wait(Box::pin(async move {
             let (result, request) = super::present::authenticate(&*other, request, &context).await;
-            let result = match result {
-                Ok(accepted) => gate.conditions(accepted, 0, Head::of(&request), Via::Other, &context).await,
-                Err(rejection) => Err(rejection),
-            };
-            gate.decide(result, Via::Other, request, &context)
+            gate.conclude(result, 0, Via::Other, request, &context).await
         }))
     }
 

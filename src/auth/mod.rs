@@ -90,7 +90,10 @@ pub mod jwt;
 mod layer;
 mod metadata;
 mod present;
+pub mod revocation;
+pub mod signed;
 mod sources;
+mod typed_claims;
 mod verified;
 
 pub use self::{

@@ -16,9 +16,9 @@
 //! # }
 //! ```
 //!
-//! Laws that are about time wait for it, some tenths of a second: a store on a server has that
-//! server's clock. They use keys of their own, so they may run beside each other, and more than once
+//! Where the server's clock counts, laws that are about time wait for it, some tenths of a second. They use keys of their own, so they may run beside each other, and more than once
 //! on one server.
 
 pub mod replays;
+pub mod revocations;
 pub mod seen;

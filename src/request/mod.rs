@@ -15,6 +15,7 @@ mod extract;
 mod forwarded;
 mod limits;
 mod notes;
+mod obligation;
 mod place;
 mod proxies;
 mod request_id;

@@ -39,6 +39,10 @@ pub(crate) enum Fault {
     Bound,
     #[error("the token is an ID token, a logout token or an event, no access token")]
     Purpose,
+    #[error("the token is bound to no key (cnf), as the profile demands")]
+    Unbound,
+    #[error("exp lies further from iat than max_lifetime")]
+    Lifetime,
     #[error("exp has passed")]
     Expired,
     #[error("nbf or iat lies in the future")]

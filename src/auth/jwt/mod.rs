@@ -80,17 +80,25 @@
 mod algorithm;
 #[cfg(feature = "aws-lc")]
 mod aws_lc;
+mod bound;
+mod claim_fields;
 mod claim_names;
 mod claims;
+mod dates;
+#[cfg(feature = "jwks")]
+mod discovery;
 mod engine;
 mod fault;
 mod header;
 mod hmac_keys;
 mod issuer;
+mod issuer_check;
+mod issuers;
 mod json;
 mod jwks;
 mod key;
 mod key_set;
+mod profile;
 #[cfg(all(feature = "rust-crypto", any(test, not(feature = "aws-lc"))))]
 mod rust_crypto;
 mod source;
@@ -100,12 +108,18 @@ mod tests;
 mod token;
 mod verifier;
 
+pub(in crate::auth) use self::issuers::Issuers;
 pub use self::{
     algorithm::Algorithm,
     claim_names::ClaimNames,
     engine::JwtVerifier,
     issuer::Issuer,
+    profile::Profile,
     source::{FetchedKeys, KeySetHealth, KeySource, KeySourceError},
     static_keys::StaticKeys,
     verifier::{PublicKey, SignatureVerifier, UnusableKey, VerifierFactory},
+};
+pub(in crate::auth) use self::{
+    key::{Material, from_jwk},
+    verifier::BuiltIn,
 };
