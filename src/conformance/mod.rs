@@ -16,8 +16,8 @@
 //! # }
 //! ```
 //!
-//! Where the server's clock counts, laws that are about time wait for it, some tenths of a second. They use keys of their own, so they may run beside each other, and more than once
-//! on one server.
+//! Where the server's clock counts, laws that are about time wait for it, some tenths of a second.
+//! They use keys of their own, so they may run beside each other, and more than once on one server.
 
 pub mod replays;
 pub mod revocations;

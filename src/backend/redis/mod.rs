@@ -2,8 +2,9 @@
 //!
 //! [`RedisStore`] implements the ports whose state must be the same everywhere at once, and need not
 //! outlive an outage of the server: which webhook events were claimed and completed
-//! ([`ReplayStore`](crate::webhook::ReplayStore)), and which proofs and nonces were used
-//! ([`SeenStore`](crate::store::SeenStore)).
+//! ([`ReplayStore`](crate::webhook::ReplayStore)), which proofs and nonces were used
+//! ([`SeenStore`](crate::store::SeenStore)), and which tokens, sessions and keys are revoked
+//! ([`RevocationStore`](crate::auth::revocation::RevocationStore)).
 //!
 //! ```
 //! use axum::{Router, body::Body, routing::post};
@@ -36,9 +37,10 @@
 //! ```
 //!
 //! # The server
-//! Redis 7 or later, or what speaks its protocol (RESP3) and runs its scripts. Each operation is one
-//! script on one key, so it is atomic, and works wherever keys are spread over several servers by
-//! their names. Time is the server's own; the clocks of the processes need not agree.
+//! Redis 7 or later, or what speaks its protocol (RESP3) and runs its scripts: one server, or a
+//! primary with replicas behind one address; not a cluster, whose redirections are not followed. Each
+//! operation is one script, so it is atomic. Leases and repetitions are timed by the server's clock, so
+//! the clocks of the processes need not agree; when a revocation ends is decided by theirs.
 //!
 //! Set `maxmemory-policy noeviction`: any other policy forgets what was to be remembered, silently.
 //! With `noeviction` a full server says so, and the layer answers 503
@@ -46,7 +48,8 @@
 //! written in the instant before a failover may be lost, so an event may then be processed twice.
 //!
 //! Keys are `prefix:port:id`, where the id is a digest or a name of fixed form; nothing that a client
-//! sends is a key or part of a script. Every key expires by itself.
+//! sends is a key or part of a script. Every key expires by itself, but for
+//! revocations that are to last for ever.
 //!
 //! # The connection
 //! One, multiplexed; opened with the first call, and anew with the first one after it broke. It lives
@@ -71,6 +74,7 @@ mod connection;
 mod link;
 mod outage;
 mod replays;
+mod revocations;
 mod seen;
 
 use std::{
