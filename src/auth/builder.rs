@@ -4,7 +4,7 @@ use serde::de::DeserializeOwned;
 
 use super::{
     AuthLayer, Authenticator, CookieSource, IdentityHeaders, ProtectedResource,
-    api_key::{ApiKeyFormat, ApiKeyStore, ApiKeyVerifier},
+    api_key::ApiKeyVerifier,
     challenge::Challenges,
     condition::Condition,
     forward::Forwarding,
@@ -25,8 +25,7 @@ const MAX_REALM: usize = 128;
 pub struct AuthLayerBuilder {
     jwts: Vec<JwtVerifier>,
     tokens: Vec<Arc<dyn TokenVerifier>>,
-    keys: Vec<Arc<dyn ApiKeyStore>>,
-    key_format: Option<ApiKeyFormat>,
+    keys: Vec<ApiKeyVerifier>,
     others: Vec<Arc<dyn Authenticator>>,
     conditions: Vec<Arc<dyn Condition>>,
     pub(super) revocation: RevocationSettings,
@@ -53,16 +52,11 @@ impl AuthLayerBuilder {
         self
     }
 
-    /// Accepts API keys, as `X-API-Key` or as bearer token, whose records lie in `store`.
-    pub fn api_keys(mut self, store: impl ApiKeyStore + 'static) -> Self {
-        self.keys.push(Arc::new(store));
-        self
-    }
-
-    /// Accepts only API keys of this brand and environment; others are refused without asking the
-    /// store. Default: every brand and environment of which the store has a record.
-    pub fn api_key_format(mut self, format: ApiKeyFormat) -> Self {
-        self.key_format = Some(format);
+    /// Accepts API keys, as `X-API-Key` or as bearer token: those of an
+    /// [`ApiKeys`](super::api_key::ApiKeys), of an [`ApiKeyVerifier`], or of a
+    /// [`MemoryStore`](crate::backend::memory::MemoryStore) whose keys die with the process.
+    pub fn api_keys(mut self, keys: impl Into<ApiKeyVerifier>) -> Self {
+        self.keys.push(keys.into());
         self
     }
 
@@ -127,8 +121,7 @@ impl AuthLayerBuilder {
     /// The layer.
     ///
     /// # Errors
-    /// If there is neither a verifier nor a store, two verifiers of one issuer, two stores, a key format
-    /// without a store, or an unusable realm.
+    /// If there is no kind of credential, two verifiers of one issuer or of API keys, or an unusable realm.
     pub fn build(mut self) -> Result<AuthLayer, ConfigError> {
         let mut issues = ConfigIssues::new();
         if let Some(issuers) = Issuers::new(std::mem::take(&mut self.jwts), &mut issues) {
@@ -139,13 +132,10 @@ impl AuthLayerBuilder {
             issues.add("jwt", "there are two verifiers, and only one would be asked", "call jwt(…) once");
         }
         if !self.keys.is_empty() {
-            issues.add("api_keys", "there are two stores, and only one would be asked", "call api_keys(…) once");
+            issues.add("api_keys", "there are two verifiers, and only one would be asked", "call api_keys(…) once");
         }
         if tokens.is_none() && keys.is_none() && self.others.is_empty() {
             issues.add("jwt", "no kind of credential is accepted", "call jwt(…), api_keys(…) or authenticator(…)");
-        }
-        if self.key_format.is_some() && keys.is_none() {
-            issues.add("api_key_format", "no API keys are accepted", "call api_keys(…), or drop the format");
         }
         let realm = self.realm.as_deref().unwrap_or(DEFAULT_REALM);
         if realm.is_empty() || realm.len() > MAX_REALM || !realm.bytes().all(is_quotable) {
@@ -158,14 +148,12 @@ impl AuthLayerBuilder {
         let challenges = if issues.is_empty() { realm } else { DEFAULT_REALM };
         let others = self.others.iter().filter_map(|other| other.challenge(challenges)).collect();
         let challenges = Challenges::new(challenges, keys.is_some(), others, self.metadata.as_ref());
-        let format = self.key_format;
-        let api_keys = keys.map(|store| ApiKeyVerifier::new(store, format));
         let mut conditions = self.conditions;
         conditions.extend(self.revocation.condition(&mut issues));
-        let sources = Sources { api_keys: api_keys.is_some(), ..self.sources };
+        let sources = Sources { api_keys: keys.is_some(), ..self.sources };
         issues.finish(AuthLayer::new(AuthGate {
             tokens,
-            api_keys,
+            api_keys: keys,
             others: self.others,
             conditions,
             mode: self.mode,

@@ -10,14 +10,14 @@
 //! use axum::{Router, body::Body, routing::get};
 //! use http::{Method, Request, StatusCode};
 //! use portcullis::{
-//!     auth::{AuthLayer, api_key::{ApiKey, ApiKeyFormat, ApiKeyRecord}},
+//!     auth::{AuthLayer, api_key::{ApiKey, ApiKeyFormat, ApiKeyRecord, KeyHasher}},
 //!     authz::{Requirement, RoleMap, ScopeLayer},
 //!     backend::memory::MemoryStore,
 //! };
 //! use tower::{ServiceBuilder, ServiceExt};
 //!
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # let key = ApiKey::issue(&ApiKeyFormat::new("acme", "live")?, ApiKeyRecord::builder("usr_42").roles(["support"]))?;
+//! # let key = ApiKey::issue(&ApiKeyFormat::new("acme", "live")?, &KeyHasher::ephemeral(), ApiKeyRecord::builder("usr_42").roles(["support"]))?;
 //! # let store = MemoryStore::new();
 //! # store.insert_api_key(key.record)?;
 //! # let auth = AuthLayer::builder().api_keys(store).optional().build()?;

@@ -19,6 +19,7 @@
 //! Where the server's clock counts, laws that are about time wait for it, some tenths of a second.
 //! They use keys of their own, so they may run beside each other, and more than once on one server.
 
+pub mod api_keys;
 pub mod replays;
 pub mod revocations;
 pub mod seen;

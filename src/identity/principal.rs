@@ -114,6 +114,11 @@ impl Principal {
         texts.iter().map(|text| self.text(text))
     }
 
+    /// The same caller, whose credential ends at another time.
+    pub(crate) fn with_expiry(&self, at: Timestamp) -> Self {
+        Self::new(PrincipalParts { expires_at: Some(at), ..PrincipalParts::clone(self.parts()) })
+    }
+
     /// Who: `sub` of a token, the owner of an API key.
     pub fn subject(&self) -> &str {
         self.text(&self.parts().subject)

@@ -129,6 +129,12 @@ const QUOTATIONS: &[Quotation] = &[
             ("src/auth/jwt/key_set.rs", "const MAX_KEYS: usize = 100;"),
         ],
     ),
+    (
+        URL,
+        "life of discovered metadata",
+        "24 h",
+        &[("src/auth/jwt/discovery.rs", "const METADATA_LIFE: Duration = Duration::from_secs(24 * 3_600);")],
+    ),
     (URL, "redirects", "none", &[("src/auth/jwt/jwks/fetch.rs", ".redirect(redirect::Policy::none())")]),
     (
         URL,

@@ -14,14 +14,14 @@ const MAX_MEMBERS: usize = 128;
 /// few, which is all of them in common tokens, lie on the stack.
 #[derive(Debug)]
 pub(crate) struct Names<'de> {
-    first: [Cow<'de, str>; 12],
+    first: [Cow<'de, str>; 16],
     more: Vec<Cow<'de, str>>,
     len: usize,
 }
 
 impl<'de> Names<'de> {
     pub(crate) fn new() -> Self {
-        Self { first: [const { Cow::Borrowed("") }; 12], more: Vec::new(), len: 0 }
+        Self { first: [const { Cow::Borrowed("") }; 16], more: Vec::new(), len: 0 }
     }
 
     /// Reads the next name, and refuses one that was there already.

@@ -2,8 +2,12 @@
 #![cfg(any(feature = "aws-lc", feature = "rust-crypto"))]
 
 mod accepted;
+mod attacks;
 mod claims;
 mod configuration;
+mod costs;
+#[cfg(feature = "jwks")]
+mod discovery;
 mod fuzz;
 mod header;
 mod hostile;
