@@ -10,17 +10,21 @@ use http::{Request, StatusCode};
 use portcullis::{
     auth::{
         AuthLayer,
-        jwt::{Algorithm, Issuer},
+        jwt::{Algorithm, Issuer, Profile},
     },
     identity::Principal,
 };
 use portcullis_interop::provider::{Ask, JWT, OPAQUE, Provider};
 use tower::ServiceExt as _;
 
+const ALGORITHMS: [Algorithm; 4] = [Algorithm::Rs256, Algorithm::Ps256, Algorithm::Es256, Algorithm::EdDsa];
+
 fn app(provider: &Provider, audience: &str) -> Router {
-    let algorithms = [Algorithm::Rs256, Algorithm::Es256, Algorithm::EdDsa];
-    let issuer = Issuer::new(provider.issuer()).audience(audience).algorithms(algorithms);
-    let jwt = issuer.jwks_url(provider.jwks_url()).build().unwrap();
+    app_of(Issuer::new(provider.issuer()).audience(audience).algorithms(ALGORITHMS).jwks_url(provider.jwks_url()))
+}
+
+fn app_of(issuer: Issuer) -> Router {
+    let jwt = issuer.build().unwrap();
     Router::new().route("/", get(tell)).layer(AuthLayer::builder().jwt(jwt).build().unwrap())
 }
 
@@ -41,7 +45,7 @@ async fn call(app: &Router, token: &str) -> (StatusCode, String) {
 #[tokio::test(flavor = "multi_thread")]
 async fn jwts_of_each_algorithm_are_accepted() {
     let provider = Provider::start();
-    for algorithm in ["", "/ES256", "/EdDSA"] {
+    for algorithm in ["", "/PS256", "/ES256", "/EdDSA"] {
         let resource = format!("{JWT}{algorithm}");
         let app = app(&provider, &resource);
         let ask = Ask { resource: &resource, scope: "read:orders write:orders", ..Ask::default() };
@@ -51,6 +55,44 @@ async fn jwts_of_each_algorithm_are_accepted() {
         let expected = if algorithm.is_empty() { StatusCode::OK } else { StatusCode::UNAUTHORIZED };
         assert_eq!(call(&app, &user).await.0, expected, "a user's token is for {JWT}");
     }
+}
+
+/// The provider's document says where its keys are; its tokens are what RFC 9068 demands.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_provider_is_discovered_and_its_tokens_follow_rfc9068() {
+    let provider = Provider::start();
+    let issuer = Issuer::new(provider.issuer()).audience(JWT).profile(Profile::Rfc9068).discover();
+    let app = app_of(issuer);
+    assert_eq!(call(&app, &provider.token(&Ask::default()).await).await.0, StatusCode::OK);
+    assert_eq!(
+        call(&app, &provider.user_token("alice", "session-1").await).await.1,
+        "alice web read:orders,write:orders"
+    );
+    // A document that speaks for somebody else (RFC 8414 §3.3).
+    let elsewhere = Issuer::new(provider.issuer().replace("127.0.0.1", "localhost")).audience(JWT).discover();
+    let status = call(&app_of(elsewhere), &provider.token(&Ask::default()).await).await.0;
+    assert!(status == StatusCode::UNAUTHORIZED || status == StatusCode::SERVICE_UNAVAILABLE, "{status}");
+}
+
+/// RFC 9396: what the token is for, in detail, arrives as the provider wrote it.
+#[tokio::test(flavor = "multi_thread")]
+async fn authorization_details_arrive_rfc9396() {
+    let provider = Provider::start();
+    let details = serde_json::json!([{
+        "type": "payment_initiation",
+        "actions": ["initiate"],
+        "instructedAmount": { "currency": "EUR", "amount": "123.50" },
+        "creditorAccount": { "iban": "DE02100100109307118603" },
+    }]);
+    let tell = |caller: Principal| async move { axum::Json(caller.claims::<serde_json::Value>().unwrap()) };
+    let issuer = Issuer::new(provider.issuer()).audience(JWT).jwks_url(provider.jwks_url());
+    let layer = AuthLayer::builder().jwt(issuer.build().unwrap()).build().unwrap();
+    let app = Router::new().route("/", get(tell)).layer(layer);
+    let token = provider.token(&Ask { details: Some(details.clone()), ..Ask::default() }).await;
+    let (status, claims) = call(&app, &token).await;
+    let claims: serde_json::Value = serde_json::from_str(&claims).unwrap();
+    assert_eq!((status, &claims["authorization_details"]), (StatusCode::OK, &details));
+    assert_eq!(claims["tenant"], "acme");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -113,7 +155,7 @@ async fn keys_rotate_under_load_without_a_failure() {
         while calls.load(Relaxed) < rotation * CALLERS * ROUNDS * 2 / 3 {
             tokio::time::sleep(std::time::Duration::from_millis(2)).await;
         }
-        assert_eq!(provider.rotate().await.len(), 3 * (rotation + 1), "the old keys stay");
+        assert_eq!(provider.rotate().await.len(), ALGORITHMS.len() * (rotation + 1), "the old keys stay");
     }
     callers.join_all().await;
     assert_eq!((calls.load(Relaxed), failures.load(Relaxed)), (CALLERS * ROUNDS * 2, 0));
