@@ -82,18 +82,38 @@
 //! A binary search for each required scope, and one for each role of a caller who lacks it; for a
 //! table also one hash of the path. Letting a call through allocates nothing.
 
+pub mod catalogue;
 pub mod fields;
+mod head;
+mod inventory;
 mod layer;
+pub mod matrix;
 pub mod object;
+pub mod policy;
+pub mod rar;
 mod refusal;
 mod requirement;
+mod role_layer;
 mod roles;
+mod routes;
+pub mod step_up;
 mod table;
 
+#[cfg(feature = "testing")]
+pub(crate) use self::matrix::filled;
 pub use self::{
+    catalogue::{ScopeCatalogue, ScopeCatalogueBuilder, ScopeEntry, ScopeRisk},
+    head::path_param,
+    inventory::{AuthInventory, InventoryRow},
     layer::{ScopeGate, ScopeLayer, ScopeLayerBuilder, ScopePass},
+    matrix::{AuthMatrix, AuthMatrixBuilder, Expected, MatrixCaller, MatrixCheck},
+    policy::{Policy, PolicyGate, PolicyLayer, PolicySet},
+    rar::{Rar, RarGate, RarLayer, RarRequirement},
     requirement::Requirement,
-    roles::{RoleMap, RoleMapBuilder},
+    role_layer::{RoleGate, RoleLayer, RoleLayerBuilder},
+    roles::{RoleHandle, RoleMap, RoleMapBuilder},
+    routes::{SecuredRouter, SecuredRoutes},
+    step_up::{StepUp, StepUpGate, StepUpLayer},
     table::ScopeTableBuilder,
 };
 

@@ -5,17 +5,21 @@
 //! where anonymous callers are allowed.
 
 mod claims;
+mod details;
 mod grant;
 mod principal;
+mod role_table;
 mod scopes;
 mod text;
 
 #[allow(unused_imports, reason = "proof of possession comes next")]
 pub(crate) use self::principal::{Confirmation, PrincipalParts};
+pub(crate) use self::role_table::{RoleTable, Written};
 #[allow(unused_imports, reason = "named where a principal is made")]
 pub(crate) use self::text::Text;
 pub use self::{
     claims::Claims,
+    details::{AuthorizationDetail, DetailsError},
     grant::{Grant, Reach},
     principal::{AuthMethod, ClaimsError, Principal},
     scopes::{ScopeError, Scopes},

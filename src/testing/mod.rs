@@ -6,6 +6,8 @@
 //! * [`enforce_obligations`] makes every test fail that meets a handler which forgot to check whose
 //!   object it hands out, and [`authorized`] makes the proof that one was checked.
 //! * [`unmatched_fields`] finds properties of a response type that were meant to be hidden and are not.
+//! * `AuthMatrix::check` and `AuthInventory::check` ask a service what it lets whom do, and make an
+//!   [`AuthReport`] of what is not as the matrix, or the table of routes, says.
 //! * [`ManualClock`] moves only when told to.
 //! * [`SigV4Signer`] signs requests as AWS's clients do.
 //! * [`TestIssuer`] signs real tokens with keys of its own, for the tests that include `AuthLayer`:
@@ -31,6 +33,7 @@
 //!
 //! Nothing here belongs into a running service: leave the feature `testing` to dev-dependencies.
 
+mod authz;
 #[cfg(any(feature = "aws-lc", feature = "rust-crypto"))]
 mod issuer;
 mod objects;
@@ -44,6 +47,7 @@ mod sigv4;
 mod token;
 mod webhook;
 
+pub use self::authz::{AuthMismatch, AuthReport};
 pub use self::objects::{authorized, enforce_obligations, unmatched_fields};
 pub use self::principal::{PrincipalBuilder, PrincipalGate, PrincipalLayer, anonymous, principal, with_principal};
 pub use self::sigv4::SigV4Signer;
