@@ -23,8 +23,9 @@ use http_body_util::BodyExt as _;
 use portcullis::{
     audit::{AuditBatch, AuditLayer, AuditSink},
     auth::{
-        AuthLayer,
+        AuthLayer, AuthLayerBuilder,
         api_key::{ApiKey, ApiKeyFormat, ApiKeyRecord},
+        revocation::{Revocation, RevocationStore as _},
     },
     authz::ScopeLayer,
     backend::memory::MemoryStore,
@@ -255,13 +256,23 @@ fn a_token() {
     let issuer = portcullis::testing::TestIssuer::new("https://issuer.test");
     let token = issuer.token("usr_1").scopes(["read:orders"]).plan("pro").sign();
     let token = HeaderValue::from_str(&format!("Bearer {token}")).unwrap();
-    let auth = AuthLayer::builder().jwt(issuer.verifier()).build().unwrap();
     let ask = tower::util::MapRequestLayer::new(move |mut request: Request<Body>| {
         request.headers_mut().insert("authorization", token.clone());
         request
     });
     let base = allocations(&ask.layer(router().layer(empty())));
-    assert_eq!(allocations(&ask.layer(router().layer(auth))) - base, 13, "auth, ES256");
+    let run = |auth: AuthLayerBuilder| allocations(&ask.layer(router().layer(auth.build().unwrap()))) - base;
+    let forgetful = issuer.issuer().without_token_cache().build().unwrap();
+    assert_eq!(run(AuthLayer::builder().jwt(forgetful)), 13, "auth, ES256");
+    // What an API key costs: the principal is there, and what is left of the cost is the layer's.
+    assert_eq!(run(AuthLayer::builder().jwt(issuer.verifier())), 1, "auth, seen again");
+    // Nothing is revoked, or something else is.
+    let store = MemoryStore::new();
+    assert_eq!(run(AuthLayer::builder().jwt(issuer.verifier()).revocations(store.clone())), 1, "auth, revocations");
+    let (now, ever) = (portcullis::time::Timestamp::EPOCH, portcullis::time::Timestamp::MAX);
+    let revoked = store.revoke(Revocation::token("https://issuer.test", "another", ever), now);
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(revoked).unwrap();
+    assert_eq!(run(AuthLayer::builder().jwt(issuer.verifier()).revocations(store)), 1, "auth, something revoked");
 }
 
 /// A webhook costs the box in which its body is awaited, and what it leaves behind.

@@ -42,6 +42,12 @@ impl AuthLayer {
         Self { gate: GateLayer::new(gate) }
     }
 
+    /// Those that hold keys.
+    pub(super) fn verifiers(&self) -> Vec<JwtVerifier> {
+        let tokens = self.gate.gate().and_then(|gate| gate.tokens.as_ref());
+        tokens.map(|tokens| tokens.verifiers()).unwrap_or_default()
+    }
+
     pub(crate) fn gate_layer(&self) -> GateLayer<AuthGate> {
         self.gate.clone()
     }
@@ -58,11 +64,20 @@ impl<S> Layer<S> for AuthLayer {
 /// What verifies bearer tokens.
 pub(super) trait TokenVerifier: fmt::Debug + Send + Sync + 'static {
     fn verify(&self, token: &str, now: Timestamp) -> Checked;
+
+    /// The verifiers of which it consists, for their health.
+    fn verifiers(&self) -> Vec<JwtVerifier> {
+        Vec::new()
+    }
 }
 
 impl TokenVerifier for JwtVerifier {
     fn verify(&self, token: &str, now: Timestamp) -> Checked {
         JwtVerifier::verify(self, token, now)
+    }
+
+    fn verifiers(&self) -> Vec<JwtVerifier> {
+        vec![self.clone()]
     }
 }
 

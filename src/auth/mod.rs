@@ -80,8 +80,10 @@ mod challenge;
 mod condition;
 mod credentials;
 mod grammar;
+mod health;
 pub mod jwt;
 mod layer;
+pub mod logout;
 mod present;
 pub mod revocation;
 mod verified;
@@ -89,6 +91,7 @@ mod verified;
 pub use self::{
     authenticator::{Authenticator, Head, Presence, Presented},
     builder::AuthLayerBuilder,
+    health::{AuthHealth, IssuerHealth},
     jwt::JwtVerifier,
     layer::{AuthGate, AuthLayer},
     verified::Verified,

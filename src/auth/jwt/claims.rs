@@ -11,7 +11,7 @@ use super::{
     json::{self, Distinct, Names, Texts},
 };
 use crate::{
-    identity::{AuthMethod, PrincipalParts, Scopes},
+    identity::{AuthMethod, Confirmation, PrincipalParts, Scopes},
     time::Timestamp,
 };
 
@@ -40,6 +40,7 @@ pub(crate) struct Claims<'de> {
     subject: Option<Texts<'de>>,
     audience: Option<Texts<'de>>,
     id: Option<Texts<'de>>,
+    session: Option<Texts<'de>>,
     expires: Option<&'de RawValue>,
     not_before: Option<&'de RawValue>,
     issued: Option<&'de RawValue>,
@@ -69,6 +70,8 @@ impl<'de> Claims<'de> {
             return Err(Fault::Purpose);
         }
         let expires_at = check_times(self.expires, self.not_before, self.issued, expected.leeway, now)?;
+        let issued_at = self.issued.and_then(numeric_date);
+        let session = self.session.map(|sid| sid.into_one().ok_or(Fault::Claim("sid"))).transpose()?;
         let id = self.id.map(|id| id.into_one().ok_or(Fault::Claim("jti"))).transpose()?;
         let [scope, roles, tenant, plan, client, email] = self.fields.map(|(_, texts)| texts);
         Ok(PrincipalParts {
@@ -83,6 +86,9 @@ impl<'de> Claims<'de> {
             roles: role_list(&roles)?,
             credential_id: id.map(Into::into),
             expires_at: Some(expires_at),
+            issued_at,
+            session: session.map(Into::into),
+            confirmation: self.bound.then(|| Confirmation { other: true, ..Confirmation::default() }),
             ..PrincipalParts::default()
         })
     }
@@ -185,6 +191,7 @@ impl<'de> Visitor<'de> for ClaimsVisitor<'_> {
                 "iss" => claims.issuer = Some(map.next_value()?),
                 "sub" => claims.subject = Some(map.next_value()?),
                 "aud" => claims.audience = Some(map.next_value()?),
+                "sid" => claims.session = Some(map.next_value()?),
                 "jti" => claims.id = Some(map.next_value()?),
                 "exp" => claims.expires = Some(map.next_value()?),
                 "nbf" => claims.not_before = Some(map.next_value()?),

@@ -2,6 +2,8 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
     Algorithm, ClaimNames, JwtVerifier, KeySource, StaticKeys, VerifierFactory,
+    cache::VerifiedTokens,
+    cache_settings::Caching,
     claims::{BoundTokens, Expectations},
     engine::{Engine, Keys},
     header::{AcceptedTypes, without_application},
@@ -32,6 +34,8 @@ const FOREIGN_TYPES: &[&str] = &["dpop+jwt", "logout+jwt", "secevent+jwt", "toke
 /// | [`algorithms`](Self::algorithms) | all that the keys stand for |
 /// | [`types`](Self::types) | `at+jwt`, `JWT`, or no `typ` |
 /// | [`claim_names`](Self::claim_names) | see [`ClaimNames`] |
+/// | [`token_cache`](Self::token_cache) | 10,000 tokens, a minute each |
+/// | [`max_key_age`](Self::max_key_age) | 24 h |
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Issuer {
@@ -39,6 +43,7 @@ pub struct Issuer {
     audiences: Vec<String>,
     origins: Vec<Origin>,
     leeway: Duration,
+    pub(super) caching: Caching,
     algorithms: Option<Vec<Algorithm>>,
     types: Option<Vec<String>>,
     names: ClaimNames,
@@ -75,6 +80,7 @@ impl Issuer {
             audiences: Vec::new(),
             origins: Vec::new(),
             leeway: DEFAULT_LEEWAY,
+            caching: Caching::default(),
             algorithms: None,
             types: None,
             names: ClaimNames::default(),
@@ -169,6 +175,7 @@ impl Issuer {
     pub fn build(mut self) -> Result<JwtVerifier, ConfigError> {
         let mut issues = ConfigIssues::new();
         self.check(&mut issues);
+        self.caching.check(&mut issues);
         let types = self.accepted_types(&mut issues);
         let keys = self.keys_of_origin(&mut issues);
         if let (Some(KeysOrSource::Keys(Keys::Static(set))), Some(algorithms)) = (&keys, &self.algorithms) {
@@ -184,6 +191,7 @@ impl Issuer {
             None => Keys::Static(super::key_set::KeySet::default()),
         };
         let boxed = |texts: Vec<String>| texts.into_iter().map(String::into_boxed_str).collect();
+        let verified = self.caching.tokens.map(|cache| VerifiedTokens::new(cache, self.leeway));
         Ok(JwtVerifier::new(Engine {
             expected: Expectations {
                 issuer: self.name.into(),
@@ -195,6 +203,7 @@ impl Issuer {
             types,
             algorithms: self.algorithms.unwrap_or_else(|| Algorithm::ALL.to_vec()),
             keys,
+            verified,
         }))
     }
 
@@ -262,7 +271,7 @@ impl Issuer {
             ConfigError::new("jwks_url", "there is no tokio runtime to fetch keys on", "call build within the runtime")
         })?;
         let clock = self.clock.take().unwrap_or_else(|| Arc::new(SystemClock::new()));
-        Ok(Keys::Fetched(KeyCache::start(source, Arc::clone(&self.factory), clock, runtime)))
+        Ok(Keys::Fetched(KeyCache::start(source, Arc::clone(&self.factory), clock, runtime, self.caching.key_age)))
     }
 }
 

@@ -54,16 +54,39 @@
 //! The set is fetched when the verifier is built and again at 80 % of its life: `Cache-Control:
 //! max-age` between a minute and a day, ten minutes if the response does not say. Requests read it
 //! without a lock, and none waits whose key is known. A `kid` that is not in the set makes the
-//! request wait for a new fetch, two seconds at most; such fetches share a budget of one in 30 s
-//! (two at once), beside that of the scheduled ones, and what they show to be unknown is remembered
-//! for a minute. Beyond the budget an unknown `kid` is a 401 without a fetch: who sprays them can hide
-//! a new key for 30 s, and no longer. Failures back off from one second to one minute. While the source is down the keys
-//! that are there go on working for a day; then, or if there never were any, the answer is 503.
+//! request wait for a new fetch, two seconds at most and 64 requests at once; such fetches share a
+//! budget of one in 30 s (two at once), beside that of the scheduled ones, and what they show to be
+//! unknown is remembered for a minute. Beyond the budget, or the 64, an unknown `kid` is a 401
+//! without a fetch: who sprays them can hide a new key for 30 s, and no longer.
+//!
+//! Failures back off from one second to one minute. While the source is down the keys that are
+//! there go on working for a day ([`Issuer::max_key_age`]); then, or if there never were any, the
+//! answer is 503. Only the first request for another key waits for a source that does not answer: the
+//! others are 503 at once, until a scheduled fetch succeeds.
+//!
+//! A token without `kid` is verified by the only key of its algorithm; if there are two, none. If that
+//! key did not sign it, the set is fetched again within the same budget, and the token judged by the
+//! new one: an issuer that names no key can rotate too. Of two keys with one `kid` and algorithm
+//! neither is used. A response with an `ETag` is asked for again with `If-None-Match`, and 304 renews the set.
+//!
+//! `AuthLayer::warm_up` waits for the first keys, `AuthLayer::health` tells how it stands with them:
+//! [`KeySetHealth`] has their age, the last error, what is skipped and why, and counts fetches, failures,
+//! and tokens refused for the budget's sake.
 //!
 //! The URL is `https`, or `http` on the loopback interface (where neither proxy settings nor CA
 //! certificates of the machine play a part; for `https` both do). Redirects are not followed; 5 s, 1 MiB and 100 keys
 //! are the limits. A key that cannot be used (another type or curve, RSA under 2048 bits, `use:
 //! enc`, a shared secret) is skipped, and breaks no other.
+//!
+//! # Tokens that were seen before
+//! A client sends one token many times. That it verified is remembered for a minute, at most until
+//! it expires, by its SHA-256: [`TokenCache`]. What can change meanwhile is looked at for each
+//! request: `exp` by the clock, whether the key is still in the set (a key that is withdrawn takes
+//! its tokens with it), and everything that the layer demands beside, [revocation](crate::auth::revocation)
+//! first. Never remembered are refusals, tokens that are bound to a key (`cnf`), whose possession must be
+//! proven each time, and those signed with a shared secret, which cost little. The time is not
+//! renewed by use. Each verifier has a memory of its own, of 10,000 tokens of up to 1 KiB (larger
+//! ones count for several).
 //!
 //! # Cryptography
 //! `RS256`, `ES256` and `EdDSA` are verified by aws-lc-rs (feature `aws-lc`, the default) or the
@@ -74,12 +97,14 @@
 //!
 //! # Cost
 //! Keys are parsed when they are loaded, a token's header and claims once; the choice of the key is
-//! a binary search. A token with the claims of RFC 9068 costs eight allocations and each further
+//! a binary search. A token that is remembered costs its SHA-256 and no allocation. A token with the claims of RFC 9068 costs eight allocations and each further
 //! claim that a principal keeps, each scope and each role one more; the time is the signature's.
 
 mod algorithm;
 #[cfg(feature = "aws-lc")]
 mod aws_lc;
+mod cache;
+mod cache_settings;
 mod claim_names;
 mod claims;
 mod engine;
@@ -89,10 +114,13 @@ mod hmac_keys;
 mod issuer;
 mod json;
 mod jwks;
+#[cfg(feature = "jwks-client-rs")]
+mod jwks_client_rs;
 mod key;
 mod key_set;
 #[cfg(all(feature = "rust-crypto", any(test, not(feature = "aws-lc"))))]
 mod rust_crypto;
+mod signed;
 mod source;
 mod static_keys;
 #[cfg(test)]
@@ -100,12 +128,17 @@ mod tests;
 mod token;
 mod verifier;
 
+#[cfg(feature = "jwks-client-rs")]
+pub use self::jwks_client_rs::JwksClientRs;
+pub(in crate::auth) use self::signed::TokenUse;
 pub use self::{
     algorithm::Algorithm,
+    cache_settings::TokenCache,
     claim_names::ClaimNames,
     engine::JwtVerifier,
     issuer::Issuer,
-    source::{FetchedKeys, KeySetHealth, KeySource, KeySourceError},
+    jwks::KeySetHealth,
+    source::{FetchedKeys, KeySource, KeySourceError},
     static_keys::StaticKeys,
     verifier::{PublicKey, SignatureVerifier, UnusableKey, VerifierFactory},
 };

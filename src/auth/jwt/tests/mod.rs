@@ -2,6 +2,7 @@
 #![cfg(any(feature = "aws-lc", feature = "rust-crypto"))]
 
 mod accepted;
+mod cache;
 mod claims;
 mod configuration;
 mod fuzz;
