@@ -167,6 +167,9 @@ impl VerifiedTokens {
 /// How many, and nothing of them.
 impl fmt::Debug for VerifiedTokens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("VerifiedTokens").field("len", &self.len()).field("settings", &self.settings).finish()
+        f.debug_struct("VerifiedTokens")
+            .field("len", &self.len())
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
     }
 }

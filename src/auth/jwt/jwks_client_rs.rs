@@ -92,7 +92,8 @@ impl fmt::Debug for JwksClientRs {
     }
 }
 
-#[cfg(all(test, any(feature = "aws-lc", feature = "rust-crypto")))]
+#[cfg(test)]
+#[cfg(any(feature = "aws-lc", feature = "rust-crypto"))]
 mod tests {
     use std::{future::Future, pin::Pin};
 

@@ -162,13 +162,11 @@ impl Landing {
 
 async fn fetch(shared: &Shared) -> Result<FetchedKeys, KeySourceError> {
     let mut fetch = shared.source.fetch();
-    let answer = match tokio::time::timeout(PATIENCE, &mut fetch).await {
-        Ok(answer) => Ok(answer),
-        Err(_) => {
-            lock(&shared.flight).overdue = true;
-            tokio::time::timeout(FETCH_LIMIT.saturating_sub(PATIENCE), fetch).await
-        }
-    };
+    if let Ok(answer) = tokio::time::timeout(PATIENCE, &mut fetch).await {
+        return answer;
+    }
+    lock(&shared.flight).overdue = true;
+    let answer = tokio::time::timeout(FETCH_LIMIT.saturating_sub(PATIENCE), fetch).await;
     answer.unwrap_or(Err(KeySourceError::TimedOut))
 }
 

@@ -78,11 +78,11 @@ mod tests {
         let parses = Arc::new(AtomicUsize::new(0));
         let factory: Arc<dyn VerifierFactory> = Arc::new(Counting(Arc::clone(&parses)));
         let read = |last: Verifiers, ids: &[u8]| {
-            let parsed = Parsed::new(Arc::clone(&factory), last);
+            let set = Parsed::new(Arc::clone(&factory), last);
             for id in ids {
-                parsed.verifier(&PublicKey::Ed25519 { key: &[*id; 32] }).unwrap();
+                set.verifier(&PublicKey::Ed25519 { key: &[*id; 32] }).unwrap();
             }
-            parsed.into_verifiers()
+            set.into_verifiers()
         };
         let first = read(Verifiers::new(), &[1, 2, 2]);
         assert_eq!((first.len(), parses.load(Relaxed)), (2, 2));

@@ -70,7 +70,9 @@ impl Setting {
                 times.push(started.elapsed().as_nanos());
             }
             times.sort_unstable();
-            times[times.len() * 99 / 100]
+            let times_above = times.len().div_ceil(100);
+            // The 99th of a hundred.
+            times.into_iter().rev().nth(times_above).unwrap()
         });
         for sender in senders {
             sender.await.unwrap();
@@ -137,7 +139,7 @@ async fn sixty_seconds_without_the_source_fail_no_known_key_and_one_request_wait
     let unknown = |number: u64| issuer.token("a").kid(&format!("unknown-{number}")).sign();
     assert_eq!(verdict(&verifier, &unknown(0)).await, Err(RejectionKind::BackendUnavailable));
     let first = started.elapsed();
-    assert!((Duration::from_millis(1_900)..Duration::from_millis(3_000)).contains(&first), "{first:?}");
+    assert!((Duration::from_millis(1_900)..Duration::from_secs(3)).contains(&first), "{first:?}");
     // From now on nobody waits: not for this fetch, not for those that are tried later.
     for second in 0..60 {
         let now = NOW.saturating_add(Duration::from_secs(second));
@@ -263,7 +265,7 @@ async fn how_long_old_keys_are_used_can_be_chosen() {
     let verifier = builder.max_key_age(hour).build().unwrap();
     verifier.warm_up().await.unwrap();
     source.black.store(true, Relaxed);
-    let token = issuer.token("a").expires_in(Duration::from_secs(9_000)).sign();
+    let token = issuer.clock(ManualClock::at(NOW.saturating_add(hour))).token("a").sign();
     clock.advance(hour);
     assert!(verify_at(&verifier, &token, NOW.saturating_add(hour)).await.is_ok());
     assert!(verifier.key_set_health().usable);
