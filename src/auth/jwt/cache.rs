@@ -33,7 +33,8 @@ const SHORTEST_SIGNATURE: usize = 86;
 /// A JSON object begins with a brace and, in all but odd headers, a quote.
 const BEGINNING: &str = "eyJ";
 
-/// SHA-256 of a token: what is remembered instead of it.
+/// SHA-256 of a token: what is remembered instead of it. Digests are found by their bits, in a time that
+/// may depend on them: that tells of digests, from which nobody comes back to a token.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct TokenDigest([u8; 32]);
 

@@ -141,3 +141,34 @@ async fn a_token_with_kid_and_a_bad_signature_causes_no_fetch() {
     assert_eq!(at_once(&verifier, &one.token("a").tampered().sign()), Some(Err(RejectionKind::InvalidSignature)));
     assert_eq!(source.calls.load(Relaxed), 1);
 }
+
+#[tokio::test]
+async fn a_layer_tells_how_it_stands_with_its_keys() {
+    use crate::auth::AuthLayer;
+
+    let one = issuer();
+    let clock = ManualClock::at(NOW);
+    let source = Sets::of(&[]);
+    let layer = AuthLayer::builder().jwt(from_source(&source, &clock)).build().unwrap();
+    assert!(matches!(layer.warm_up().await, Err(KeySourceError::NoUsableKey)));
+    let health = layer.health();
+    assert!(!health.is_usable());
+    assert_eq!((health.issuers.len(), health.issuers[0].issuer.as_str()), (1, URL));
+    let keys = &health.issuers[0].keys;
+    assert_eq!((keys.fetches, keys.failures, keys.changes, keys.age), (1, 1, 0, None));
+    source.now_has(&[key_of(&one)]);
+    clock.advance(Duration::from_secs(61));
+    while !layer.health().is_usable() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    layer.warm_up().await.unwrap();
+    let health = layer.health();
+    assert!(health.issuers[0].keys.last_error.is_none() && health.issuers[0].keys.changes == 1);
+    // An outage is not yet a reason to take the service out of the rotation.
+    source.now_has(&[]);
+    clock.advance(Duration::from_secs(480));
+    while layer.health().issuers[0].keys.failures < 2 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(layer.health().is_usable());
+}
