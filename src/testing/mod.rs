@@ -4,7 +4,8 @@
 //!   protected handler is tested without tokens.
 //! * [`with_webhook`] does the same for a handler that takes a verified webhook.
 //! * [`ManualClock`] moves only when told to.
-//! * [`SigV4Signer`] signs requests as AWS's clients do.
+//! * [`SigV4Signer`] signs requests as AWS's clients do, `MessageSigner` (feature
+//!   `http-signatures`) as RFC 9421 says.
 //! * [`TestIssuer`] signs real tokens with keys of its own, for the tests that include `AuthLayer`:
 //!   good ones, and every kind of bad one. (It needs the feature `aws-lc` or `rust-crypto`.)
 //!
@@ -30,6 +31,8 @@
 
 #[cfg(any(feature = "aws-lc", feature = "rust-crypto"))]
 mod issuer;
+#[cfg(feature = "http-signatures")]
+mod message;
 mod principal;
 #[cfg(any(feature = "aws-lc", feature = "rust-crypto"))]
 mod server;
@@ -40,6 +43,8 @@ mod sigv4;
 mod token;
 mod webhook;
 
+#[cfg(feature = "http-signatures")]
+pub use self::message::MessageSigner;
 pub use self::principal::{PrincipalBuilder, PrincipalGate, PrincipalLayer, anonymous, principal, with_principal};
 pub use self::sigv4::SigV4Signer;
 pub use self::webhook::{TestWebhookGate, WebhookLayer, with_webhook};

@@ -86,7 +86,7 @@ impl SigningKey {
 
     /// Whose key it is.
     pub fn subject(&self) -> &str {
-        &self.parts.subject
+        self.parts.subject.of(&self.parts.claims)
     }
 
     /// From when on it is refused.

@@ -4,8 +4,8 @@ mod api_keys;
 mod quotas;
 mod rates;
 mod replays;
-mod signing_keys;
 mod seen;
+mod signing_keys;
 
 use std::sync::Arc;
 

@@ -131,7 +131,8 @@ mod tests {
     fn the_parts_may_come_in_any_order_and_without_spaces() {
         let hex = hex();
         let scope = "20150830/us-east-1/orders/aws4_request";
-        let expected = parse(value(&format!("AKID/{scope}"), "host;x-amz-date", &hex).as_bytes(), AWS).unwrap();
+        let text = value(&format!("AKID/{scope}"), "host;x-amz-date", &hex);
+        let expected = parse(text.as_bytes(), AWS).unwrap();
         assert_eq!((expected.credential.key_id, expected.credential.scope), ("AKID", scope));
         assert_eq!((expected.credential.date, expected.credential.service), ("20150830", "orders"));
         for other in [
