@@ -193,7 +193,8 @@ impl fmt::Debug for SlowGuard {
     }
 }
 
-#[cfg(all(test, feature = "password"))]
+#[cfg(test)]
+#[cfg(feature = "password")]
 mod tests {
     use super::*;
 

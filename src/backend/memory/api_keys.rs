@@ -214,8 +214,8 @@ mod tests {
         keys.insert(record(), Replace::No).unwrap();
         assert!(matches!(keys.insert(record(), Replace::No), Err(StoreError::Full)));
         // Replacing takes no room.
-        assert_eq!(keys.insert(first.clone(), Replace::Yes).unwrap(), false);
-        assert_eq!(keys.insert(first.clone(), Replace::No).unwrap(), false);
+        assert!(!keys.insert(first.clone(), Replace::Yes).unwrap());
+        assert!(!keys.insert(first.clone(), Replace::No).unwrap());
         assert!(keys.remove(first.id()) && !keys.remove(first.id()));
         keys.insert(record(), Replace::No).unwrap();
         assert!(matches!(keys.insert(record(), Replace::No), Err(StoreError::Full)));

@@ -162,5 +162,6 @@ impl fmt::Debug for SqlStore {
     }
 }
 
-#[cfg(all(test, feature = "sqlite"))]
+#[cfg(test)]
+#[cfg(feature = "sqlite")]
 mod tests;
