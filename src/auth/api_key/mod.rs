@@ -74,7 +74,7 @@
 //! [`ApiKeys::rotate`] gives a new key; the old one works on for the overlap. Responses to the old one
 //! carry `Deprecation` (RFC 9745: since when) and `Sunset` (RFC 8594: until when). A key that is 90 days
 //! old is due: responses carry `X-API-Key-Rotation-Due` (since when, as HTTP date), and the log has a line
-//! once a day. These fields stand on responses that the request's handler made.
+//! once a day. These fields stand on every response that comes from further inside.
 //!
 //! Of two rotations at once, one fails. A rotation that fails half-way leaves a new key whose secret
 //! nobody has seen, and revokes it.
