@@ -21,6 +21,7 @@ use portcullis::{
     config_error::ConfigError,
     identity::Principal,
     rejection::{Rejection, RejectionKind},
+    time::Timestamp,
 };
 use serde_json::{Value, json};
 use tower::ServiceBuilder;
@@ -72,9 +73,9 @@ async fn list(State(keys): State<ApiKeys>, caller: Principal) -> Result<Json<Val
         json!({
             "id": key.id(),
             "scopes": key.scopes().iter().collect::<Vec<_>>(),
-            "created_at": key.created_at().map(|at| at.to_rfc3339()),
-            "expires_at": key.expires_at().map(|at| at.to_rfc3339()),
-            "last_used_at": key.last_used_at().map(|at| at.to_rfc3339()),
+            "created_at": key.created_at().map(Timestamp::to_rfc3339),
+            "expires_at": key.expires_at().map(Timestamp::to_rfc3339),
+            "last_used_at": key.last_used_at().map(Timestamp::to_rfc3339),
             "revoked": key.revoked_at().is_some(),
         })
     });

@@ -181,7 +181,7 @@ const QUOTATIONS: &[Quotation] = &[
         "one for each core, 16 waiting for each",
         &[
             ("src/auth/api_key/slow_guard.rs", "const WAITING: usize = 16;"),
-            ("src/auth/api_key/slow_guard.rs", "cores: Semaphore::new(cores),"),
+            ("src/auth/api_key/slow_guard.rs", "cores: Arc::new(Semaphore::new(cores)),"),
         ],
     ),
     (
