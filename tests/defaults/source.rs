@@ -204,6 +204,69 @@ const QUOTATIONS: &[Quotation] = &[
     ),
     (
         "API keys",
+        "digest of a key",
+        "HMAC-SHA-256, required: a pepper, or another hasher by name",
+        &[
+            ("src/auth/api_key/keys.rs", "format: ApiKeyFormat, hasher: KeyHasher) -> Self {"),
+            ("src/auth/api_key/hasher.rs", "pub fn hmac(pepper: impl Into<SecretSet>)"),
+        ],
+    ),
+    (
+        "API keys",
+        "wait of a request for the store",
+        "2 s",
+        &[("src/auth/api_key/verifier_builder.rs", "const PATIENCE: Duration = Duration::from_secs(2);")],
+    ),
+    (
+        "API keys",
+        "time between two slow hashes of one key",
+        "5 min",
+        &[("src/auth/api_key/verifier_builder.rs", "const VERIFIED_FOR: Duration = Duration::from_secs(300);")],
+    ),
+    (
+        "API keys",
+        "slow hashes for one id",
+        "10, then 1 in 6 s",
+        &[
+            ("src/auth/api_key/slow_guard.rs", "const ID_BURST: u32 = 10;"),
+            ("src/auth/api_key/slow_guard.rs", "const ID_PERIOD: Duration = Duration::from_secs(6);"),
+        ],
+    ),
+    (
+        "API keys",
+        "slow hashes for one network",
+        "30, then 1 in 2 s",
+        &[
+            ("src/auth/api_key/slow_guard.rs", "const NETWORK_BURST: u32 = 30;"),
+            ("src/auth/api_key/slow_guard.rs", "const NETWORK_PERIOD: Duration = Duration::from_secs(2);"),
+        ],
+    ),
+    (
+        "API keys",
+        "slow hashes at once",
+        "one for each core, 16 waiting for each",
+        &[
+            ("src/auth/api_key/slow_guard.rs", "const WAITING: usize = 16;"),
+            ("src/auth/api_key/slow_guard.rs", "cores: Arc::new(Semaphore::new(cores)),"),
+        ],
+    ),
+    (
+        "API keys",
+        "last uses written",
+        "every 60 s",
+        &[("src/auth/api_key/flush.rs", "const EVERY: Duration = Duration::from_secs(60);")],
+    ),
+    (
+        "API keys",
+        "reports of leaks in one request",
+        "100, 256 KiB",
+        &[
+            ("src/auth/api_key/leak.rs", "const MAX_REPORTS: usize = 100;"),
+            ("src/auth/api_key/leak.rs", "const MAX_BODY: usize = 256 * 1024;"),
+        ],
+    ),
+    (
+        "API keys",
         "longest key",
         "100 characters",
         &[
@@ -308,6 +371,18 @@ const QUOTATIONS: &[Quotation] = &[
         "revocations",
         "100,000",
         &[("src/backend/memory/revocations.rs", "const DEFAULT_CAPACITY: usize = 100_000;")],
+    ),
+    (
+        "SQL stores",
+        "time for a statement",
+        "1 s",
+        &[("src/backend/sql/mod.rs", "const STATEMENT_LIMIT: Duration = Duration::from_secs(1);")],
+    ),
+    (
+        "SQL stores",
+        "cache of API keys",
+        "none",
+        &[("src/backend/sql/mod.rs", "Self { pool, limit: STATEMENT_LIMIT, api_keys: None }")],
     ),
     ("Cargo features", "features", "`aws-lc`, `jwks`", &[("Cargo.toml", "\ndefault = [\"aws-lc\", \"jwks\"]\n")]),
 ];

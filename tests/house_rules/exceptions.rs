@@ -16,6 +16,12 @@ pub(crate) const EXCEPTIONS: &[Exception] = &[
         reason: "tower-http wants a status for its bare answer, which ProblemLayer outside makes a document of",
     },
     Exception {
+        rule: Rule::PublicApi,
+        path: "backend/sql/mod.rs",
+        what: "a type of sqlx",
+        reason: "the pool that the application hands in, under the features that bring sqlx",
+    },
+    Exception {
         rule: Rule::Mechanism,
         path: "stack/service.rs",
         what: "`Service`",

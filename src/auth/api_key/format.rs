@@ -22,6 +22,11 @@ pub struct ApiKeyFormat {
 }
 
 impl ApiKeyFormat {
+    /// The regular expression by which a scanner finds keys of every brand and environment. The last
+    /// six characters are a checksum, by which false finds are told.
+    pub const SCANNER_PATTERN: &'static str =
+        r"\b[0-9A-Za-z]{1,16}_[0-9A-Za-z]{1,16}_[0-9A-Za-z]{12}_[0-9A-Za-z]{49}\b";
+
     /// A format of 1 to 16 letters or digits each.
     ///
     /// # Errors

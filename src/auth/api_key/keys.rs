@@ -152,6 +152,14 @@ impl ApiKeys {
     pub async fn rotate(&self, id: &str, overlap: Duration) -> Result<ApiKey, ApiKeyError> {
         let now = self.now();
         let old = self.find(id).await?.ok_or(ApiKeyError::Unknown)?;
+        let supersede = |by: &str| {
+            let (by, until) = (by.to_owned(), now.saturating_add(overlap));
+            ApiKeyChange::Supersede { by, at: now, until }
+        };
+        // So that only a race leaves a key behind that nobody got.
+        if old.changed(&supersede(id)).is_none() {
+            return Err(ApiKeyError::NotInForce);
+        }
         let mut record = old.successor();
         if let (Some(created), Some(end)) = (old.created_at(), old.expires_at()) {
             record = record.expires_at(now.saturating_add(end.since(created)));
@@ -159,12 +167,11 @@ impl ApiKeys {
             record = record.expires_at(end);
         }
         let key = self.issue(record).await?;
-        let by = key.record.id().to_owned();
-        let change = ApiKeyChange::Supersede { by: by.clone(), at: now, until: now.saturating_add(overlap) };
-        let changed = self.shared.registry.change(id, &change).await;
+        let by = key.record.id();
+        let changed = self.shared.registry.change(id, &supersede(by)).await;
         if !matches!(changed, Ok(Changed::Applied)) {
             // Nobody has seen its secret.
-            let _ = self.revoke(&by, "the rotation that it was issued for failed").await;
+            let _ = self.revoke(by, "the rotation that it was issued for failed").await;
         }
         match changed? {
             Changed::Applied => Ok(key),

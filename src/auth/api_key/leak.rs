@@ -54,12 +54,12 @@ const MAX_TOLD: usize = 200;
 /// let leaked = keys.issue(ApiKeyRecord::builder("usr_42")).await?;
 ///
 /// let shared = Secret::new("shared with the scanner, 32 bytes");
-/// let signed = WebhookVerifyLayer::builder(Provider::standard_webhooks(), shared.clone(), store).build()?;
+/// let signed = WebhookVerifyLayer::builder(Provider::github(), shared.clone(), store).build()?;
 /// let app: Router = LeakReports::new(&keys).router("/leaks").layer(signed);
 ///
 /// let token = String::from_utf8(leaked.secret.expose().to_vec())?;
 /// let report = format!(r#"[{{"token":"{token}","type":"acme_key","url":"https://example.com/repository"}}]"#);
-/// let signature = Provider::standard_webhooks().sign(&shared, "report_1", SystemClock::new().now().wall, report.as_bytes())?;
+/// let signature = Provider::github().sign(&shared, "report_1", SystemClock::new().now().wall, report.as_bytes())?;
 /// let mut request = Request::post("/leaks").header("content-type", "application/json").body(Body::from(report))?;
 /// request.headers_mut().extend(signature);
 /// assert_eq!(app.oneshot(request).await?.status(), StatusCode::OK);

@@ -205,6 +205,15 @@ mod password {
             assert_eq!((verify(stored, "password"), verify(stored, "Password")), (Ok(true), Ok(false)));
         }
 
+        proptest::proptest! {
+            #[test]
+            fn no_stored_text_makes_it_panic(text in "(\\$argon2id\\$(v=19\\$)?(m=[0-9]{1,12},t=[0-9]{1,2},p=[0-9]\\$)?)?\\PC{0,40}") {
+                if let Ok(stored) = parse(&text) {
+                    proptest::prop_assert!(stored.params[0] <= MAX_MEMORY_KIB && stored.hash.len() == OUTPUT);
+                }
+            }
+        }
+
         #[test]
         fn what_asks_for_too_much_is_not_computed() {
             for text in [

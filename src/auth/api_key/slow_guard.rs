@@ -17,7 +17,10 @@ use governor::{Quota, RateLimiter, clock, middleware::NoOpMiddleware, nanos::Nan
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use quick_cache::sync::Cache;
 use sha2::Sha256;
-use tokio::{sync::Semaphore, task::spawn_blocking};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::spawn_blocking,
+};
 use zeroize::Zeroizing;
 
 use super::slow::{self, SlowError};
@@ -45,12 +48,12 @@ const WAITING: usize = 16;
 pub(super) type KeyId = [u8; 12];
 
 pub(super) struct SlowGuard {
-    verified: Cache<[u8; 32], Verified>,
+    verified: Arc<Cache<[u8; 32], Verified>>,
     verified_for: Duration,
     ids: Budget<KeyId>,
     networks: Budget<Network>,
     places: Semaphore,
-    cores: Semaphore,
+    cores: Arc<Semaphore>,
     hashes: AtomicU64,
 }
 
@@ -72,12 +75,12 @@ impl SlowGuard {
     pub(super) fn new(verified_for: Duration) -> Self {
         let cores = available_parallelism().map_or(1, usize::from);
         Self {
-            verified: Cache::new(REMEMBERED),
+            verified: Arc::new(Cache::new(REMEMBERED)),
             verified_for,
             ids: Budget::new(ID_BURST, ID_PERIOD),
             networks: Budget::new(NETWORK_BURST, NETWORK_PERIOD),
             places: Semaphore::new(cores.saturating_mul(WAITING.saturating_add(1))),
-            cores: Semaphore::new(cores),
+            cores: Arc::new(Semaphore::new(cores)),
             hashes: AtomicU64::new(0),
         }
     }
@@ -96,32 +99,47 @@ impl SlowGuard {
     /// Compares, if the budgets and the queue allow it.
     pub(super) async fn verify(&self, job: SlowJob, now: Now) -> Result<bool, Rejection> {
         let _place = self.places.try_acquire().map_err(|_| overloaded())?;
-        let _core = self.cores.acquire().await.map_err(|_| overloaded())?;
+        let core = Arc::clone(&self.cores).acquire_owned().await.map_err(|_| overloaded())?;
         // Whoever waited for the same key to be verified needs no hash of his own.
         if self.remembers(&job.text, &job.key, now) {
             return Ok(true);
         }
         self.networks.spend(&job.network, now)?;
         self.ids.spend(&job.id, now)?;
-        self.hashes.fetch_add(1, Relaxed);
         let SlowJob { key, text, id, .. } = job;
-        let name = name(&text, &key);
-        let verdict = spawn_blocking(move || slow::verify(&text, &key)).await;
-        let verified = verdict
-            .map_err(|_| overloaded())?
-            .map_err(|error: SlowError| Rejection::backend(StoreError::corrupt(error)))?;
-        if verified {
-            let until = now.monotonic.saturating_add(self.verified_for);
-            self.verified.insert(name, Verified { id, until });
-        }
-        Ok(verified)
+        let (verified, until) = (Arc::clone(&self.verified), now.monotonic.saturating_add(self.verified_for));
+        let verdict = self.hash(core, move || {
+            let verdict = slow::verify(&text, &key);
+            // Before the core is free, so that whoever waits for it finds this here.
+            if verdict == Ok(true) {
+                verified.insert(name(&text, &key), Verified { id, until });
+            }
+            verdict
+        });
+        let verdict = verdict.await.ok_or_else(overloaded)?;
+        verdict.map_err(|error: SlowError| Rejection::backend(StoreError::corrupt(error)))
     }
 
     /// Runs another slow hash, if there is a core to spare.
     pub(super) async fn spare<T: Send + 'static>(&self, hash: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-        let _core = self.cores.try_acquire().ok()?;
+        let core = Arc::clone(&self.cores).try_acquire_owned().ok()?;
+        self.hash(core, hash).await
+    }
+
+    /// A hash cannot be stopped once it has begun: it holds its core to its end, also if the client
+    /// that it was for has gone away.
+    async fn hash<T: Send + 'static>(
+        &self,
+        core: OwnedSemaphorePermit,
+        hash: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
         self.hashes.fetch_add(1, Relaxed);
-        spawn_blocking(hash).await.ok()
+        let done = spawn_blocking(move || {
+            let done = hash();
+            drop(core);
+            done
+        });
+        done.await.ok()
     }
 
     #[cfg(all(test, feature = "password"))]
@@ -193,7 +211,8 @@ impl fmt::Debug for SlowGuard {
     }
 }
 
-#[cfg(all(test, feature = "password"))]
+#[cfg(test)]
+#[cfg(feature = "password")]
 mod tests {
     use super::*;
 
@@ -230,5 +249,21 @@ mod tests {
         }
         assert_eq!(guard.hashes(), u64::from(places));
         assert_eq!(guard.verify(job(255), now).await.ok(), Some(false));
+    }
+
+    /// Else whoever hangs up at once, again and again, would have more hashes run than there are cores.
+    #[tokio::test]
+    async fn a_client_that_goes_away_frees_no_core_before_the_hash_has_ended() {
+        let guard = Arc::new(SlowGuard::new(Duration::from_secs(300)));
+        let cores = guard.cores.available_permits();
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        let hashing = Arc::clone(&guard);
+        let client = tokio::spawn(async move { hashing.spare(move || ended.recv()).await });
+        tokio::task::yield_now().await;
+        client.abort();
+        assert!(client.await.is_err_and(|error| error.is_cancelled()));
+        assert_eq!(guard.cores.available_permits(), cores - 1);
+        end.send(()).unwrap();
+        drop(guard.cores.acquire_many(u32::try_from(cores).unwrap()).await.unwrap());
     }
 }

@@ -96,7 +96,9 @@ impl Uses {
 
     /// Puts back what could not be written.
     pub(super) fn put_back(&self, uses: &[ApiKeyUse]) {
-        uses.iter().for_each(|used| self.used(&used.id, used.at));
+        for used in uses {
+            self.used(&used.id, used.at);
+        }
     }
 
     pub(super) fn take_rehashes(&self) -> Vec<(Box<str>, ApiKeyChange)> {

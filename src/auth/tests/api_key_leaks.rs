@@ -76,6 +76,17 @@ async fn what_is_no_report_is_refused() {
     report(&app, "x".repeat(300 * 1024)).await.is(413, "payload_too_large");
 }
 
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+    #[test]
+    fn no_report_makes_it_fail(body in "(\\[?\\{\"token\":)?\\PC{0,60}(\\}\\])?") {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let app = LeakReports::new(&keys()).router("/leaks").layer(with_principal(principal("scanner").build()));
+        let status = runtime.block_on(report(&app, body)).status;
+        proptest::prop_assert!(status == 200 || status == 422, "{status}");
+    }
+}
+
 /// With a slow hash, nothing but the whole key ends one either: the secret is compared before
 /// anything else is looked at.
 #[cfg(feature = "password")]

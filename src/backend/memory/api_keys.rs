@@ -1,7 +1,8 @@
-//! The records of API keys, at most [`CAPACITY`] of them unless the store is built otherwise.
+//! The records of API keys, at most [`CAPACITY`] of them unless told otherwise.
 
 use std::{
     collections::hash_map::RandomState,
+    num::NonZeroUsize,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -29,7 +30,7 @@ pub(super) struct ApiKeys {
     records: DashMap<[u8; 12], Arc<ApiKeyRecord>, RandomState>,
     /// Reserved before a record is inserted, so that concurrent inserts keep to the bound.
     taken: AtomicUsize,
-    capacity: usize,
+    capacity: AtomicUsize,
 }
 
 impl Default for ApiKeys {
@@ -39,8 +40,12 @@ impl Default for ApiKeys {
 }
 
 impl ApiKeys {
-    pub(super) fn with_capacity(capacity: usize) -> Self {
-        Self { records: DashMap::with_hasher(RandomState::new()), taken: AtomicUsize::new(0), capacity }
+    fn with_capacity(capacity: usize) -> Self {
+        Self {
+            records: DashMap::with_hasher(RandomState::new()),
+            taken: AtomicUsize::new(0),
+            capacity: AtomicUsize::new(capacity),
+        }
     }
 
     fn find(&self, id: &str) -> Option<Arc<ApiKeyRecord>> {
@@ -59,7 +64,7 @@ impl ApiKeys {
                 return Ok(false);
             }
             Entry::Vacant(free) => {
-                if self.taken.fetch_add(1, Relaxed) >= self.capacity {
+                if self.taken.fetch_add(1, Relaxed) >= self.capacity.load(Relaxed) {
                     self.taken.fetch_sub(1, Relaxed);
                     return Err(StoreError::Full);
                 }
@@ -119,9 +124,16 @@ fn key(id: &str) -> Option<[u8; 12]> {
     id.as_bytes().try_into().ok()
 }
 
-/// API keys: at most 100,000, or as many as [`with_api_keys`](Self::with_api_keys) says; one more is
+/// API keys: at most 100,000, or as many as [`api_key_capacity`](Self::api_key_capacity) says; one more is
 /// [`StoreError::Full`].
 impl MemoryStore {
+    /// How many API keys are held at most. Default: 100,000 (about 65 MB when full).
+    #[must_use]
+    pub fn api_key_capacity(self, keys: NonZeroUsize) -> Self {
+        self.inner.api_keys.capacity.store(keys.get(), Relaxed);
+        self
+    }
+
     /// Keeps the record of a key; a record with the same id is replaced.
     ///
     /// # Errors
@@ -202,12 +214,20 @@ mod tests {
         keys.insert(record(), Replace::No).unwrap();
         assert!(matches!(keys.insert(record(), Replace::No), Err(StoreError::Full)));
         // Replacing takes no room.
-        assert_eq!(keys.insert(first.clone(), Replace::Yes).unwrap(), false);
-        assert_eq!(keys.insert(first.clone(), Replace::No).unwrap(), false);
+        assert!(!keys.insert(first.clone(), Replace::Yes).unwrap());
+        assert!(!keys.insert(first.clone(), Replace::No).unwrap());
         assert!(keys.remove(first.id()) && !keys.remove(first.id()));
         keys.insert(record(), Replace::No).unwrap();
         assert!(matches!(keys.insert(record(), Replace::No), Err(StoreError::Full)));
         assert_eq!(keys.records.len(), 2);
+    }
+
+    #[tokio::test]
+    async fn the_bound_can_be_chosen() {
+        let store = MemoryStore::new().api_key_capacity(NonZeroUsize::MIN);
+        store.insert_api_key(record()).unwrap();
+        assert!(matches!(store.insert_api_key(record()), Err(StoreError::Full)));
+        assert!(matches!(ApiKeyRegistry::insert(&store, record()).await, Err(StoreError::Full)));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::{
     text::{list, micros, timestamp},
 };
 use crate::{
-    auth::api_key::{ApiKeyChange, ApiKeyRecord, ApiKeyRegistry, ApiKeyStore, ApiKeyUse, Changed},
+    auth::api_key::{ApiKeyChange, ApiKeyRecord, ApiKeyRegistry, ApiKeyStore, ApiKeyUse, Changed, Superseded},
     store::{BoxFuture, StoreError},
     time::Timestamp,
 };
@@ -87,7 +87,7 @@ impl ApiKeyRegistry for SqlStore {
                     .bind(record.not_before().map(micros))
                     .bind(record.expires_at().map(micros))
                     .bind(record.rotated_from())
-                    .bind(superseded.map(|by| by.by()))
+                    .bind(superseded.map(Superseded::by))
                     .bind(superseded.map(|by| micros(by.at())))
                     .bind(record.revoked_at().map(micros))
                     .bind(record.revocation_reason())

@@ -37,8 +37,8 @@
 //! a client, and never a denial.
 //!
 //! # Cost
-//! One statement for each method of a port: 30 to 60 µs in a SQLite file, a round trip to PostgreSQL. API
-//! keys are asked for with every request, so that a revocation anywhere holds at once everywhere;
+//! One statement for each method of a port; with PostgreSQL that is a round trip. API keys are asked for
+//! with every request, so that a revocation anywhere holds at once everywhere;
 //! [`cache_api_keys`](SqlStore::cache_api_keys) trades a bounded time of that for the round trip.
 //!
 //! The features `sqlite` and `postgres` need rustc 1.94, because sqlx 0.9 does.
@@ -162,5 +162,6 @@ impl fmt::Debug for SqlStore {
     }
 }
 
-#[cfg(all(test, feature = "sqlite"))]
+#[cfg(test)]
+#[cfg(feature = "sqlite")]
 mod tests;

@@ -6,18 +6,27 @@ use super::Pool;
 struct Migration {
     component: &'static str,
     version: i64,
+    #[cfg(feature = "sqlite")]
     sqlite: &'static [&'static str],
+    #[cfg(feature = "postgres")]
     postgres: &'static [&'static str],
 }
 
-const MIGRATIONS: &[Migration] =
-    &[Migration { component: "api_keys", version: 1, sqlite: API_KEYS_SQLITE, postgres: API_KEYS_POSTGRES }];
+const MIGRATIONS: &[Migration] = &[Migration {
+    component: "api_keys",
+    version: 1,
+    #[cfg(feature = "sqlite")]
+    sqlite: API_KEYS_SQLITE,
+    #[cfg(feature = "postgres")]
+    postgres: API_KEYS_POSTGRES,
+}];
 
 const STEPS: &str = "CREATE TABLE IF NOT EXISTS portcullis_migrations (
     component TEXT NOT NULL, version BIGINT NOT NULL, PRIMARY KEY (component, version))";
 const TAKEN: &str = "SELECT COUNT(*) FROM portcullis_migrations WHERE component = $1 AND version = $2";
 const TAKE: &str = "INSERT INTO portcullis_migrations (component, version) VALUES ($1, $2)";
 
+#[cfg(feature = "sqlite")]
 const API_KEYS_SQLITE: &[&str] = &[
     "CREATE TABLE portcullis_api_keys (
     id TEXT NOT NULL PRIMARY KEY, environment TEXT NOT NULL, digest TEXT NOT NULL,
@@ -30,6 +39,7 @@ const API_KEYS_SQLITE: &[&str] = &[
 ];
 
 /// Ids are compared as bytes, whatever the database's collation is.
+#[cfg(feature = "postgres")]
 const API_KEYS_POSTGRES: &[&str] = &[
     "CREATE TABLE portcullis_api_keys (
     id TEXT COLLATE \"C\" NOT NULL PRIMARY KEY, environment TEXT NOT NULL, digest TEXT NOT NULL,

@@ -5,13 +5,14 @@ use http::Method;
 use portcullis::{
     auth::{
         AuthLayer, AuthLayerBuilder,
-        api_key::{ApiKey, ApiKeyFormat, ApiKeyRecord, KeyHasher},
+        api_key::{ApiKey, ApiKeyFormat, ApiKeyRecord, ApiKeys, KeyHasher},
     },
     authz::{Requirement, ScopeLayer},
     backend::memory::MemoryStore,
+    gate::RequestContextLayer,
     identity::Scopes,
     testing::{TestIssuer, principal, with_principal},
-    time::Timestamp,
+    time::{ManualClock, Timestamp},
 };
 
 use super::{Observed, ask, bytes, codes, get, greatest, status};
@@ -81,9 +82,26 @@ async fn api_keys(seen: &mut Observed) {
         accepted += u8::from(status(&app, get("/", &[("x-api-key", &key)])).await == 200);
     }
     let every = if accepted == 2 { "every one that has a record" } else { "some" };
-    seen.see(KEYS, "brands and environments", every);
+    let clock = ManualClock::at(Timestamp::from_secs(1_800_000_000));
+    let ours = ApiKeyFormat::new("acme", "live").unwrap();
+    let keys = ApiKeys::new(MemoryStore::new(), ours, KeyHasher::ephemeral()).clock(clock.clone());
+    let own = keys.issue(ApiKeyRecord::builder("usr_1")).await.unwrap();
+    let own = String::from_utf8(own.secret.expose().to_vec()).unwrap();
+    let auth = AuthLayer::builder().api_keys(&keys).build().unwrap();
+    let context = RequestContextLayer::new().clock(clock.clone());
+    let managed = Router::new().route("/", routing::get(|| async {})).layer(auth).layer(context);
+    let ok = status(&managed, get("/", &[("x-api-key", &own)])).await == 200;
+    let foreign = status(&managed, get("/", &[("x-api-key", &issued("other").1)])).await == 401;
+    let managed_ones = if ok && foreign { "the one that it issues" } else { "others" };
+    seen.see(KEYS, "brands and environments", format!("{every}; with `ApiKeys`, {managed_ones}"));
+    let due = async |days: u64| {
+        clock.set_wall(Timestamp::from_secs(1_800_000_000 + days * 24 * 3_600));
+        !ask(&managed, get("/", &[("x-api-key", &own)])).await.1.contains_key("x-api-key-rotation-due")
+    };
+    seen.see(KEYS, "age at which a key is due for rotation", format!("{} days", greatest(0..=365, due).await + 1));
     let format = ApiKeyFormat::new("acme", "live").unwrap();
     let key = ApiKey::issue(&format, &KeyHasher::ephemeral(), ApiKeyRecord::builder("usr_1")).unwrap();
+    seen.see(KEYS, "networks of a key", if key.record.allowed_networks().next().is_none() { "all" } else { "some" });
     seen.see(KEYS, "expiry", key.record.expires_at().map_or("never".into(), Timestamp::to_rfc3339));
     seen.see(KEYS, "scopes of a key", if key.record.scopes().is_empty() { "none" } else { "some" });
     // acme_live_, twelve of the id, _, the secret, six of the checksum.
