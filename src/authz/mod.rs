@@ -81,6 +81,7 @@
 //! table also one hash of the path. Letting a call through allocates nothing.
 
 pub mod catalogue;
+mod demand;
 mod head;
 mod inventory;
 mod layer;

@@ -4,8 +4,9 @@ use http::Method;
 
 use super::{
     AuthInventory, RoleMap, ScopeCatalogue, ScopeLayer,
+    demand::Demand,
     layer::{Plan, ScopeGate},
-    requirement::{Check, Requirement},
+    requirement::Requirement,
 };
 use crate::config_error::{ConfigError, ConfigIssues};
 
@@ -62,7 +63,7 @@ impl ScopeTableBuilder {
             let field = format!("route[{method} {path}]");
             check_path(&path, &field, &mut issues);
             let row = match requirement {
-                Some(requirement) => Row::Needs(requirement.compile(&field, self.catalogue.as_ref(), &mut issues)),
+                Some(requirement) => Row::Needs(requirement.demand(&field, self.catalogue.as_ref(), &mut issues)),
                 None => Row::Public,
             };
             let rows = table.paths.entry(path.into_boxed_str()).or_default();
@@ -94,7 +95,7 @@ pub(super) struct Table {
 #[derive(Debug)]
 pub(super) enum Row {
     Public,
-    Needs(Check),
+    Needs(Demand),
 }
 
 impl Table {
