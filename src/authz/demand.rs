@@ -119,13 +119,13 @@ impl RoleCheck {
 
     /// The proof that the caller has the roles, by name or by inheritance. Allocates nothing.
     pub(super) fn grant(&self, caller: Caller<'_>) -> Option<&Grant> {
-        let has = |wanted: &Box<str>| match caller.roles {
+        let has = |wanted: &str| match caller.roles {
             Some(roles) => roles.has(caller.principal, wanted),
-            None => caller.principal.roles().any(|held| *held == **wanted),
+            None => caller.principal.roles().any(|held| held == wanted),
         };
         let holds = match self.need {
-            Need::Any => self.roles.iter().any(has),
-            Need::All | Need::Caller => self.roles.iter().all(has),
+            Need::Any => self.roles.iter().any(|role| has(role)),
+            Need::All | Need::Caller => self.roles.iter().all(|role| has(role)),
         };
         holds.then_some(&self.grant)
     }

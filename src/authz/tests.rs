@@ -13,7 +13,7 @@ use tower::{ServiceBuilder, ServiceExt as _};
 use super::*;
 use crate::{
     gate::{Entry, Gate, GateLayer},
-    identity::{Grant, Principal, PrincipalParts, Scopes},
+    identity::{Confirmation, Grant, Principal, PrincipalParts, Scopes},
     rejection::{Rejection, RejectionKind},
     request::{Place, RequestContext},
 };
@@ -149,6 +149,31 @@ async fn without_a_realm_the_challenge_is_still_well_formed() {
     let answer = send(&app, "GET", "/", "").await;
     assert_eq!(answer.headers["www-authenticate"], "Bearer error=\"insufficient_scope\", scope=\"a:b\"");
     assert!(answer.body.contains("needs one of the required scopes"));
+}
+
+/// RFC 9449 §7.1: who came with a token that is bound to a key is challenged in that scheme.
+#[tokio::test]
+async fn section_7_1_rfc9449_a_bound_token_is_challenged_as_dpop() {
+    struct Bound;
+    impl Gate<Body> for Bound {
+        const NAME: &'static str = "bound";
+        const PLACE: Place = Place::Auth;
+        type Pass = ();
+        fn enter(self: &Arc<Self>, request: Request<Body>, context: &Arc<RequestContext>) -> Entry<Body, ()> {
+            let lines = ["Bearer realm=\"orders\"", "DPoP realm=\"orders\", algs=\"ES256\""];
+            context.set_challenges(Arc::from(lines.map(HeaderValue::from_static)));
+            let confirmation = Some(Confirmation { dpop: Some([7; 32]), ..Confirmation::default() });
+            context.set_principal(Principal::new(PrincipalParts { confirmation, ..PrincipalParts::default() }));
+            Entry::Pass(request, ())
+        }
+    }
+    let scope = ScopeLayer::any(["a:b"]).unwrap();
+    let app = Router::new()
+        .route("/", get(|| async {}))
+        .layer(ServiceBuilder::new().layer(GateLayer::new(Bound)).layer(scope));
+    let answer = send(&app, "GET", "/", "").await;
+    let expected = "DPoP realm=\"orders\", algs=\"ES256\", error=\"insufficient_scope\", scope=\"a:b\"";
+    assert_eq!(answer.headers["www-authenticate"], expected);
 }
 
 #[tokio::test]
