@@ -108,11 +108,15 @@ impl ScopeCatalogue {
         text
     }
 
+    pub(super) fn has(&self, scope: &str) -> bool {
+        self.0.contains_key(scope)
+    }
+
     pub(super) fn look(&self, field: &str, scopes: &Scopes, issues: &mut ConfigIssues) {
         for scope in scopes.iter() {
             let known = match scope.strip_suffix('*') {
                 Some(prefix) => self.names().any(|name| name.len() > prefix.len() && name.starts_with(prefix)),
-                None => self.0.contains_key(scope.as_str()),
+                None => self.has(&scope),
             };
             if !known {
                 self.report(field, &scope, issues);
@@ -120,15 +124,7 @@ impl ScopeCatalogue {
         }
     }
 
-    /// What is no scope at all is reported by others.
-    pub(super) fn look_at_required(&self, field: &str, scopes: &[String], issues: &mut ConfigIssues) {
-        for scope in scopes.iter().filter(|scope| Scopes::is_requirement(scope) && !self.0.contains_key(scope.as_str()))
-        {
-            self.report(field, scope, issues);
-        }
-    }
-
-    fn report(&self, field: &str, scope: &str, issues: &mut ConfigIssues) {
+    pub(super) fn report(&self, field: &str, scope: &str, issues: &mut ConfigIssues) {
         let cure = match self.nearest(scope) {
             Some(near) => format!("is {near:?} meant? Otherwise add it to the catalogue"),
             None => "add it to the catalogue with its description, or use a scope that is there".into(),

@@ -4,10 +4,8 @@ use http::Request;
 use tower_layer::Layer;
 
 use super::{
-    AuthInventory, RoleMap, ScopeCatalogue, ScopeTableBuilder,
-    demand::Demand,
-    refusal,
-    requirement::{Caller, Requirement},
+    AuthInventory, RoleMap, ScopeCatalogue, ScopeTableBuilder, refusal,
+    requirement::{Caller, Check, Requirement},
     table::{Row, Table},
 };
 use crate::{
@@ -109,8 +107,8 @@ impl ScopeLayerBuilder {
     /// it asks for roles; or a step-up that asks for nothing.
     pub fn build(self) -> Result<ScopeLayer, ConfigError> {
         let mut issues = ConfigIssues::new();
-        let demand = self.requirement.demand("scopes", self.catalogue.as_ref(), &mut issues);
-        issues.finish(ScopeLayer::new(ScopeGate { plan: Plan::One(demand), roles: self.roles }))
+        let check = self.requirement.compile("scopes", self.catalogue.as_ref(), &mut issues);
+        issues.finish(ScopeLayer::new(ScopeGate { plan: Plan::One(check), roles: self.roles }))
     }
 }
 
@@ -124,7 +122,7 @@ pub struct ScopeGate {
 #[derive(Debug)]
 pub(super) enum Plan {
     /// The same for everything inside.
-    One(Demand),
+    One(Check),
     /// By method and route.
     Table(Table),
 }
@@ -144,26 +142,27 @@ impl<B> Gate<B> for ScopeGate {
 
 impl ScopeGate {
     fn decide<B>(&self, request: &Request<B>, context: &RequestContext) -> Result<(), Rejection> {
-        let demand = match &self.plan {
-            Plan::One(demand) => demand,
+        let check = match &self.plan {
+            Plan::One(check) => check,
             Plan::Table(table) => {
                 let route = context.route().ok_or_else(refusal::no_route)?;
                 let method = request.method();
                 match table.find(method, route).ok_or_else(|| refusal::no_row(method, route))? {
                     Row::Public => return Ok(()),
-                    Row::Needs(demand) => demand,
+                    Row::Needs(check) => check,
                 }
             }
         };
-        let check = &demand.check;
-        let roles = self.roles.as_ref().map(|roles| roles.for_request(context));
-        let caller = Caller { principal: context.require_principal()?, roles: roles.as_deref() };
-        let grant = check.grant(caller).ok_or_else(|| refusal::insufficient(check, caller, context))?;
-        let beyond = demand.beyond_scopes(caller, context.now().wall);
-        if let Some(by_role) = beyond.map_err(|lack| refusal::beyond_scopes(&lack, context))? {
-            context.add_grant(by_role.clone());
-        }
-        context.add_grant(grant.clone());
-        Ok(())
+        decide(check, self.roles.as_ref(), context)
     }
+}
+
+/// Lets a caller through who has what is asked, and leaves the grant.
+pub(super) fn decide(check: &Check, roles: Option<&RoleMap>, context: &RequestContext) -> Result<(), Rejection> {
+    let principal = context.require_principal()?;
+    let roles = roles.map(|roles| roles.for_request(context));
+    let caller = Caller { principal, roles: roles.as_deref(), now: context.now().wall };
+    let grant = check.grant(caller).map_err(|lack| refusal::of(lack, check, caller, context))?;
+    context.add_grant(grant.clone());
+    Ok(())
 }

@@ -109,7 +109,6 @@
 struct Page;
 
 pub mod catalogue;
-mod demand;
 mod head;
 mod inventory;
 mod layer;

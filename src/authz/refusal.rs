@@ -4,8 +4,7 @@ use http::{HeaderValue, Method};
 use serde_json::Value;
 
 use super::{
-    demand::{Lack, RoleCheck},
-    requirement::{Caller, Check, Need},
+    requirement::{Caller, Check, Lack, Need},
     step_up::StepUpCheck,
 };
 use crate::{
@@ -13,16 +12,17 @@ use crate::{
     request::RequestContext,
 };
 
-/// What becomes of a caller who has the scopes, and lacks something else.
-pub(super) fn beyond_scopes(lack: &Lack<'_>, context: &RequestContext) -> Rejection {
-    match lack {
-        Lack::Role(roles) => role(roles, context),
-        Lack::Strength(check) => step_up(check, context),
+/// What becomes of a caller who lacks something.
+pub(super) fn of(lack: Lack, check: &Check, caller: Caller<'_>, context: &RequestContext) -> Rejection {
+    match (lack, check.step_up()) {
+        (Lack::Scope, _) => insufficient(check, caller, context),
+        (Lack::Strength, Some(step_up)) => self::step_up(step_up, context),
+        (Lack::Role | Lack::Strength, _) => role(check.roles(), context),
     }
 }
 
 /// 403 as RFC 6750 §3.1 wants it: the challenge says which scopes a token would need.
-pub(super) fn insufficient(check: &Check, caller: Caller<'_>, context: &RequestContext) -> Rejection {
+fn insufficient(check: &Check, caller: Caller<'_>, context: &RequestContext) -> Rejection {
     let list = |scopes: &mut dyn Iterator<Item = &str>| scopes.map(Value::from).collect::<Value>();
     let rejection = Rejection::new(RejectionKind::InsufficientScope)
         .with_member("required_scopes", list(&mut check.scopes()))
@@ -41,10 +41,10 @@ pub(super) fn insufficient(check: &Check, caller: Caller<'_>, context: &RequestC
 }
 
 /// 403. Which roles there are is no client's business: the log names them.
-pub(super) fn role(roles: &RoleCheck, context: &RequestContext) -> Rejection {
+fn role(roles: &[Box<str>], context: &RequestContext) -> Rejection {
     let rejection = Rejection::new(RejectionKind::Forbidden)
         .with_detail("The caller lacks a required role.")
-        .with_source(NoRole { required: roles.names() });
+        .with_source(NoRole { required: roles.join(", ") });
     challenged(rejection, "error=\"insufficient_scope\"", context)
 }
 

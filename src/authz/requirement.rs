@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::demand::Beyond;
+use super::{ScopeCatalogue, StepUp, step_up::StepUpCheck};
 use crate::{
     config_error::ConfigIssues,
     identity::{Grant, Principal, RoleTable, Scopes},
@@ -26,9 +26,10 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Requirement {
-    pub(super) need: Need,
-    pub(super) scopes: Vec<String>,
-    pub(super) beyond: Beyond,
+    need: Need,
+    scopes: Vec<String>,
+    roles: Option<(Need, Vec<String>)>,
+    step_up: Option<StepUp>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,10 +56,28 @@ impl Requirement {
     }
 
     fn new(need: Need, scopes: Vec<String>) -> Self {
-        Self { need, scopes, beyond: Beyond::default() }
+        Self { need, scopes, roles: None, step_up: None }
     }
 
-    pub(super) fn compile(self, field: &str, issues: &mut ConfigIssues) -> Check {
+    /// And every one of these roles. Replaces what was said of roles before.
+    pub fn all_roles(mut self, roles: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.roles = Some((Need::All, roles.into_iter().map(Into::into).collect()));
+        self
+    }
+
+    /// And at least one of these roles. Replaces what was said of roles before.
+    pub fn any_role(mut self, roles: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.roles = Some((Need::Any, roles.into_iter().map(Into::into).collect()));
+        self
+    }
+
+    /// And so strong, or so fresh, an authentication (RFC 9470).
+    pub fn step_up(mut self, step_up: StepUp) -> Self {
+        self.step_up = Some(step_up);
+        self
+    }
+
+    pub(super) fn compile(self, field: &str, catalogue: Option<&ScopeCatalogue>, issues: &mut ConfigIssues) -> Check {
         if self.need != Need::Caller && self.scopes.is_empty() {
             issues.add(
                 field.to_owned(),
@@ -66,14 +85,43 @@ impl Requirement {
                 "name one, or say Requirement::authenticated() if any caller may",
             );
         }
-        for scope in self.scopes.iter().filter(|scope| !Scopes::is_requirement(scope)) {
-            issues.add(
-                field.to_owned(),
-                format!("{scope:?} is not a scope that can be required"),
-                "write action:resource or action:resource:qualifier, in the characters of RFC 6749 §3.3, without *",
-            );
+        for scope in &self.scopes {
+            if !Scopes::is_requirement(scope) {
+                issues.add(
+                    field.to_owned(),
+                    format!("{scope:?} is not a scope that can be required"),
+                    "write action:resource or action:resource:qualifier, in the characters of RFC 6749 §3.3, without *",
+                );
+            } else if let Some(catalogue) = catalogue.filter(|catalogue| !catalogue.has(scope)) {
+                catalogue.report(field, scope, issues);
+            }
         }
-        Check::new(self.need, self.scopes.into_iter().map(Into::into).collect())
+        let (role_need, roles) = self.roles.unwrap_or((Need::Caller, Vec::new()));
+        if role_need != Need::Caller && (roles.is_empty() || roles.iter().any(String::is_empty)) {
+            issues.add(field.to_owned(), "a role has no name, or none is named", "name the roles that may");
+        }
+        let step_up = self.step_up.map(|step_up| step_up.compile(field, issues));
+        let boxed = |names: Vec<String>| names.into_iter().map(String::into_boxed_str).collect::<Box<[_]>>();
+        Check::new(self.need, boxed(self.scopes).into(), (role_need, boxed(roles)), step_up)
+    }
+}
+
+/// For lists of routes.
+impl std::fmt::Display for Requirement {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let join = |need: Need, names: &[String]| names.join(if need == Need::Any { " or " } else { " and " });
+        let scopes = match self.need {
+            Need::Caller => "any caller".into(),
+            need => join(need, &self.scopes),
+        };
+        f.write_str(&scopes)?;
+        if let Some((need, roles)) = &self.roles {
+            write!(f, "; role {}", join(*need, roles))?;
+        }
+        if let Some(step_up) = &self.step_up {
+            write!(f, "; {}", step_up.describe())?;
+        }
+        Ok(())
     }
 }
 
@@ -82,22 +130,34 @@ impl Requirement {
 pub(super) struct Check {
     need: Need,
     scopes: Arc<[Box<str>]>,
+    roles: (Need, Box<[Box<str>]>),
+    step_up: Option<StepUpCheck>,
     /// One for the whole, or, where one scope is enough, one for each.
     grants: Box<[Grant]>,
 }
 
+/// What a caller lacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lack {
+    Scope,
+    Role,
+    Strength,
+}
+
 impl Check {
-    fn new(need: Need, scopes: Arc<[Box<str>]>) -> Self {
+    fn new(need: Need, scopes: Arc<[Box<str>]>, roles: (Need, Box<[Box<str>]>), step_up: Option<StepUpCheck>) -> Self {
+        let grant = |scopes| Grant::new(scopes).with_roles(roles.1.clone());
         let grants = match need {
-            Need::Any => scopes.iter().map(|scope| Grant::new(Arc::from([scope.clone()]))).collect(),
-            Need::All | Need::Caller => Box::from([Grant::new(Arc::clone(&scopes))]),
+            Need::Any => scopes.iter().map(|scope| grant(Arc::from([scope.clone()]))).collect(),
+            Need::All | Need::Caller => Box::from([grant(Arc::clone(&scopes))]),
         };
-        Self { need, scopes, grants }
+        Self { need, scopes, roles, step_up, grants }
     }
 
-    /// The proof that the caller has what is asked. Allocates nothing.
-    pub(super) fn grant(&self, caller: Caller<'_>) -> Option<&Grant> {
-        match self.need {
+    /// The proof that the caller has what is asked. Allocates nothing. What the caller cannot get is
+    /// looked at before what it can: nobody is to authenticate again in vain.
+    pub(super) fn grant(&self, caller: Caller<'_>) -> Result<&Grant, Lack> {
+        let grant = match self.need {
             Need::Any => {
                 self.scopes.iter().zip(&self.grants).find(|(scope, _)| caller.may(scope)).map(|(_, grant)| grant)
             }
@@ -105,6 +165,16 @@ impl Check {
                 let all = self.scopes.iter().all(|scope| caller.may(scope));
                 self.grants.first().filter(|_| all)
             }
+        };
+        let grant = grant.ok_or(Lack::Scope)?;
+        let roles = match self.roles.0 {
+            Need::Any => self.roles.1.iter().any(|role| caller.has(role)),
+            Need::All | Need::Caller => self.roles.1.iter().all(|role| caller.has(role)),
+        };
+        match &self.step_up {
+            _ if !roles => Err(Lack::Role),
+            Some(step_up) if !step_up.holds(caller.principal, caller.now) => Err(Lack::Strength),
+            _ => Ok(grant),
         }
     }
 
@@ -116,21 +186,37 @@ impl Check {
         self.scopes.iter().map(|scope| &**scope)
     }
 
+    pub(super) fn roles(&self) -> &[Box<str>] {
+        &self.roles.1
+    }
+
+    pub(super) fn step_up(&self) -> Option<&StepUpCheck> {
+        self.step_up.as_ref()
+    }
+
     pub(super) fn missing(&self, caller: Caller<'_>) -> impl Iterator<Item = &str> {
         self.scopes().filter(move |scope| !caller.may(scope))
     }
 }
 
-/// A caller, with what its roles stand for.
+/// A caller, with what its roles stand for, at the time of the request.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Caller<'a> {
     pub(super) principal: &'a Principal,
     pub(super) roles: Option<&'a RoleTable>,
+    pub(super) now: crate::time::Timestamp,
 }
 
 impl Caller<'_> {
     fn may(self, required: &str) -> bool {
         self.principal.scopes().satisfies(required)
             || self.roles.is_some_and(|roles| roles.may(self.principal, required))
+    }
+
+    fn has(self, role: &str) -> bool {
+        match self.roles {
+            Some(roles) => roles.has(self.principal, role),
+            None => self.principal.roles().any(|held| held == role),
+        }
     }
 }

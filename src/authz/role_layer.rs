@@ -5,14 +5,12 @@ use tower_layer::Layer;
 
 use super::{
     RoleMap,
-    demand::RoleCheck,
-    refusal,
-    requirement::{Caller, Need},
+    layer::decide,
+    requirement::{Check, Requirement},
 };
 use crate::{
     config_error::{ConfigError, ConfigIssues},
     gate::{Entry, Gate, GateLayer, Gated, VerdictCounts},
-    rejection::Rejection,
     request::{Place, RequestContext},
 };
 
@@ -75,7 +73,7 @@ impl RoleLayer {
 
     /// A builder. It needs [`all`](RoleLayerBuilder::all) or [`any`](RoleLayerBuilder::any).
     pub fn builder() -> RoleLayerBuilder {
-        RoleLayerBuilder { need: Need::Any, names: Vec::new(), roles: None }
+        RoleLayerBuilder { requirement: None, roles: None }
     }
 
     /// How often the layer said what, since it was built.
@@ -101,21 +99,20 @@ impl<S> Layer<S> for RoleLayer {
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct RoleLayerBuilder {
-    need: Need,
-    names: Vec<String>,
+    requirement: Option<Requirement>,
     roles: Option<RoleMap>,
 }
 
 impl RoleLayerBuilder {
     /// Every one of these roles. The last call of `all` and `any` counts.
     pub fn all(mut self, roles: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        (self.need, self.names) = (Need::All, roles.into_iter().map(Into::into).collect());
+        self.requirement = Some(Requirement::authenticated().all_roles(roles));
         self
     }
 
     /// At least one of these roles. The last call of `all` and `any` counts.
     pub fn any(mut self, roles: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        (self.need, self.names) = (Need::Any, roles.into_iter().map(Into::into).collect());
+        self.requirement = Some(Requirement::authenticated().any_role(roles));
         self
     }
 
@@ -131,7 +128,8 @@ impl RoleLayerBuilder {
     /// If no role is named, or one without a name.
     pub fn build(self) -> Result<RoleLayer, ConfigError> {
         let mut issues = ConfigIssues::new();
-        let check = RoleCheck::new(self.need, self.names, "roles", &mut issues);
+        let requirement = self.requirement.unwrap_or_else(|| Requirement::authenticated().any_role([""; 0]));
+        let check = requirement.compile("roles", None, &mut issues);
         issues.finish(RoleLayer { gate: GateLayer::new(RoleGate { check, roles: self.roles }) })
     }
 }
@@ -139,7 +137,7 @@ impl RoleLayerBuilder {
 /// The gate of [`RoleLayer`].
 #[derive(Debug)]
 pub struct RoleGate {
-    check: RoleCheck,
+    check: Check,
     roles: Option<RoleMap>,
 }
 
@@ -149,19 +147,9 @@ impl<B> Gate<B> for RoleGate {
     type Pass = ();
 
     fn enter(self: &Arc<Self>, request: Request<B>, context: &Arc<RequestContext>) -> Entry<B, ()> {
-        match self.decide(context) {
+        match decide(&self.check, self.roles.as_ref(), context) {
             Ok(()) => Entry::Pass(request, ()),
             Err(rejection) => Entry::Reject(rejection),
         }
-    }
-}
-
-impl RoleGate {
-    fn decide(&self, context: &RequestContext) -> Result<(), Rejection> {
-        let roles = self.roles.as_ref().map(|roles| roles.for_request(context));
-        let caller = Caller { principal: context.require_principal()?, roles: roles.as_deref() };
-        let grant = self.check.grant(caller).ok_or_else(|| refusal::role(&self.check, context))?;
-        context.add_grant(grant.clone());
-        Ok(())
     }
 }

@@ -4,9 +4,8 @@ use http::Method;
 
 use super::{
     AuthInventory, RoleMap, ScopeCatalogue, ScopeLayer,
-    demand::Demand,
     layer::{Plan, ScopeGate},
-    requirement::Requirement,
+    requirement::{Check, Requirement},
 };
 use crate::config_error::{ConfigError, ConfigIssues};
 
@@ -63,7 +62,7 @@ impl ScopeTableBuilder {
             let field = format!("route[{method} {path}]");
             check_path(&path, &field, &mut issues);
             let row = match requirement {
-                Some(requirement) => Row::Needs(requirement.demand(&field, self.catalogue.as_ref(), &mut issues)),
+                Some(requirement) => Row::Needs(requirement.compile(&field, self.catalogue.as_ref(), &mut issues)),
                 None => Row::Public,
             };
             let rows = table.paths.entry(path.into_boxed_str()).or_default();
@@ -95,7 +94,7 @@ pub(super) struct Table {
 #[derive(Debug)]
 pub(super) enum Row {
     Public,
-    Needs(Demand),
+    Needs(Check),
 }
 
 impl Table {

@@ -1,11 +1,9 @@
 //! `authorization_details` (RFC 9396), read strictly. Pure.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
-
-use super::Principal;
 
 /// More than a token of 8 KiB can say is not a grant but an attack.
 const MAX_DETAILS: usize = 64;
@@ -58,28 +56,19 @@ impl fmt::Debug for AuthorizationDetail {
 #[error("authorization_details is malformed, so it grants nothing")]
 pub struct DetailsError;
 
-/// The one claim that is looked at.
-#[derive(Default, serde::Deserialize)]
-struct Claims {
-    #[serde(default)]
-    authorization_details: Option<Strict>,
-}
-
-impl Principal {
-    /// What the credential allows in detail: the claim `authorization_details` (RFC 9396). None
-    /// without the claim. Parsed anew at each call: keep the result. (Layers and handlers of one
-    /// request parse it once.)
-    ///
-    /// # Errors
-    /// [`DetailsError`] if the claim is malformed; it then grants nothing.
-    pub fn authorization_details(&self) -> Result<Vec<AuthorizationDetail>, DetailsError> {
-        read(self.claims().map_err(|_| DetailsError)?)
+/// Reads the claim out of a set of claims; no claim is no detail.
+pub(super) fn read(claims: &[u8]) -> Result<Arc<[AuthorizationDetail]>, DetailsError> {
+    #[derive(serde::Deserialize)]
+    struct Claims {
+        #[serde(default)]
+        authorization_details: Option<Strict>,
     }
-}
-
-fn read(claims: Claims) -> Result<Vec<AuthorizationDetail>, DetailsError> {
+    if claims.is_empty() {
+        return Ok(Arc::default());
+    }
+    let claims: Claims = serde_json::from_slice(claims).map_err(|_| DetailsError)?;
     match claims.authorization_details {
-        None => Ok(Vec::new()),
+        None => Ok(Arc::default()),
         Some(Strict(Value::Array(details))) if details.len() <= MAX_DETAILS => {
             details.into_iter().map(|detail| AuthorizationDetail::read(detail).ok_or(DetailsError)).collect()
         }
@@ -161,12 +150,8 @@ mod tests {
 
     use super::*;
 
-    fn parse(claims: &[u8]) -> Result<Vec<AuthorizationDetail>, DetailsError> {
-        read(serde_json::from_slice(claims).map_err(|_| DetailsError)?)
-    }
-
     fn kinds(claims: &str) -> Option<Vec<String>> {
-        parse(claims.as_bytes()).ok().map(|details| details.iter().map(|detail| detail.kind().to_owned()).collect())
+        read(claims.as_bytes()).ok().map(|details| details.iter().map(|detail| detail.kind().to_owned()).collect())
     }
 
     #[test]
@@ -174,7 +159,7 @@ mod tests {
         let claims =
             r#"{"sub":"u","authorization_details":[{"type":"a","actions":["read"]},{"type":"b"},{"type":"a"}]}"#;
         assert_eq!(kinds(claims).unwrap(), ["a", "b", "a"]);
-        for none in ["{}", r#"{"authorization_details":null}"#, r#"{"authorization_details":[]}"#] {
+        for none in ["", "{}", r#"{"authorization_details":null}"#, r#"{"authorization_details":[]}"#] {
             assert_eq!(kinds(none).unwrap(), [""; 0], "{none}");
         }
     }
@@ -204,19 +189,19 @@ mod tests {
     fn debug_hides_values() {
         let claims =
             br#"{"authorization_details":[{"type":"pay","creditorAccount":{"iban":"DE02120300000000202051"}}]}"#;
-        let text = format!("{:?}", parse(claims).unwrap());
+        let text = format!("{:?}", read(claims).unwrap());
         assert!(text.contains("creditorAccount") && !text.contains("DE02"), "{text}");
     }
 
     proptest! {
         #[test]
         fn any_bytes_are_details_or_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let _ = parse(&bytes);
+            let _ = read(&bytes);
         }
 
         #[test]
         fn any_json_is_details_or_an_error(json in "[\\[\\]{}\":,a0-9etyp]{0,60}") {
-            let _ = parse(format!(r#"{{"authorization_details":{json}}}"#).as_bytes());
+            let _ = read(format!(r#"{{"authorization_details":{json}}}"#).as_bytes());
         }
     }
 }

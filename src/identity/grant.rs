@@ -23,9 +23,12 @@ impl Grant {
         Self { required, other: None }
     }
 
-    /// A grant by these roles.
-    pub(crate) fn of_roles(roles: Box<[Box<str>]>) -> Self {
-        Self::of(Other { roles, ..Other::default() })
+    pub(crate) fn with_roles(self, roles: Box<[Box<str>]>) -> Self {
+        if roles.is_empty() {
+            self
+        } else {
+            Self { other: Some(Arc::new(Other { roles, ..Other::default() })), ..self }
+        }
     }
 
     /// A grant by an authorization detail of this type (RFC 9396).
@@ -39,7 +42,7 @@ impl Grant {
     }
 
     fn of(other: Other) -> Self {
-        Self { other: Some(Arc::new(other)), ..Self::new(Arc::from([])) }
+        Self { required: Arc::from([]), other: Some(Arc::new(other)) }
     }
 
     /// The scopes that were required, and held.
@@ -69,11 +72,9 @@ mod tests {
 
     #[test]
     fn each_kind_of_grant_says_only_what_was_checked() {
-        let scopes = Grant::new(Arc::from(["read:orders".into()]));
-        assert!(scopes.required().eq(["read:orders"]));
-        assert_eq!((scopes.roles().count(), scopes.details().count(), scopes.policies().count()), (0, 0, 0));
-        let roles = Grant::of_roles(Box::from(["clerk".into()]));
-        assert!(roles.roles().eq(["clerk"]) && roles.required().next().is_none());
+        let scopes = Grant::new(Arc::from(["read:orders".into()])).with_roles(Box::from(["clerk".into()]));
+        assert!(scopes.required().eq(["read:orders"]) && scopes.roles().eq(["clerk"]));
+        assert_eq!((scopes.details().count(), scopes.policies().count()), (0, 0));
         let detail = Grant::of_detail("payment_initiation");
         assert!(detail.details().eq(["payment_initiation"]) && detail.required().next().is_none());
         let policy = Grant::of_policy("office-hours");

@@ -4,20 +4,17 @@
 //! `portcullis::testing::principal()` does). A handler takes it as an extractor; `Option<Principal>`
 //! where anonymous callers are allowed.
 
+mod details;
 mod grant;
 mod principal;
-mod scopes;
-
-// What layers ask of a credential, beyond its scopes.
-mod details;
 mod role_table;
-
-pub use self::details::{AuthorizationDetail, DetailsError};
-pub(crate) use self::role_table::{RoleTable, Written};
+mod scopes;
 
 #[allow(unused_imports, reason = "proof of possession comes next")]
 pub(crate) use self::principal::{Confirmation, PrincipalParts};
+pub(crate) use self::role_table::{RoleTable, Written};
 pub use self::{
+    details::{AuthorizationDetail, DetailsError},
     grant::Grant,
     principal::{AuthMethod, ClaimsError, Principal},
     scopes::{ScopeError, Scopes},

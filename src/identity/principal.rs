@@ -1,9 +1,12 @@
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
-use super::Scopes;
+use super::{AuthorizationDetail, DetailsError, Scopes, details};
 use crate::time::Timestamp;
 
 /// How the caller proved who it is.
@@ -70,6 +73,8 @@ pub(crate) struct PrincipalParts {
     pub(crate) actor: Option<Box<str>>,
     pub(crate) confirmation: Option<Confirmation>,
     pub(crate) claims: Bytes,
+    /// `authorization_details`, once somebody has asked for them.
+    pub(crate) details: OnceLock<Result<Arc<[AuthorizationDetail]>, DetailsError>>,
 }
 
 /// What a credential is bound to (`cnf`, RFC 7800): whoever presents it must prove the possession.
@@ -178,7 +183,6 @@ impl Principal {
         self.0.actor.as_deref()
     }
 
-    #[allow(dead_code, reason = "proof of possession comes next")]
     pub(crate) fn confirmation(&self) -> Option<&Confirmation> {
         self.0.confirmation.as_ref()
     }
@@ -186,6 +190,18 @@ impl Principal {
     /// When the credential ends.
     pub fn expires_at(&self) -> Option<Timestamp> {
         self.0.expires_at
+    }
+
+    /// What the credential allows in detail: the claim `authorization_details` (RFC 9396), parsed at
+    /// the first call. None without the claim.
+    ///
+    /// # Errors
+    /// [`DetailsError`] if the claim is malformed; it then grants nothing.
+    pub fn authorization_details(&self) -> Result<&[AuthorizationDetail], DetailsError> {
+        match self.0.details.get_or_init(|| details::read(&self.0.claims)) {
+            Ok(details) => Ok(details),
+            Err(error) => Err(*error),
+        }
     }
 
     /// The claims as JSON, read into a type of yours. Parsed anew at each call: keep the result.

@@ -61,11 +61,11 @@ impl Scopes {
     /// [`ScopeError`] as above, or if a `*` is not the whole last segment after an action.
     pub fn from_own_data<'a>(scopes: impl IntoIterator<Item = &'a str>) -> Result<Self, ScopeError> {
         let all = collect(scopes)?;
-        let (mut exact, mut wildcards) = (Vec::new(), Vec::new());
+        let (mut exact, mut wildcards): (Vec<Box<str>>, Vec<Box<str>>) = (Vec::new(), Vec::new());
         for scope in all {
             match scope.strip_suffix('*') {
                 Some(prefix) if prefix.ends_with(':') && !prefix.contains('*') && prefix.len() > 1 => {
-                    wildcards.push(Box::<str>::from(prefix));
+                    wildcards.push(prefix.into());
                 }
                 _ if scope.contains('*') => return Err(ScopeError::Wildcard),
                 _ => exact.push(scope),
@@ -78,7 +78,7 @@ impl Scopes {
 
     /// Whether these scopes satisfy `required`. Costs a binary search for each segment of it.
     pub fn satisfies(&self, required: &str) -> bool {
-        if self.contains(required) || covers(&self.wildcards, required) {
+        if self.contains(required) || self.is_covered(required) {
             return true;
         }
         // `read:orders` is more than `read:orders:own`; `read` alone is not more than `read:orders`.
@@ -86,6 +86,16 @@ impl Scopes {
             Some((wider, _)) if wider.contains(':') => self.contains(wider),
             _ => false,
         }
+    }
+
+    /// `read:*` covers `read:orders` and `read:orders:own`, but not `read:`. A binary search for each
+    /// prefix that ends with a colon, so that many wildcards cost no more than one.
+    fn is_covered(&self, required: &str) -> bool {
+        !self.wildcards.is_empty()
+            && required.match_indices(':').any(|(at, _)| {
+                let (prefix, rest) = required.split_at_checked(at.saturating_add(1)).unwrap_or_default();
+                !rest.is_empty() && self.wildcards.binary_search_by(|held| (**held).cmp(prefix)).is_ok()
+            })
     }
 
     fn contains(&self, scope: &str) -> bool {
@@ -125,16 +135,6 @@ impl Scopes {
     pub fn is_requirement(text: &str) -> bool {
         valid(text) && !text.contains('*') && text.split(':').all(|segment| !segment.is_empty())
     }
-}
-
-/// `read:` covers `read:orders` and `read:orders:own`, but not `read:`. A binary search for each start
-/// that ends with a colon, so that many wildcards cost hardly more than one.
-fn covers(wildcards: &[Box<str>], required: &str) -> bool {
-    !wildcards.is_empty()
-        && required.match_indices(':').any(|(at, _)| {
-            let (prefix, rest) = required.split_at_checked(at.saturating_add(1)).unwrap_or_default();
-            !rest.is_empty() && wildcards.binary_search_by(|held| (**held).cmp(prefix)).is_ok()
-        })
 }
 
 fn valid(scope: &str) -> bool {

@@ -21,7 +21,7 @@ use super::{
     webhook::VerifiedWebhook,
 };
 use crate::{
-    identity::{AuthorizationDetail, DetailsError, Grant, Principal, RoleTable},
+    identity::{Grant, Principal, RoleTable},
     rejection::Stamp,
     time::{Clock, Now, SystemClock},
 };
@@ -98,14 +98,12 @@ pub struct RequestContext {
     principal: OnceLock<Principal>,
     challenges: OnceLock<Arc<[HeaderValue]>>,
     grants: AppendOnly<Grant, 4>,
+    /// What roles stand for, and the address of the map that said so.
+    roles: OnceLock<(usize, Arc<RoleTable>)>,
     rate_limits: AppendOnly<RateLimitStatus, 4>,
     quota: Mutex<Option<QuotaStatus>>,
     webhook: OnceLock<VerifiedWebhook>,
     notes: Mutex<Notes>,
-    /// What roles stand for, and the address of the map that said so.
-    roles: OnceLock<(usize, Arc<RoleTable>)>,
-    /// The caller's authorization details, once somebody has asked for them.
-    details: OnceLock<Result<Vec<AuthorizationDetail>, DetailsError>>,
 }
 
 impl RequestContext {
@@ -141,12 +139,11 @@ impl RequestContext {
             principal: OnceLock::new(),
             challenges: OnceLock::new(),
             grants: AppendOnly::new(),
+            roles: OnceLock::new(),
             rate_limits: AppendOnly::new(),
             quota: Mutex::new(None),
             webhook: OnceLock::new(),
             notes: Mutex::new(Notes::default()),
-            roles: OnceLock::new(),
-            details: OnceLock::new(),
         })
     }
 
@@ -283,22 +280,6 @@ impl RequestContext {
         self.grants.push(grant);
     }
 
-    pub(crate) fn add_rate_limit(&self, status: RateLimitStatus) {
-        self.rate_limits.push(status);
-    }
-
-    pub(crate) fn set_quota(&self, status: QuotaStatus) {
-        *self.quota.lock().unwrap_or_else(PoisonError::into_inner) = Some(status);
-    }
-
-    pub(crate) fn set_webhook(&self, webhook: VerifiedWebhook) {
-        let _ = self.webhook.set(webhook);
-    }
-
-    pub(crate) fn note(&self, change: impl FnOnce(&mut Notes)) {
-        change(&mut self.notes.lock().unwrap_or_else(PoisonError::into_inner));
-    }
-
     /// What the roles of the map `map` stand for, for this request: however often the map is replaced
     /// meanwhile, all layers see the same. (Of a second map each layer takes what is current.)
     pub(crate) fn roles_of(&self, map: usize, load: impl Fn() -> Arc<RoleTable>) -> Arc<RoleTable> {
@@ -316,10 +297,20 @@ impl RequestContext {
         })
     }
 
-    /// The caller's authorization details (RFC 9396), parsed at the first call.
-    pub(crate) fn authorization_details(&self) -> Result<&[AuthorizationDetail], DetailsError> {
-        let read = || self.principal().map_or(Ok(Vec::new()), Principal::authorization_details);
-        self.details.get_or_init(read).as_deref().map_err(|error| *error)
+    pub(crate) fn add_rate_limit(&self, status: RateLimitStatus) {
+        self.rate_limits.push(status);
+    }
+
+    pub(crate) fn set_quota(&self, status: QuotaStatus) {
+        *self.quota.lock().unwrap_or_else(PoisonError::into_inner) = Some(status);
+    }
+
+    pub(crate) fn set_webhook(&self, webhook: VerifiedWebhook) {
+        let _ = self.webhook.set(webhook);
+    }
+
+    pub(crate) fn note(&self, change: impl FnOnce(&mut Notes)) {
+        change(&mut self.notes.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }
 

@@ -45,7 +45,6 @@ const PURE: &[&str] = &[
     "auth/jwt/token.rs",
     "authz/requirement.rs",
     "authz/catalogue.rs",
-    "authz/demand.rs",
     "authz/matrix/parse.rs",
     "authz/policy/hours.rs",
     "authz/policy/lattice.rs",

@@ -75,10 +75,10 @@ impl<B> Gate<B> for RarGate {
 }
 
 fn decide(requirement: &RarRequirement, head: Option<&Parts>, context: &RequestContext) -> Result<Grant, Rejection> {
-    context.require_principal()?;
+    let principal = context.require_principal()?;
     let refused = Rejection::new(RejectionKind::InsufficientScope)
         .with_detail("The credential's authorization details do not cover this call.");
-    let refused = match context.authorization_details() {
+    let refused = match principal.authorization_details() {
         Ok(details) if details.iter().any(|detail| requirement.is_granted_by(detail, head)) => {
             return Ok(Grant::of_detail(requirement.kind()));
         }

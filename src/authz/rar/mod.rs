@@ -76,7 +76,7 @@
 //! the request says into the form in which your issuer writes it.
 //!
 //! # In the context
-//! Reads the principal, whose claim is parsed at the first question of a request and kept. Leaves a
+//! Reads the principal, whose claim is parsed at the first question and kept. Leaves a
 //! [`Grant`](crate::identity::Grant) that names the [type](crate::identity::Grant::details).
 //!
 //! # In the stack
@@ -90,7 +90,8 @@
 //! | no `AuthLayer` outside, a wrong requirement in a handler | `misconfigured` | 500 |
 //!
 //! # Cost
-//! The first question of a request parses the claims. Each question compares with each detail.
+//! The first question parses the claims, once for each principal (and, with a cache of verified
+//! tokens, once for each token). Each question compares with each detail.
 
 mod amount;
 mod layer;
