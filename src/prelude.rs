@@ -6,7 +6,7 @@ pub use crate::{
         AuthLayer,
         jwt::{Issuer, JwtVerifier, StaticKeys},
     },
-    authz::{RoleMap, ScopeLayer},
+    authz::{Requirement, RoleMap, ScopeLayer, SecuredRouter},
     backend::memory::MemoryStore,
     config_error::ConfigError,
     cors::CorsSecurityLayer,

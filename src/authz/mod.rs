@@ -1,5 +1,17 @@
 //! Authorization: what the caller may do.
 //!
+//! | question | answered by | a no is |
+//! |---|---|---|
+//! | may this credential read orders? | [`ScopeLayer`], with a [catalogue](catalogue) of scopes | 403 |
+//! | is this one of the administrators? | [`RoleLayer`] and [`RoleMap`] | 403 |
+//! | was the user here in person, and lately? | [`step_up`] | 401 |
+//! | did the user agree to this one payment? | [`rar`] | 403 |
+//! | is it office hours, is it the caller's department? | [`policy`] | 403 |
+//! | has every route an answer to all this? | [`SecuredRouter`], [`AuthInventory`] | |
+//! | does the service do what the table of roles says? | [`matrix`] | |
+//!
+//! `docs/authorization.md` tells how they work together. This page is about scopes and roles.
+//!
 //! [`ScopeLayer`] compares what a route requires with the scopes of the caller, and with those that
 //! its roles stand for, and leaves a [`Grant`](crate::identity::Grant). It protects against broken
 //! function-level authorization (OWASP API5:2023), and answers as RFC 6750 §3.1 says. Scopes are
@@ -53,8 +65,16 @@
 //! template. A route without a row is refused (403, and the log names the missing row), so that a
 //! new route is closed until somebody says who may call it. `HEAD` follows `GET`.
 //!
+//! [`SecuredRouter`] makes the router and the table in one. Either way [`AuthInventory`] lists the
+//! routes, and what each requires.
+//!
 //! A table goes by what axum's router matched: add it with `Router::layer` to the router that holds
 //! the routes. A request that matched none is a 404, also where the router has a fallback.
+//!
+//! # More than scopes
+//! A [`Requirement`] can ask for roles and a strong authentication as well: one row of a table says
+//! all of it. Scopes are looked at first, then roles, then the authentication: who may not at all is
+//! not asked to authenticate again.
 //!
 //! # Scopes are not enough
 //! A scope says that a caller may read orders, not that it may read this one. Whether the object is
@@ -72,6 +92,8 @@
 //! # How it fails
 //! | case | kind | status |
 //! |---|---|---|
+//! | a role is missing | `forbidden`; the log names the roles | 403 |
+//! | the authentication is too weak or too old | `insufficient_user_authentication` | 401 |
 //! | a scope is missing | `insufficient_scope`, with `required_scopes` and `missing_scopes`, and the challenge `error="insufficient_scope", scope="…"` | 403 |
 //! | the table has no row | `forbidden` | 403 |
 //! | no route matched | `not_found` | 404 |
@@ -80,7 +102,13 @@
 //!
 //! # Cost
 //! A binary search for each required scope, and one for each role of a caller who lacks it; for a
-//! table also one hash of the path. Letting a call through allocates nothing.
+//! table also one hash of the path. How many scopes the caller has hardly matters. With a role map,
+//! one look at what is current. Letting a call through allocates nothing.
+
+/// Runs the programs of the page.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/authorization.md")]
+struct Page;
 
 pub mod catalogue;
 pub mod fields;

@@ -1,15 +1,19 @@
+mod roles;
+mod routes;
+mod table;
+
 use std::sync::Arc;
 
-use axum::{Router, body::Body, middleware::from_fn, routing::get};
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
+use axum::{Router, body::Body, routing::get};
+use http::{HeaderMap, HeaderValue, Method, Request};
 use http_body_util::BodyExt as _;
 use proptest::prelude::*;
-use tower::{Layer, ServiceBuilder, ServiceExt as _};
+use tower::{ServiceBuilder, ServiceExt as _};
 
 use super::*;
 use crate::{
     gate::{Entry, Gate, GateLayer},
-    identity::{Grant, Principal, PrincipalParts, Scopes},
+    identity::{Confirmation, Grant, Principal, PrincipalParts, Scopes},
     rejection::{Rejection, RejectionKind},
     request::{Place, RequestContext},
 };
@@ -148,6 +152,31 @@ async fn without_a_realm_the_challenge_is_still_well_formed() {
     assert!(answer.body.contains("needs one of the required scopes"));
 }
 
+/// RFC 9449 §7.1: who came with a token that is bound to a key is challenged in that scheme.
+#[tokio::test]
+async fn section_7_1_rfc9449_a_bound_token_is_challenged_as_dpop() {
+    struct Bound;
+    impl Gate<Body> for Bound {
+        const NAME: &'static str = "bound";
+        const PLACE: Place = Place::Auth;
+        type Pass = ();
+        fn enter(self: &Arc<Self>, request: Request<Body>, context: &Arc<RequestContext>) -> Entry<Body, ()> {
+            let lines = ["Bearer realm=\"orders\"", "DPoP realm=\"orders\", algs=\"ES256\""];
+            context.set_challenges(Arc::from(lines.map(HeaderValue::from_static)));
+            let confirmation = Some(Confirmation { dpop: Some([7; 32]), ..Confirmation::default() });
+            context.set_principal(Principal::new(PrincipalParts { confirmation, ..PrincipalParts::default() }));
+            Entry::Pass(request, ())
+        }
+    }
+    let scope = ScopeLayer::any(["a:b"]).unwrap();
+    let app = Router::new()
+        .route("/", get(|| async {}))
+        .layer(ServiceBuilder::new().layer(GateLayer::new(Bound)).layer(scope));
+    let answer = send(&app, "GET", "/", "").await;
+    let expected = "DPoP realm=\"orders\", algs=\"ES256\", error=\"insufficient_scope\", scope=\"a:b\"";
+    assert_eq!(answer.headers["www-authenticate"], expected);
+}
+
 #[tokio::test]
 async fn an_anonymous_caller_is_401_with_the_auth_layers_challenges() {
     for scope in
@@ -195,124 +224,6 @@ async fn roles_stand_for_scopes_only_where_a_map_says_so() {
         assert_eq!(status(&with, "GET", "/orders/7", caller).await, expected, "{caller}");
         assert_eq!(status(&without, "GET", "/orders/7", caller).await, 403, "{caller}");
     }
-}
-
-/// The matrix of the workflow document, line 410: which role may do what. "Own" rows need the
-/// narrower scope; that the object is the caller's own is the handler's to check.
-#[tokio::test]
-async fn the_authorization_matrix_of_the_document() {
-    let matrix = RoleMap::builder()
-        .role("customer", ["read:orders:own", "create:orders:own", "read:profiles:own", "update:profiles:own"])
-        .role("support", ["read:orders", "read:profiles", "create:refunds"])
-        .role("admin", ["read:*", "update:*", "delete:orders", "delete:profiles", "create:refunds", "approve:refunds"])
-        .role("api_consumer", ["read:orders", "create:orders:own"])
-        .build()
-        .unwrap();
-    for (required, who) in [
-        ("read:orders:own", "customer support admin api_consumer"),
-        ("create:orders:own", "customer api_consumer"),
-        ("update:orders:own", "admin"),
-        ("delete:orders:own", "admin"),
-        ("read:orders", "support admin api_consumer"),
-        ("update:orders", "admin"),
-        ("delete:orders", "admin"),
-        ("read:profiles", "support admin"),
-        ("update:profiles:own", "customer admin"),
-        ("delete:profiles", "admin"),
-        ("create:refunds", "support admin"),
-        ("approve:refunds", "admin"),
-        ("read:settings", "admin"),
-        ("update:settings", "admin"),
-        ("delete:settings", ""),
-    ] {
-        let app = app(ScopeLayer::builder(Requirement::all([required])).roles(matrix.clone()).build().unwrap());
-        for role in ["customer", "support", "admin", "api_consumer", "anybody"] {
-            let expected = if who.split(' ').any(|held| held == role) { 200 } else { 403 };
-            assert_eq!(status(&app, "GET", "/orders/7", &format!(";{role}")).await, expected, "{role} {required}");
-        }
-    }
-}
-
-fn table() -> ScopeLayer {
-    ScopeLayer::table()
-        .route(Method::GET, "/orders/{id}", Requirement::all(["read:orders"]))
-        .route(Method::POST, "/orders/{id}", Requirement::any(["write:orders", "admin:orders"]))
-        .route(Method::GET, "/v1/orders", Requirement::authenticated())
-        .route(Method::HEAD, "/v1/orders", Requirement::all(["admin:orders"]))
-        .public(Method::GET, "/health")
-        .roles(roles())
-        .build()
-        .unwrap()
-}
-
-#[tokio::test]
-async fn a_table_knows_the_requirement_of_each_route() {
-    let app = app(table());
-    for (method, path, caller, expected) in [
-        ("GET", "/orders/7", "read:orders;", 200),
-        ("GET", "/orders/7", "write:orders;", 403),
-        ("GET", "/orders/7", ";support", 200),
-        ("GET", "/orders/7", "anonymous", 401),
-        ("POST", "/orders/7", "read:orders;", 403),
-        ("POST", "/orders/7", ";admin", 200),
-        ("GET", "/v1/orders", ";", 200),
-        ("GET", "/v1/orders", "anonymous", 401),
-        ("GET", "/health", "anonymous", 200),
-        // HEAD follows GET, unless it has a row of its own.
-        ("HEAD", "/orders/7", "read:orders;", 200),
-        ("HEAD", "/orders/7", "write:orders;", 403),
-        ("HEAD", "/health", "anonymous", 200),
-        ("HEAD", "/v1/orders", ";", 403),
-        // A public row is for its method only.
-        ("POST", "/health", "anonymous", 403),
-    ] {
-        assert_eq!(status(&app, method, path, caller).await, expected, "{method} {path} {caller}");
-    }
-    // What everybody may call proves nothing about the caller.
-    assert_eq!(send(&app, "GET", "/health", ";").await.body, "granted ");
-}
-
-#[tokio::test]
-async fn a_route_without_a_row_is_refused_and_the_log_names_the_row() {
-    let app = app(table());
-    let answer = send(&app, "DELETE", "/orders/7", ";admin").await;
-    assert_eq!(answer.status, 403);
-    let source = answer.rejection.unwrap().source().unwrap().to_string();
-    assert!(source.contains("no row for DELETE /orders/{id}"), "{source}");
-    assert!(!answer.body.contains("row"));
-    assert_eq!(status(&app, "OPTIONS", "/orders/7", ";admin").await, 403);
-}
-
-/// A fallback has no route and no row: it must not be what an attacker reaches by a wrong path.
-#[tokio::test]
-async fn where_no_route_matched_the_answer_is_404() {
-    let answer = send(&app(table()), "GET", "/nowhere", ";admin").await;
-    assert_eq!((answer.status, answer.body.contains("fallback")), (404, false));
-    // Outside a router there is never a route: everything is refused.
-    let outside = table().layer(Router::new().route("/health", get(|| async { "in" })));
-    let request = Request::builder().uri("/health").body(Body::empty()).unwrap();
-    assert_eq!(outside.oneshot(request).await.unwrap().status(), StatusCode::NOT_FOUND);
-}
-
-/// The table goes by what the router matched, not by the path that was sent.
-#[tokio::test]
-async fn spelling_the_path_otherwise_gains_nothing() {
-    let app = app(table());
-    for path in ["/orders//7", "/health/", "/orders/7/", "/orders/..%2fhealth", "/HEALTH", "//health", "/health%2f"] {
-        assert_ne!(status(&app, "GET", path, "anonymous").await, 200, "{path}");
-    }
-}
-
-/// A method that is changed on the way counts as it is when the layer sees it.
-#[tokio::test]
-async fn the_method_is_the_one_that_the_handler_will_see() {
-    async fn into_post(mut request: Request<Body>, next: axum::middleware::Next) -> axum::response::Response {
-        *request.method_mut() = Method::DELETE;
-        next.run(request).await
-    }
-    let stack = ServiceBuilder::new().layer(GateLayer::new(FakeAuth)).layer(from_fn(into_post)).layer(table());
-    let app = Router::new().route("/health", get(|| async { "in" }).delete(|| async { "deleted" })).layer(stack);
-    assert_eq!(status(&app, "GET", "/health", ";").await, 403);
 }
 
 #[tokio::test]

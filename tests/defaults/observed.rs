@@ -6,6 +6,7 @@ mod edge;
 mod hooks;
 mod limits;
 mod objects;
+mod permits;
 mod records;
 mod tokens;
 
@@ -27,6 +28,7 @@ pub(crate) async fn all(seen: &mut Observed) {
     edge::look(seen).await;
     callers::look(seen).await;
     objects::look(seen).await;
+    permits::look(seen).await;
     tokens::look(seen).await;
     limits::look(seen).await;
     browsers::look(seen).await;

@@ -286,6 +286,18 @@ const QUOTATIONS: &[Quotation] = &[
         "128 levels",
         &[("src/authz/fields/json.rs", "const MAX_DEPTH: usize = 128;")],
     ),
+    (
+        "Scopes",
+        "most authorization details of a token",
+        "64",
+        &[("src/identity/details.rs", "const MAX_DETAILS: usize = 64;")],
+    ),
+    (
+        "Scopes",
+        "time for policies that wait",
+        "1 s",
+        &[("src/authz/policy/set.rs", "const DEFAULT_BUDGET: Duration = Duration::from_secs(1);")],
+    ),
     ("Rate limits", "algorithm", "token bucket", &[("src/rate_limit/rule.rs", "family: Family::TokenBucket,")]),
     (
         "Webhooks",

@@ -47,7 +47,9 @@
 //! first cell of each other row is a resource; a cell lists verbs, or `-`. Each verb of a resource
 //! must be an [`endpoint`](AuthMatrixBuilder::endpoint), so that nothing is allowed that is nowhere.
 //! A caller is the role of that name in lower case with `_` for blanks (`API Consumer` →
-//! `api_consumer`), unless [`caller`](AuthMatrixBuilder::caller) says otherwise.
+//! `api_consumer`), unless [`caller`](AuthMatrixBuilder::caller) says otherwise. The scopes of a caller's
+//! cells become what its role stands for; of a caller with several roles, or with scopes of its own, the
+//! cells are only checked.
 //!
 //! # A matrix that contradicts itself
 //! `read:orders` satisfies `read:orders:own`. If a table lets support read all orders and not their

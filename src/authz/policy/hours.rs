@@ -126,7 +126,7 @@ impl Weekday {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hours {
     zone: Zone,
-    hours: Range<u8>,
+    range: Range<u8>,
     days: Vec<Weekday>,
 }
 
@@ -150,29 +150,31 @@ impl Hours {
             let cure = "use hours from 0 to 24, the first before the last, on one day at least";
             return Err(ConfigError::new("hours", "there is no such time", cure));
         }
-        Ok(Self { zone, hours, days })
+        Ok(Self { zone, range: hours, days })
     }
 
     /// Whether it is one of these hours then.
     pub fn include(&self, time: Timestamp) -> bool {
         let local = self.zone.at(time);
-        self.hours.contains(&local.hour) && self.days.contains(&local.weekday)
+        self.range.contains(&local.hour) && self.days.contains(&local.weekday)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use proptest::prelude::*;
 
     use super::*;
 
     /// 2026-07-10 (a Friday) and 2026-01-09 (a Friday), at an hour of UTC.
     fn summer(hour: u64) -> Timestamp {
-        Timestamp::from_secs(1_783_641_600 + hour * 3_600)
+        Timestamp::from_secs(1_783_641_600).saturating_add(Duration::from_secs(hour.saturating_mul(3_600)))
     }
 
     fn winter(hour: u64) -> Timestamp {
-        Timestamp::from_secs(1_767_916_800 + hour * 3_600)
+        Timestamp::from_secs(1_767_916_800).saturating_add(Duration::from_secs(hour.saturating_mul(3_600)))
     }
 
     #[test]
@@ -197,7 +199,10 @@ mod tests {
     #[test]
     fn wrong_zones_and_hours_are_mistakes() {
         assert!(Zone::named("Europe/Atlantis").is_err() && Zone::posix("tomorrow").is_err());
-        assert!(Hours::workdays(Zone::utc(), 17..9).is_err() && Hours::workdays(Zone::utc(), 9..25).is_err());
+        assert!(
+            Hours::workdays(Zone::utc(), Range { start: 17, end: 9 }).is_err()
+                && Hours::workdays(Zone::utc(), 9..25).is_err()
+        );
         assert!(Hours::on([], Zone::utc(), 9..17).is_err() && Hours::workdays(Zone::utc(), 0..24).is_ok());
     }
 

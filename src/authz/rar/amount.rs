@@ -127,7 +127,7 @@ mod tests {
         fn comparison_is_exact(a in 0_u64..1_000_000, b in 0_u64..1_000_000, places in 0_usize..4) {
             let text = |cents: u64| {
                 let digits = format!("{cents:07}");
-                let (whole, fraction) = digits.split_at(7 - places);
+                let (whole, fraction) = digits.split_at(7_usize.saturating_sub(places));
                 if places == 0 { whole.to_owned() } else { format!("{whole}.{fraction}") }
             };
             let amount = |cents| Amount::parse("EUR", &text(cents)).unwrap();

@@ -34,10 +34,12 @@ enum Rule {
     AtMost(Wanted<Amount>),
 }
 
+type Read<T> = dyn Fn(&Parts) -> Option<T> + Send + Sync;
+
 #[derive(Clone)]
 enum Wanted<T> {
     Known(T),
-    OfRequest(Arc<dyn Fn(&Parts) -> Option<T> + Send + Sync>),
+    OfRequest(Arc<Read<T>>),
 }
 
 impl<T: Clone> Wanted<T> {
@@ -200,10 +202,10 @@ impl RarRequirement {
 }
 
 impl Rule {
-    fn holds(&self, held: &Value, head: Option<&Parts>) -> bool {
+    fn holds(&self, granted: &Value, head: Option<&Parts>) -> bool {
         match self {
-            Self::Equals(wanted) => wanted.get(head).is_some_and(|wanted| wanted == *held),
-            Self::AtMost(wanted) => match (wanted.get(head), Amount::from_json(held)) {
+            Self::Equals(wanted) => wanted.get(head).is_some_and(|wanted| wanted == *granted),
+            Self::AtMost(wanted) => match (wanted.get(head), Amount::from_json(granted)) {
                 (Some(wanted), Some(limit)) => wanted.is_at_most(&limit),
                 _ => false,
             },

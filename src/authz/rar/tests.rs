@@ -194,6 +194,9 @@ async fn nobody_and_no_auth_layer_are_told_apart() {
 
 #[tokio::test]
 async fn a_requirement_that_asks_for_nothing_is_a_mistake() {
+    async fn handler(rar: Rar) -> Result<String, Rejection> {
+        rar.permits(&RarRequirement::of_type("t").identifier_from_path("id")).map(|_| String::new())
+    }
     let wrong = RarRequirement::of_type("")
         .actions([""; 0])
         .equals("datatypes", json!(["x"]))
@@ -203,9 +206,6 @@ async fn a_requirement_that_asks_for_nothing_is_a_mistake() {
     let fields: Vec<_> = error.issues().iter().map(|issue| issue.field.as_ref()).collect();
     assert_eq!(fields, ["of_type", "actions", "datatypes", "ignoring", "ignoring"]);
     // In a handler it is a 500, and so is a value that only a layer could read.
-    async fn handler(rar: Rar) -> Result<String, Rejection> {
-        rar.permits(&RarRequirement::of_type("t").identifier_from_path("id")).map(|_| String::new())
-    }
     let caller = principal("usr_1").claim("authorization_details", json!([{"type": "t", "identifier": "7"}])).build();
     let app = Router::new().route("/{id}", get(handler)).layer(with_principal(caller));
     assert_eq!(ask(app, Request::get("/7").body(Body::empty()).unwrap()).await.0, 500);
