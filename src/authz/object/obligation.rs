@@ -23,6 +23,12 @@ pub struct Obligation {
 }
 
 impl Obligation {
+    /// For layers of your own that answer in a handler's place, as a cache does, with what was checked
+    /// before.
+    pub fn of(context: &Arc<RequestContext>) -> Self {
+        Self { context: Arc::clone(context) }
+    }
+
     /// Whether the check is still missing. `false` also where none is owed.
     pub fn is_open(&self) -> bool {
         self.context.obligation().is_open()
@@ -46,6 +52,6 @@ impl<S: Sync> FromRequestParts<S> for Obligation {
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
-        Ok(Self { context: Arc::clone(RequestContext::from_parts(parts)?) })
+        Ok(Self::of(RequestContext::from_parts(parts)?))
     }
 }
