@@ -227,6 +227,9 @@ async fn a_route_without_the_parameter_is_a_500_that_names_it() {
 
 #[tokio::test]
 async fn the_trail_tells_what_the_client_is_not_told() {
+    async fn waive(obligation: Obligation) {
+        obligation.discharge("this is a test");
+    }
     let trail = |path: &'static str| async move {
         let seen = Arc::new(std::sync::Mutex::new(String::new()));
         let kept = Arc::clone(&seen);
@@ -239,7 +242,7 @@ async fn the_trail_tells_what_the_client_is_not_told() {
                 response
             }
         });
-        let routes = Router::new().route("/orders/{id}", get(read)).with_state(orders());
+        let routes = Router::new().route("/orders/{id}", get(read)).route("/waive", get(waive)).with_state(orders());
         let gates = ServiceBuilder::new().layer(GateLayer::new(FakeAuth)).layer(spy).layer(object_level());
         fetch(&routes.layer(gates), path, ANN).await;
         seen.lock().unwrap().clone()
@@ -248,6 +251,7 @@ async fn the_trail_tells_what_the_client_is_not_told() {
     assert!(forbidden.contains("\"object\", outcome: Rejected(Forbidden)"), "{forbidden}");
     assert!(missing.contains("\"object\", outcome: Rejected(NotFound)"), "{missing}");
     assert!(!trail("/orders/1").await.contains("object"));
+    assert!(trail("/waive").await.contains("\"obligation\", outcome: Passed"));
 }
 
 #[tokio::test]
