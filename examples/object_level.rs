@@ -205,8 +205,15 @@ pub(crate) const PEOPLE: [(&str, &str, &[&str]); 5] = [
     ("admin", "north", &["read:*", "write:*", "admin:*"]),
 ];
 
-/// Two shops with an order of each customer, and a key for everybody.
-pub(crate) fn demo() -> Result<(Orders, MemoryStore, Vec<(&'static str, String)>), Box<dyn Error>> {
+/// Two shops with an order of each customer.
+pub(crate) struct Demo {
+    pub(crate) orders: Orders,
+    pub(crate) keys: MemoryStore,
+    /// A key for everybody.
+    pub(crate) secrets: Vec<(&'static str, String)>,
+}
+
+pub(crate) fn demo() -> Result<Demo, Box<dyn Error>> {
     let (orders, keys, mut secrets) = (Orders::default(), MemoryStore::new(), Vec::new());
     let format = ApiKeyFormat::new("demo", "live")?;
     for (name, shop, scopes) in PEOPLE {
@@ -222,12 +229,12 @@ pub(crate) fn demo() -> Result<(Orders, MemoryStore, Vec<(&'static str, String)>
         let (item, customer, shop) = ("tea".to_owned(), name.to_owned(), shop.to_owned());
         orders.with(|orders| orders.insert(id, Order { id, item, quantity: 2, customer, margin: 40, shop }));
     }
-    Ok((orders, keys, secrets))
+    Ok(Demo { orders, keys, secrets })
 }
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let (orders, keys, secrets) = demo()?;
+    let Demo { orders, keys, secrets } = demo()?;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
     let url = format!("http://{}/orders", listener.local_addr()?);
     let mut out = std::io::stdout();

@@ -98,13 +98,20 @@ fn allocations<S>(service: &S) -> u64
 where
     S: Service<Request<Body>, Response = axum::response::Response, Error = Infallible> + Clone,
 {
+    allocations_of(service, "/orders/1", 200)
+}
+
+fn allocations_of<S>(service: &S, path: &'static str, status: u16) -> u64
+where
+    S: Service<Request<Body>, Response = axum::response::Response, Error = Infallible> + Clone,
+{
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let call = || {
         let service = service.clone();
-        let request = Request::builder().uri("/orders/1").body(Body::empty()).unwrap();
+        let request = Request::builder().uri(path).body(Body::empty()).unwrap();
         runtime.block_on(async move {
             let response = service.oneshot(request).await.unwrap();
-            assert_eq!(response.status(), 200);
+            assert_eq!(response.status(), status);
             black_box(response.into_body().collect().await.unwrap());
         });
     };
@@ -322,15 +329,15 @@ fn an_object() {
     };
 
     #[derive(Clone)]
-    struct Order;
+    struct Order(&'static str);
 
     impl Resource for Order {
         type Id = u64;
         const KIND: &'static str = "orders";
         const TENANCY: Tenancy = Tenancy::Separate;
 
-        fn owner(&self) -> &'static str {
-            "usr_1"
+        fn owner(&self) -> &str {
+            self.0
         }
 
         fn tenant(&self) -> Option<&str> {
@@ -339,21 +346,22 @@ fn an_object() {
     }
 
     impl Load<Order> for Order {
-        async fn load(&self, _: &u64, _: Option<&str>) -> Result<Option<Order>, StoreError> {
-            Ok(Some(Order))
+        async fn load(&self, id: &u64, _: Option<&str>) -> Result<Option<Order>, StoreError> {
+            Ok(["usr_1", "usr_2"].get(usize::try_from(id - 1).unwrap()).map(|owner| Order(owner)))
         }
     }
 
-    let run = |handler: axum::routing::MethodRouter<Order>, requirement: Requirement| {
+    let app = |handler: axum::routing::MethodRouter<Order>, requirement: Requirement| {
         let caller = principal("usr_1").tenant("t1").scopes(["read:orders:own"]).build();
         let scope = ScopeLayer::builder(requirement).build().unwrap();
         let gates = ServiceBuilder::new().layer(with_principal(caller)).layer(scope);
-        allocations(&Router::new().route("/orders/{id}", handler).with_state(Order).layer(gates))
+        Router::new().route("/orders/{id}", handler).with_state(Order("usr_1")).layer(gates)
     };
+    let run = |handler, requirement| allocations(&app(handler, requirement));
     let plain = Requirement::authenticated;
     let base = run(get(|| async { "ok" }), plain());
     let met = |requirement| {
-        run(get(|access: Access<Order, Read>| async move { access.check(&Order).map(|()| "ok") }), requirement)
+        run(get(|access: Access<Order, Read>| async move { access.check(&Order("usr_1")).map(|()| "ok") }), requirement)
     };
     assert_eq!([met(plain()) - base, met(plain().object_level()) - base], [0, 0], "obligation");
     let own = Requirement::all(["read:orders"]).own_allowed();
@@ -361,4 +369,8 @@ fn an_object() {
         run(get(|list: ListScope<Order, Read>| async move { list.filter().owner().map_or("", |_| "ok") }), own);
     let loaded = run(get(|_: Authorized<Order, Read>| async { "ok" }), plain().object_level());
     assert_eq!((listed - base, loaded - base), (0, 1), "ListScope, Authorized");
+
+    // Somebody else's costs what none does: nothing to be measured.
+    let loading = app(get(|_: Authorized<Order, Read>| async { "ok" }), plain().object_level());
+    assert_eq!(allocations_of(&loading, "/orders/2", 404), allocations_of(&loading, "/orders/3", 404));
 }

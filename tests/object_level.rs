@@ -17,7 +17,7 @@ use axum::{
     extract::{Path, State},
     routing::{delete, get, patch, post},
 };
-use example::{Handlers, Order, OrderForm, Orders, app, demo};
+use example::{Demo, Handlers, Order, OrderForm, Orders, app, demo};
 use http::{Request, StatusCode, header};
 use http_body_util::BodyExt as _;
 use portcullis::testing::{assert_indistinguishable, enforce_obligations, unmatched_fields};
@@ -33,7 +33,7 @@ struct Desk {
 
 impl Desk {
     fn new(handlers: Handlers) -> Self {
-        let (orders, keys, secrets) = demo().unwrap();
+        let Demo { orders, keys, secrets } = demo().unwrap();
         // The one line that makes every test of the application look for forgotten checks.
         let app = app(handlers, orders.clone(), keys).unwrap().layer(enforce_obligations());
         Self { app, orders, secrets }
@@ -151,7 +151,7 @@ async fn the_test_that_asserts_nothing_fails_if_a_check_is_removed() {
 #[tokio::test]
 async fn a_handler_without_its_check_answers_500_to_everybody() {
     for (route, handlers) in without_its_check() {
-        let (orders, keys, secrets) = demo().unwrap();
+        let Demo { orders, keys, secrets } = demo().unwrap();
         let app = app(handlers, orders.clone(), keys).unwrap();
         let desk = Desk { app, orders, secrets };
         let (method, path) = route.trim().split_once(' ').unwrap();
@@ -241,6 +241,6 @@ async fn lists_and_properties_are_what_the_scopes_allow() {
 /// For each response type one line like this.
 #[tokio::test]
 async fn every_hidden_property_exists() {
-    let order = demo().unwrap().0.with(|orders| orders[&1].clone());
+    let order = demo().unwrap().orders.with(|orders| orders[&1].clone());
     assert_eq!(unmatched_fields::<Order>(&order), [""; 0]);
 }

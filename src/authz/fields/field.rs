@@ -100,6 +100,7 @@ impl Denied {
         self.paths.get(index).map(|path| (&*path.text, path.scope))
     }
 
+    #[cfg(any(test, feature = "testing"))]
     pub(super) fn rows(&self) -> impl Iterator<Item = &str> {
         self.paths.iter().map(|path| &*path.text)
     }

@@ -40,9 +40,8 @@
 /// struct Order { margin: f64 }
 /// portcullis::authz::fields::field_scopes! { Order { margins => "read:margins" } }
 /// ```
-#[doc(hidden)]
 #[macro_export]
-macro_rules! __field_scopes {
+macro_rules! field_scopes {
     ($($type:ident { $($rows:tt)* })*) => {$(
         impl $crate::authz::fields::FieldScopes for $type {
             const FIELDS: &'static [$crate::authz::fields::Field] =
@@ -86,5 +85,4 @@ macro_rules! __field_scopes {
     }};
 }
 
-#[doc(inline)]
-pub use __field_scopes as field_scopes;
+pub use field_scopes;

@@ -113,7 +113,7 @@
 //!
 //! # In the context
 //! Reads the principal, and what the layers outside know of its roles. Writes the obligation, and on
-//! the trail `object` with `forbidden` or `not_found`: the audit record tells the two apart where
+//! the trail `obligation` where it was discharged by hand, and `object` with `forbidden` or `not_found`: the audit record tells the two apart where
 //! the client cannot. A run of them is somebody who tries ids.
 //!
 //! # How it fails

@@ -3,7 +3,10 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 
-use crate::{rejection::Rejection, request::RequestContext};
+use crate::{
+    rejection::Rejection,
+    request::{Outcome, RequestContext},
+};
 
 /// The handler's debt: to show that the caller may have the object.
 ///
@@ -23,12 +26,19 @@ pub struct Obligation {
 }
 
 impl Obligation {
+    /// For layers of your own that answer in a handler's place, as a cache does, with what was checked
+    /// before.
+    pub fn of(context: &Arc<RequestContext>) -> Self {
+        Self { context: Arc::clone(context) }
+    }
+
     /// Whether the check is still missing. `false` also where none is owed.
     pub fn is_open(&self) -> bool {
         self.context.obligation().is_open()
     }
 
-    /// Meets it. The reason is for whoever reads the code, or the log at level `DEBUG`.
+    /// Meets it. The reason is for whoever reads the code, or the log at level `DEBUG`; the trail, and so
+    /// the audit record, has `obligation` as `passed`: here nobody was checked, on purpose.
     pub fn discharge(&self, reason: &'static str) {
         tracing::debug!(
             target: "portcullis",
@@ -37,6 +47,7 @@ impl Obligation {
             reason,
             "object check discharged"
         );
+        self.context.trail().record("obligation", Outcome::Passed);
         self.context.obligation().meet();
     }
 }
@@ -46,6 +57,6 @@ impl<S: Sync> FromRequestParts<S> for Obligation {
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
-        Ok(Self { context: Arc::clone(RequestContext::from_parts(parts)?) })
+        Ok(Self::of(RequestContext::from_parts(parts)?))
     }
 }

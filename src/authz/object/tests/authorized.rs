@@ -191,6 +191,17 @@ async fn an_id_that_cannot_be_read_costs_no_load() {
     assert_eq!(orders.loads.load(Relaxed), 1);
 }
 
+/// What a client could measure is the same, too: one load for each, and none that tells.
+#[tokio::test]
+async fn a_forbidden_object_is_loaded_like_a_missing_one() {
+    let orders = orders();
+    let app = app(&orders);
+    for (path, loads) in [("/orders/999", 1), ("/orders/3", 2), ("/orders/6", 3), ("/orders/12", 4)] {
+        assert_eq!(fetch(&app, path, ANN).await.status, 404);
+        assert_eq!(orders.loads.load(Relaxed), loads, "{path}");
+    }
+}
+
 #[tokio::test]
 async fn a_store_that_is_down_is_503_and_tells_nothing() {
     let app = app(&Orders { down: true, ..orders() });
@@ -216,6 +227,9 @@ async fn a_route_without_the_parameter_is_a_500_that_names_it() {
 
 #[tokio::test]
 async fn the_trail_tells_what_the_client_is_not_told() {
+    async fn waive(obligation: Obligation) {
+        obligation.discharge("this is a test");
+    }
     let trail = |path: &'static str| async move {
         let seen = Arc::new(std::sync::Mutex::new(String::new()));
         let kept = Arc::clone(&seen);
@@ -228,7 +242,7 @@ async fn the_trail_tells_what_the_client_is_not_told() {
                 response
             }
         });
-        let routes = Router::new().route("/orders/{id}", get(read)).with_state(orders());
+        let routes = Router::new().route("/orders/{id}", get(read)).route("/waive", get(waive)).with_state(orders());
         let gates = ServiceBuilder::new().layer(GateLayer::new(FakeAuth)).layer(spy).layer(object_level());
         fetch(&routes.layer(gates), path, ANN).await;
         seen.lock().unwrap().clone()
@@ -237,6 +251,7 @@ async fn the_trail_tells_what_the_client_is_not_told() {
     assert!(forbidden.contains("\"object\", outcome: Rejected(Forbidden)"), "{forbidden}");
     assert!(missing.contains("\"object\", outcome: Rejected(NotFound)"), "{missing}");
     assert!(!trail("/orders/1").await.contains("object"));
+    assert!(trail("/waive").await.contains("\"obligation\", outcome: Passed"));
 }
 
 #[tokio::test]
@@ -255,7 +270,7 @@ proptest::proptest! {
     /// Whatever stands where the id should: 200 for the caller's two, else the 404.
     #[test]
     fn garbage_in_the_path_is_404(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 1..40)) {
-        let id: String = bytes.iter().map(|byte| format!("%{byte:02X}")).collect();
+        let id = bytes.iter().fold(String::new(), |id, byte| id + &format!("%{byte:02X}"));
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let answer = runtime.block_on(fetch(&app(&orders()), &format!("/orders/{id}"), ANN));
         let own = matches!(bytes.as_slice(), b"1" | b"2" | b"+1" | b"+2" | b"01" | b"02" | b"14" | b"18");

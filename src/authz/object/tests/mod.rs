@@ -142,7 +142,6 @@ impl Resource for Open {
 pub(super) struct Orders {
     rows: Arc<BTreeMap<u64, Order>>,
     loads: Arc<AtomicU64>,
-    /// The tenant that was last asked for, with a `!` before it where none was.
     down: bool,
 }
 
@@ -155,7 +154,7 @@ impl Load<Order> for Orders {
         }
         // Only every second row is looked up by its tenant: both kinds of loaders are right.
         let in_tenant =
-            |order: &&Order| id % 2 == 0 || tenant.is_none_or(|tenant| order.shop.as_deref() == Some(tenant));
+            |order: &&Order| id.is_multiple_of(2) || tenant.is_none_or(|tenant| order.shop.as_deref() == Some(tenant));
         Ok(self.rows.get(id).filter(in_tenant).cloned())
     }
 }

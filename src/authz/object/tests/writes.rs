@@ -13,17 +13,17 @@ fn app(writes: &Arc<AtomicU64>) -> Router {
             writes.fetch_add(1, Relaxed);
         }
     };
-    let (a, b, c, d, e, f) = (count(), count(), count(), count(), count(), count());
+    let (checked, forgot, late, lazy, ignored, refused) = (count(), count(), count(), count(), count(), count());
     let routes = Router::new()
-        .route("/checks/{id}", put(|_: Authorized<Order, Write>, Json(()): Json<()>| async move { a() }))
-        .route("/forgets/{id}", put(|Json(()): Json<()>| async move { b() }))
+        .route("/checks/{id}", put(|_: Authorized<Order, Write>, Json(()): Json<()>| async move { checked() }))
+        .route("/forgets/{id}", put(|Json(()): Json<()>| async move { forgot() }))
         // Checks, but takes the body first.
         .route(
             "/late/{id}",
             put(|obligation: Obligation, body: Result<Bytes, axum::extract::rejection::BytesRejection>| async move {
                 obligation.discharge("too late");
                 if body.is_ok() {
-                    c();
+                    late();
                 }
             }),
         )
@@ -33,15 +33,15 @@ fn app(writes: &Arc<AtomicU64>) -> Router {
                 access.check(&orders.rows[&1])?;
                 let body = to_bytes(body, 100).await.unwrap();
                 assert_eq!(&body[..], b"null");
-                d();
+                lazy();
                 Ok::<_, Rejection>("written")
             }),
         )
-        .route("/ignores/{id}", put(|| async move { e() }))
+        .route("/ignores/{id}", put(|| async move { ignored() }))
         .route(
             "/refuses/{id}",
             put(|_: Authorized<Order, Write>| async move {
-                f();
+                refused();
                 Rejection::new(crate::rejection::RejectionKind::Conflict)
             }),
         )
