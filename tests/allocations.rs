@@ -23,8 +23,10 @@ use http_body_util::BodyExt as _;
 use portcullis::{
     audit::{AuditBatch, AuditLayer, AuditSink},
     auth::{
-        AuthLayer,
+        AuthLayer, AuthLayerBuilder,
         api_key::{ApiKey, ApiKeyFormat, ApiKeyRecord, KeyHasher},
+        jwt::JwtVerifier,
+        revocation::{Revocation, RevocationStore as _},
     },
     authz::ScopeLayer,
     backend::memory::MemoryStore,
@@ -253,23 +255,36 @@ fn each_layer() {
 #[test]
 fn a_token() {
     let issuer = portcullis::testing::TestIssuer::new("https://issuer.test");
-    let auth = AuthLayer::builder().jwt(issuer.verifier()).build().unwrap();
     let another = portcullis::testing::TestIssuer::new("https://another.test");
-    let both = AuthLayer::builder().jwt(issuer.verifier()).jwt(another.verifier()).build().unwrap();
-    let of = |auth: &AuthLayer, token: String| {
+    let of = |auth: AuthLayerBuilder, token: String| {
         let token = HeaderValue::from_str(&format!("Bearer {token}")).unwrap();
         let ask = tower::util::MapRequestLayer::new(move |mut request: Request<Body>| {
             request.headers_mut().insert("authorization", token.clone());
             request
         });
         let base = allocations(&ask.layer(router().layer(empty())));
-        allocations(&ask.layer(router().layer(auth.clone()))) - base
+        allocations(&ask.layer(router().layer(auth.build().unwrap()))) - base
     };
+    let forgetful = |issuer: &portcullis::testing::TestIssuer| -> JwtVerifier {
+        issuer.issuer().without_token_cache().build().unwrap()
+    };
+    let first_sight = || AuthLayer::builder().jwt(forgetful(&issuer));
     let few = || issuer.token("usr_1").scopes(["read:orders"]).plan("pro");
     let many = || few().scopes(["a:b", "c:d"]).roles(["x", "y"]).tenant("t").claim("nbf", 1).claim("acr", "2");
-    assert_eq!(of(&auth, few().sign()), 5, "ES256");
-    assert_eq!(of(&auth, many().sign()), 7, "thirteen claims, and roles");
-    assert_eq!(of(&both, few().sign()), 6, "one of two issuers: the parser's box when it stops at iss");
+    assert_eq!(of(first_sight(), few().sign()), 5, "ES256");
+    assert_eq!(of(first_sight(), many().sign()), 7, "thirteen claims, and roles");
+    let both = first_sight().jwt(forgetful(&another));
+    assert_eq!(of(both, few().sign()), 6, "one of two issuers: the parser's box when it stops at iss");
+    // Seen again, as an API key: the principal is there, and what is left is the layer's.
+    let again = || AuthLayer::builder().jwt(issuer.verifier());
+    assert_eq!(of(again(), many().sign()), 1, "seen again");
+    // Nothing is revoked, or something else is.
+    let store = MemoryStore::new();
+    assert_eq!(of(again().revocations(store.clone()), few().sign()), 1, "revocations");
+    let (now, ever) = (portcullis::time::Timestamp::EPOCH, portcullis::time::Timestamp::MAX);
+    let revoked = store.revoke(Revocation::token("https://issuer.test", "another", ever), now);
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(revoked).unwrap();
+    assert_eq!(of(again().revocations(store), few().sign()), 1, "something revoked");
 }
 
 /// A webhook costs the box in which its body is awaited, and what it leaves behind.

@@ -5,7 +5,7 @@ use http::{HeaderName, HeaderValue, Request, header};
 use tower_layer::Layer;
 
 use super::{
-    AuthLayerBuilder, Authenticator, Head, Presented,
+    AuthLayerBuilder, Authenticator, Head, JwtVerifier, Presented,
     accepted::{Accepted, Checked},
     api_key::{self, ApiKeyVerifier},
     authenticator::BODY_TIMEOUT,
@@ -45,6 +45,12 @@ impl AuthLayer {
         Self { gate: GateLayer::new(gate) }
     }
 
+    /// Those that hold keys.
+    pub(super) fn verifiers(&self) -> Vec<JwtVerifier> {
+        let tokens = self.gate.gate().and_then(|gate| gate.tokens.as_ref());
+        tokens.map(|tokens| tokens.verifiers()).unwrap_or_default()
+    }
+
     pub(crate) fn gate_layer(&self) -> GateLayer<AuthGate> {
         self.gate.clone()
     }
@@ -61,6 +67,11 @@ impl<S> Layer<S> for AuthLayer {
 /// What verifies bearer tokens.
 pub(super) trait TokenVerifier: fmt::Debug + Send + Sync + 'static {
     fn verify(&self, token: &str, now: Timestamp) -> Checked;
+
+    /// The verifiers of which it consists, for their health.
+    fn verifiers(&self) -> Vec<JwtVerifier> {
+        Vec::new()
+    }
 }
 
 /// What becomes of a request that carries no credential.

@@ -85,8 +85,10 @@ mod condition;
 mod credentials;
 mod forward;
 mod grammar;
+mod health;
 pub mod jwt;
 mod layer;
+pub mod logout;
 mod metadata;
 mod present;
 pub mod revocation;
@@ -99,6 +101,7 @@ pub use self::{
     authenticator::{Authenticator, Head, Presence, Presented},
     builder::AuthLayerBuilder,
     forward::{ForwardedIdentity, IdentityError, IdentityHeaders},
+    health::{AuthHealth, IssuerHealth},
     jwt::JwtVerifier,
     layer::{AuthGate, AuthLayer},
     metadata::{ProtectedResource, ProtectedResourceBuilder},

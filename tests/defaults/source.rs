@@ -7,6 +7,8 @@ type Quotation = (&'static str, &'static str, &'static str, &'static [(&'static 
 
 const REQUEST: &str = "The request";
 const URL: &str = "Keys from a URL";
+const SEEN: &str = "Tokens that were seen before";
+const REVOCATION: &str = "Revocation";
 
 const QUOTATIONS: &[Quotation] = &[
     (
@@ -75,13 +77,71 @@ const QUOTATIONS: &[Quotation] = &[
         URL,
         "use of old keys while the source is down",
         "24 h",
-        &[("src/auth/jwt/jwks/mod.rs", "const MAX_STALE: Duration = Duration::from_secs(24 * 3_600);")],
+        &[("src/auth/jwt/jwks/mod.rs", "const DEFAULT_MAX_AGE: Duration = Duration::from_secs(24 * 3_600);")],
     ),
     (
         URL,
         "wait of a request for a fetch",
         "2 s",
         &[("src/auth/jwt/jwks/mod.rs", "const PATIENCE: Duration = Duration::from_secs(2);")],
+    ),
+    (
+        URL,
+        "requests that wait for an unknown key",
+        "64",
+        &[("src/auth/jwt/jwks/mod.rs", "const MAX_WAITERS: usize = 64;")],
+    ),
+    (
+        SEEN,
+        "remembered tokens",
+        "10,000 of 1 KiB",
+        &[
+            ("src/auth/jwt/cache_settings.rs", "match NonZeroUsize::new(10_000)"),
+            ("src/auth/jwt/cache.rs", "size.div_ceil(1024)"),
+        ],
+    ),
+    (
+        SEEN,
+        "how long a token is remembered",
+        "60 s",
+        &[("src/auth/jwt/cache_settings.rs", "const DEFAULT_TTL: Duration = Duration::from_secs(60);")],
+    ),
+    (
+        SEEN,
+        "never remembered",
+        "tokens with `cnf`, shared secrets",
+        &[
+            ("src/auth/jwt/cache.rs", "filter(|_| principal.confirmation().is_none())"),
+            ("src/auth/jwt/cache.rs", "let Material::Public(verifier) = &key.material else { return };"),
+        ],
+    ),
+    (
+        REVOCATION,
+        "store of revocations",
+        "none",
+        &[("src/auth/revocation/builder.rs", "#[derive(Clone, Debug, Default)]")],
+    ),
+    (REVOCATION, "when the store fails", "503", &[("src/auth/revocation/condition.rs", "#[default]\n    Closed,")]),
+    (
+        REVOCATION,
+        "wait for the store",
+        "2 s",
+        &[("src/auth/revocation/condition.rs", "const PATIENCE: Duration = Duration::from_secs(2);")],
+    ),
+    (
+        REVOCATION,
+        "memory of a back-channel logout",
+        "24 h",
+        &[("src/auth/logout/route.rs", "const DEFAULT_MEMORY: Duration = Duration::from_secs(24 * 3_600);")],
+    ),
+    (
+        REVOCATION,
+        "body of a back-channel logout",
+        "16 KiB within 5 s",
+        &[
+            ("src/auth/logout/route.rs", "const MAX_BODY: usize = 16 * 1024;"),
+            ("src/auth/logout/route.rs", "const BODY_TIMEOUT: Duration = Duration::from_secs(5);"),
+        ],
     ),
     (
         URL,
@@ -242,6 +302,12 @@ const QUOTATIONS: &[Quotation] = &[
         "webhook events",
         "100,000",
         &[("src/backend/memory/replays.rs", "const DEFAULT_CAPACITY: usize = 100_000;")],
+    ),
+    (
+        "The memory store",
+        "revocations",
+        "100,000",
+        &[("src/backend/memory/revocations.rs", "const DEFAULT_CAPACITY: usize = 100_000;")],
     ),
     ("Cargo features", "features", "`aws-lc`, `jwks`", &[("Cargo.toml", "\ndefault = [\"aws-lc\", \"jwks\"]\n")]),
 ];

@@ -4,10 +4,11 @@ use bytes::Bytes;
 
 use super::{
     Algorithm, KeySetHealth, KeySourceError,
+    cache::{TokenDigest, VerifiedTokens},
     claims::{Claims, Expectations},
     fault::Fault,
     header::{AcceptedTypes, Header},
-    jwks::{KeyCache, NoKey},
+    jwks::{KeyCache, Loaded, NoKey},
     key::Key,
     key_set::KeySet,
     token::{self, HeaderText, Signature, Token},
@@ -23,13 +24,14 @@ use crate::{
 /// Verifies the tokens of one issuer. Made by [`Issuer::build`](super::Issuer::build); clones share
 /// the keys.
 #[derive(Clone)]
-pub struct JwtVerifier(Arc<Engine>);
+pub struct JwtVerifier(pub(super) Arc<Engine>);
 
 pub(crate) struct Engine {
     pub(crate) expected: Expectations,
     pub(crate) types: AcceptedTypes,
     pub(crate) algorithms: Vec<Algorithm>,
     pub(crate) keys: Keys,
+    pub(crate) verified: Option<VerifiedTokens>,
 }
 
 #[derive(Debug)]
@@ -50,11 +52,15 @@ impl JwtVerifier {
 
     /// Judges a token at the wall-clock time `now`. Waits only if keys are missing.
     pub(crate) fn verify(&self, text: &str, now: Timestamp) -> Checked {
-        match self.0.look(text, now) {
+        let digest = self.0.verified.as_ref().and_then(|verified| verified.digest(text));
+        if let Some(principal) = digest.as_ref().and_then(|digest| self.0.recall(digest, now)) {
+            return Checked::Ready(Ok(principal.into()));
+        }
+        match self.0.look(text, digest, now) {
             Ok(Look::Principal(principal)) => Checked::Ready(Ok(principal.into())),
-            Ok(Look::KeysMissing) => {
+            Ok(Look::KeysMissing { but }) => {
                 let (engine, text) = (Arc::clone(&self.0), text.to_owned());
-                Checked::Wait(Box::pin(async move { engine.wait(&text, now).await.map(Into::into) }))
+                Checked::Wait(Box::pin(async move { engine.wait(&text, digest, but, now).await.map(Into::into) }))
             }
             Err(fault) => Checked::Ready(Err(fault.into())),
         }
@@ -75,11 +81,14 @@ impl JwtVerifier {
     /// How it stands with the keys.
     pub fn key_set_health(&self) -> KeySetHealth {
         match &self.0.keys {
-            Keys::Static(set) => {
-                KeySetHealth { keys: set.keys().len(), skipped: set.skipped().len(), ..KeySetHealth::default() }
-            }
+            Keys::Static(set) => KeySetHealth::of(set),
             Keys::Fetched(cache) => cache.health(),
         }
+    }
+
+    /// How many tokens are [remembered](super::TokenCache) as verified.
+    pub fn cached_tokens(&self) -> usize {
+        self.0.verified.as_ref().map_or(0, VerifiedTokens::len)
     }
 
     /// How long ago the keys were fetched; `None` for static keys, or if they never were.
@@ -110,31 +119,46 @@ impl fmt::Debug for JwtVerifier {
 /// What comes of a token without waiting.
 enum Look {
     Principal(Principal),
-    /// A fetch may bring the key.
-    KeysMissing,
+    /// A fetch may bring the key. `but`: not the set with this generation, whose key it is not.
+    KeysMissing {
+        but: Option<u64>,
+    },
 }
 
 impl Engine {
     /// Form and header, then the key, then the signature, then the claims: what is cheap comes
     /// first, and what a token claims is looked at only when it is known who says so.
-    fn look(&self, text: &str, now: Timestamp) -> Result<Look, Fault> {
+    fn look(&self, text: &str, digest: Option<TokenDigest>, now: Timestamp) -> Result<Look, Fault> {
         let token = Token::split(text)?;
         let decoded = HeaderText::decode(token.header)?;
         let (header, algorithm) = self.read_header(decoded.as_bytes())?;
         let kid = header.kid.as_deref();
         let cache = match &self.keys {
             Keys::Static(set) => {
-                return self.check(&token, set.select(kid, algorithm)?, now).map(Look::Principal);
+                let key = set.select(kid, algorithm)?;
+                let principal = self.check(&token, key, now)?;
+                self.remember(digest, text, &principal, (key, None), now);
+                return Ok(Look::Principal(principal));
             }
             Keys::Fetched(cache) => cache,
         };
         let loaded = cache.load();
         let Some(loaded) = loaded.as_ref().filter(|loaded| loaded.is_usable(now)) else {
-            return Ok(Look::KeysMissing);
+            return Ok(Look::KeysMissing { but: None });
         };
         match loaded.keys.select(kid, algorithm) {
-            Ok(key) => self.check(&token, key, now).map(Look::Principal),
-            Err(Fault::UnknownKey) if !kid.is_some_and(|kid| cache.is_unknown(kid)) => Ok(Look::KeysMissing),
+            Ok(key) => match self.check(&token, key, now) {
+                Ok(principal) => {
+                    self.remember(digest, text, &principal, (key, Some(loaded)), now);
+                    Ok(Look::Principal(principal))
+                }
+                // It names no key: the one that fits may have taken another's place.
+                Err(Fault::Signature) if kid.is_none() => Ok(Look::KeysMissing { but: Some(loaded.generation) }),
+                Err(fault) => Err(fault),
+            },
+            Err(Fault::UnknownKey) if !kid.is_some_and(|kid| cache.is_unknown(kid)) => {
+                Ok(Look::KeysMissing { but: None })
+            }
             Err(fault) => Err(fault),
         }
     }
@@ -163,16 +187,53 @@ impl Engine {
         Ok(Principal::new(PrincipalParts { fingerprint: Some(fingerprint), claims: Bytes::from(claims), ..parts }))
     }
 
-    async fn wait(&self, text: &str, now: Timestamp) -> Result<Principal, Rejection> {
+    /// What was verified before, and is still as it was.
+    fn recall(&self, digest: &TokenDigest, now: Timestamp) -> Option<Principal> {
+        let verified = self.verified.as_ref()?;
+        match &self.keys {
+            Keys::Static(_) => verified.find(digest, None, now),
+            Keys::Fetched(cache) => {
+                let keys = cache.load();
+                verified.find(digest, Some(keys.as_deref()?), now)
+            }
+        }
+    }
+
+    fn remember(
+        &self,
+        digest: Option<TokenDigest>,
+        text: &str,
+        principal: &Principal,
+        (key, keys): (&Key, Option<&Loaded>),
+        now: Timestamp,
+    ) {
+        if let (Some(verified), Some(digest)) = (&self.verified, digest) {
+            verified.remember(digest, text.len(), principal, key, keys, now);
+        }
+    }
+
+    async fn wait(
+        &self,
+        text: &str,
+        digest: Option<TokenDigest>,
+        but: Option<u64>,
+        now: Timestamp,
+    ) -> Result<Principal, Rejection> {
         let Keys::Fetched(cache) = &self.keys else { return Err(Fault::UnknownKey.into()) };
         let token = Token::split(text)?;
         let decoded = HeaderText::decode(token.header)?;
         let (header, algorithm) = self.read_header(decoded.as_bytes())?;
         let kid = header.kid.as_deref();
-        match cache.wait_for(kid, algorithm).await {
+        let waited = match but {
+            Some(generation) => cache.wait_for_other(generation).await,
+            None => cache.wait_for(kid, algorithm).await,
+        };
+        match waited {
             Ok(loaded) => {
                 let key = loaded.keys.select(kid, algorithm)?;
-                Ok(self.check(&token, key, now)?)
+                let principal = self.check(&token, key, now)?;
+                self.remember(digest, text, &principal, (key, Some(&loaded)), now);
+                Ok(principal)
             }
             Err(NoKey::Fault(fault)) => Err(fault.into()),
             Err(NoKey::Source(error)) => Err(Rejection::backend(error)),

@@ -2,6 +2,8 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
     Algorithm, ClaimNames, JwtVerifier, KeySource, Profile, StaticKeys, VerifierFactory,
+    cache::VerifiedTokens,
+    cache_settings::Caching,
     claims::{BoundTokens, Expectations},
     engine::{Engine, Keys},
     jwks::KeyCache,
@@ -28,6 +30,8 @@ const DEFAULT_LIFETIME: Duration = Duration::from_secs(15 * 60);
 /// | [`algorithms`](Self::algorithms) | all that the keys stand for |
 /// | [`types`](Self::types) | what the profile says: `at+jwt`, `JWT`, or no `typ` |
 /// | [`claim_names`](Self::claim_names) | see [`ClaimNames`] |
+/// | [`token_cache`](Self::token_cache) | 10,000 tokens, a minute each |
+/// | [`max_key_age`](Self::max_key_age) | 24 h |
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Issuer {
@@ -37,6 +41,7 @@ pub struct Issuer {
     pub(super) profile: Profile,
     pub(super) leeway: Duration,
     pub(super) max_lifetime: Duration,
+    pub(super) caching: Caching,
     pub(super) algorithms: Option<Vec<Algorithm>>,
     pub(super) types: Option<Vec<String>>,
     pub(super) names: ClaimNames,
@@ -79,6 +84,7 @@ impl Issuer {
             profile: Profile::Lenient,
             leeway: DEFAULT_LEEWAY,
             max_lifetime: DEFAULT_LIFETIME,
+            caching: Caching::default(),
             algorithms: None,
             types: None,
             names: ClaimNames::default(),
@@ -206,6 +212,7 @@ impl Issuer {
     pub fn build(mut self) -> Result<JwtVerifier, ConfigError> {
         let mut issues = ConfigIssues::new();
         self.check(&mut issues);
+        self.caching.check(&mut issues);
         let types = self.accepted_types(&mut issues);
         let keys = self.keys_of_origin(&mut issues);
         if let (Some(KeysOrSource::Keys(Keys::Static(set))), Some(algorithms)) = (&keys, &self.algorithms) {
@@ -222,6 +229,7 @@ impl Issuer {
         };
         self.warn_of_long_lives();
         let boxed = |texts: Vec<String>| texts.into_iter().map(String::into_boxed_str).collect();
+        let verified = self.caching.tokens.map(|cache| VerifiedTokens::new(cache, self.leeway));
         Ok(JwtVerifier::new(Engine {
             expected: Expectations {
                 issuer: self.name.into(),
@@ -235,6 +243,7 @@ impl Issuer {
             types,
             algorithms: self.algorithms.unwrap_or_else(|| self.profile.algorithms().to_vec()),
             keys,
+            verified,
         }))
     }
 
@@ -276,7 +285,8 @@ impl Issuer {
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| {
             ConfigError::new("jwks_url", "there is no tokio runtime to fetch keys on", "call build within the runtime")
         })?;
-        Ok(Keys::Fetched(KeyCache::start(source, self.preferring(), self.chosen_clock(), runtime)))
+        let (factory, clock) = (self.preferring(), self.chosen_clock());
+        Ok(Keys::Fetched(KeyCache::start(source, factory, clock, runtime, self.caching.key_age)))
     }
 
     fn chosen_clock(&mut self) -> Arc<dyn Clock> {

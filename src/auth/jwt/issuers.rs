@@ -62,6 +62,17 @@ impl TokenVerifier for Issuers {
             },
         }
     }
+
+    fn verifiers(&self) -> Vec<JwtVerifier> {
+        match self {
+            Self::One(verifier) => vec![verifier.clone()],
+            Self::Many(verifiers) => {
+                let mut all: Vec<_> = verifiers.values().cloned().collect();
+                all.sort_by(|a, b| a.issuer().cmp(b.issuer()));
+                all
+            }
+        }
+    }
 }
 
 fn choose<'v>(verifiers: &'v HashMap<Box<str>, JwtVerifier>, token: &str) -> Result<&'v JwtVerifier, Fault> {

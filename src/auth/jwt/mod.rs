@@ -94,11 +94,24 @@
 //! The set is fetched when the verifier is built and again at 80 % of its life: `Cache-Control:
 //! max-age` between a minute and a day, ten minutes if the response does not say. Requests read it
 //! without a lock, and none waits whose key is known. A `kid` that is not in the set makes the
-//! request wait for a new fetch, two seconds at most; such fetches share a budget of one in 30 s
-//! (two at once), beside that of the scheduled ones, and what they show to be unknown is remembered
-//! for a minute. Beyond the budget an unknown `kid` is a 401 without a fetch: who sprays them can hide
-//! a new key for 30 s, and no longer. Failures back off from one second to one minute. While the source is down the keys
-//! that are there go on working for a day; then, or if there never were any, the answer is 503.
+//! request wait for a new fetch, two seconds at most and 64 requests at once; such fetches share a
+//! budget of one in 30 s (two at once), beside that of the scheduled ones, and what they show to be
+//! unknown is remembered for a minute. Beyond the budget, or the 64, an unknown `kid` is a 401
+//! without a fetch: who sprays them can hide a new key for 30 s, and no longer.
+//!
+//! Failures back off from one second to one minute. While the source is down the keys that are
+//! there go on working for a day ([`Issuer::max_key_age`]); then, or if there never were any, the
+//! answer is 503. Only the first request for another key waits for a source that does not answer: the
+//! others are 503 at once, until a scheduled fetch succeeds.
+//!
+//! A token without `kid` is verified by the only key of its algorithm; if there are two, none. If that
+//! key did not sign it, the set is fetched again within the same budget, and the token judged by the
+//! new one: an issuer that names no key can rotate too. Of two keys with one `kid` and algorithm
+//! neither is used. A response with an `ETag` is asked for again with `If-None-Match`, and 304 renews the set.
+//!
+//! `AuthLayer::warm_up` waits for the first keys, `AuthLayer::health` tells how it stands with them:
+//! [`KeySetHealth`] has their age, the last error, what is skipped and why, and counts fetches, failures,
+//! and tokens refused for the budget's sake.
 //!
 //! The URL is `https`, or `http` on the loopback interface (where neither proxy settings nor CA
 //! certificates of the machine play a part; for `https` both do). Redirects are not followed; 5 s, 1 MiB and 100 keys
@@ -111,6 +124,16 @@
 //! `/.well-known/oauth-authorization-server` before it. The metadata must name the issuer byte for byte,
 //! and an `https` URL of its keys; it is asked again after a day, and as soon as the keys are no longer
 //! where it said. Limits are those of a fetch.
+//!
+//! # Tokens that were seen before
+//! A client sends one token many times. That it verified is remembered for a minute, at most until
+//! it expires, by its SHA-256: [`TokenCache`]. What can change meanwhile is looked at for each
+//! request: `exp` by the clock, whether the key is still in the set (a key that is withdrawn takes
+//! its tokens with it), and everything that the layer demands beside, [revocation](crate::auth::revocation)
+//! first. Never remembered are refusals, tokens that are bound to a key (`cnf`), whose possession must be
+//! proven each time, and those signed with a shared secret, which cost little. The time is not
+//! renewed by use. Each verifier has a memory of its own, of 10,000 tokens of up to 1 KiB (larger
+//! ones count for several).
 //!
 //! # Cryptography
 //! | algorithms | key | verified by |
@@ -132,14 +155,17 @@
 //!
 //! # Cost
 //! Keys are parsed when they are loaded, a token's header and claims once; the choice of the key is a
-//! binary search, that of the issuer a hash. A token costs six allocations however many claims it
-//! has: the claims as they are, the principal whose strings are places in them, its scopes, its roles
-//! (two), its fingerprint. The time is the signature's.
+//! binary search, that of the issuer a hash. A token that is remembered costs its SHA-256 and no
+//! allocation. One that is not costs six allocations however many claims it has: the claims as they
+//! are, the principal whose strings are places in them, its scopes, its roles (two), its fingerprint;
+//! and what it takes to remember it. The time is the signature's.
 
 mod algorithm;
 #[cfg(feature = "aws-lc")]
 mod aws_lc;
 mod bound;
+mod cache;
+mod cache_settings;
 mod claim_fields;
 mod claim_names;
 mod claims;
@@ -155,11 +181,14 @@ mod issuer_check;
 mod issuers;
 mod json;
 mod jwks;
+#[cfg(feature = "jwks-client-rs")]
+mod jwks_client_rs;
 mod key;
 mod key_set;
 mod profile;
 #[cfg(all(feature = "rust-crypto", any(test, not(feature = "aws-lc"))))]
 mod rust_crypto;
+mod signed;
 mod source;
 mod static_keys;
 #[cfg(test)]
@@ -167,17 +196,21 @@ mod tests;
 mod token;
 mod verifier;
 
-pub(in crate::auth) use self::issuers::Issuers;
+#[cfg(feature = "jwks-client-rs")]
+pub use self::jwks_client_rs::JwksClientRs;
 pub use self::{
     algorithm::Algorithm,
+    cache_settings::TokenCache,
     claim_names::ClaimNames,
     engine::JwtVerifier,
     issuer::Issuer,
+    jwks::KeySetHealth,
     profile::Profile,
-    source::{FetchedKeys, KeySetHealth, KeySource, KeySourceError},
+    source::{FetchedKeys, KeySource, KeySourceError},
     static_keys::StaticKeys,
     verifier::{PublicKey, SignatureVerifier, UnusableKey, VerifierFactory},
 };
+pub(in crate::auth) use self::{issuers::Issuers, signed::TokenUse};
 pub(in crate::auth) use self::{
     key::{Material, from_jwk},
     verifier::BuiltIn,

@@ -89,19 +89,3 @@ impl KeySourceError {
         Self::Unreachable(std::sync::Arc::from(source.into()))
     }
 }
-
-/// How it stands with an issuer's keys: for health endpoints and metrics.
-#[derive(Clone, Debug, Default)]
-#[non_exhaustive]
-pub struct KeySetHealth {
-    /// How many keys are in use.
-    pub keys: usize,
-    /// How many keys of the last set cannot be used (other algorithms, too short, for encryption).
-    pub skipped: usize,
-    /// How long ago the keys were fetched; `None` for static keys, or if they never were.
-    pub age: Option<Duration>,
-    /// Why the last fetch failed; `None` if it did not.
-    pub last_error: Option<KeySourceError>,
-    /// How often the source was asked.
-    pub fetches: u64,
-}

@@ -40,6 +40,12 @@ impl RevocationKey {
         Self::of(["credential", method.as_str(), id])
     }
 
+    /// The tokens of one subject that do not say to which session they belong: the end of any of
+    /// the subject's sessions may be theirs.
+    pub(in crate::auth) fn sessionless(issuer: &str, subject: &str) -> Self {
+        Self::of(["sessionless", issuer, subject])
+    }
+
     /// The mark of a logout token that has been obeyed.
     pub(in crate::auth) fn logout(issuer: &str, jti: &str) -> Self {
         Self::of(["logout", issuer, jti])
@@ -192,7 +198,10 @@ fn key_of(principal: &Principal, by: By) -> Option<RevocationKey> {
                 (method, _) => RevocationKey::credential(method, id),
             })
         }
-        By::Session => Some(RevocationKey::session(issuer?, principal.session()?)),
+        By::Session => Some(match principal.session() {
+            Some(sid) => RevocationKey::session(issuer?, sid),
+            None => RevocationKey::sessionless(issuer?, principal.subject()),
+        }),
         By::Subject => Some(RevocationKey::subject(issuer?, principal.subject())),
     }
 }
@@ -236,6 +245,7 @@ mod tests {
             RevocationKey::token("ix", ""),
             RevocationKey::session("i", "x"),
             RevocationKey::subject("i", "x"),
+            RevocationKey::sessionless("i", "x"),
             RevocationKey::logout("i", "x"),
             RevocationKey::api_key("x"),
             RevocationKey::credential(AuthMethod::Custom("i"), "x"),

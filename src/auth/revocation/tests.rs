@@ -158,3 +158,40 @@ fn mistakes_are_found_when_the_layer_is_built() {
     let none = AuthLayer::builder().authenticator(Anybody).dangerously_accept_while_revocations_are_unknown().build();
     assert_eq!(none.unwrap_err().issues()[0].field, "revocations");
 }
+
+/// What a token was verified for is remembered; what is revoked is not forgotten over it.
+#[cfg(any(feature = "aws-lc", feature = "rust-crypto"))]
+#[tokio::test]
+async fn a_token_that_is_remembered_is_refused_once_revoked() {
+    let issuer = crate::testing::TestIssuer::new("https://issuer.test").clock(ManualClock::at(NOW));
+    let revocations = [
+        Revocation::token("https://issuer.test", "jti-1", LATER),
+        Revocation::session("https://issuer.test", "sid-1", LATER),
+        Revocation::subject(
+            "https://issuer.test",
+            "usr_1",
+            NOW.saturating_add(std::time::Duration::from_secs(1)),
+            LATER,
+        ),
+    ];
+    for revocation in revocations {
+        let (store, verifier) = (MemoryStore::new(), issuer.verifier());
+        let auth = AuthLayer::builder().jwt(verifier.clone()).revocations(store.clone()).build().unwrap();
+        let context = RequestContextLayer::new().clock(ManualClock::at(NOW));
+        let layers = tower::ServiceBuilder::new().layer(context).layer(auth);
+        let app = Router::new().route("/", get(|| async {})).layer(layers);
+        let ask = async |token: &str| {
+            let request = Request::get("/").header("authorization", format!("Bearer {token}"));
+            app.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap().status()
+        };
+        let token = |jti: &str, sid: &str, sub: &str| issuer.token(sub).claim("jti", jti).claim("sid", sid).sign();
+        let (mine, other) = (token("jti-1", "sid-1", "usr_1"), token("jti-2", "sid-2", "usr_2"));
+        for token in [&mine, &other] {
+            assert_eq!(ask(token).await, StatusCode::OK);
+        }
+        assert_eq!(verifier.cached_tokens(), 2);
+        store.revoke(revocation, NOW).await.unwrap();
+        assert_eq!(ask(&mine).await, StatusCode::UNAUTHORIZED);
+        assert_eq!(ask(&other).await, StatusCode::OK);
+    }
+}

@@ -8,7 +8,7 @@ use std::{
 
 use reqwest::{Client, ClientBuilder, StatusCode, Url, header, redirect};
 
-use super::{cache_control::max_age, flight::MAX_BYTES};
+use super::{cache_control::max_age, flight::MAX_BYTES, validators::LastAnswer};
 use crate::{
     auth::jwt::{FetchedKeys, KeySource, KeySourceError},
     config_error::ConfigError,
@@ -17,10 +17,11 @@ use crate::{
 
 const LIMIT: Duration = Duration::from_secs(5);
 
-/// Fetches one URL: 5 s in all, 1 MiB, status 200, no redirects.
+/// Fetches one URL: 5 s in all, 1 MiB, status 200 (or 304 of what is known), no redirects.
 pub(crate) struct HttpKeySource {
     url: Url,
     client: Client,
+    last: LastAnswer,
 }
 
 impl fmt::Debug for HttpKeySource {
@@ -56,21 +57,32 @@ impl HttpKeySource {
                 "see that the machine has CA certificates",
             )
         })?;
-        Ok(Self { url, client })
+        Ok(Self { url, client, last: LastAnswer::default() })
     }
 
     async fn get(&self) -> Result<FetchedKeys, KeySourceError> {
         let request = self.client.get(self.url.clone());
         let request = request.header(header::ACCEPT, "application/jwk-set+json, application/json");
+        let last = self.last.get();
+        let request = match &last {
+            Some(last) => request.header(header::IF_NONE_MATCH, last.tag.clone()),
+            None => request,
+        };
         let mut response = request.send().await.map_err(failed)?;
+        let lines = response.headers().get_all(header::CACHE_CONTROL);
+        let max_age = max_age(lines.iter().map(header::HeaderValue::as_bytes));
+        if response.status() == StatusCode::NOT_MODIFIED
+            && let Some(last) = last
+        {
+            return Ok(FetchedKeys { jwks: last.jwks, max_age });
+        }
         if response.status() != StatusCode::OK {
             return Err(KeySourceError::Status(response.status().as_u16()));
         }
         if response.content_length().is_some_and(|length| length > MAX_BYTES as u64) {
             return Err(KeySourceError::TooLarge);
         }
-        let lines = response.headers().get_all(header::CACHE_CONTROL);
-        let max_age = max_age(lines.iter().map(header::HeaderValue::as_bytes));
+        let tag = response.headers().get(header::ETAG).cloned();
         let mut jwks = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(failed)? {
             if jwks.len().saturating_add(chunk.len()) > MAX_BYTES {
@@ -78,7 +90,9 @@ impl HttpKeySource {
             }
             jwks.extend_from_slice(&chunk);
         }
-        Ok(FetchedKeys { jwks: jwks.into(), max_age })
+        let jwks = jwks.into();
+        self.last.keep(tag.as_ref(), &jwks);
+        Ok(FetchedKeys { jwks, max_age })
     }
 }
 

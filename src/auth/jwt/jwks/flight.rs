@@ -3,15 +3,19 @@
 use std::{
     collections::hash_map::RandomState,
     hash::BuildHasher as _,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, atomic::Ordering::Relaxed},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
 
 use tokio::{sync::watch, task::AbortHandle};
 
-use super::{KeySourceError, Loaded, Need, NoKey, Shared};
+use super::{
+    KeySourceError, Loaded, Need, NoKey, PATIENCE, Shared,
+    health::count,
+    parsed::{Parsed, Verifiers},
+};
 use crate::{
-    auth::jwt::{FetchedKeys, fault::Fault, key_set::KeySet},
+    auth::jwt::{FetchedKeys, key_set::KeySet},
     time::{Now, Timestamp},
 };
 
@@ -32,6 +36,8 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 pub(super) struct Flight {
     current: Option<watch::Receiver<()>>,
     task: Option<AbortHandle>,
+    /// The one under way has taken longer than a request waits.
+    overdue: bool,
     /// Nothing is fetched any more.
     stopped: bool,
     failures: u32,
@@ -51,11 +57,16 @@ impl Shared {
         lock(&self.flight).last_error.clone()
     }
 
-    /// The fetch under way, or a new one if a request may start it.
+    /// The fetch under way, or a new one if a request may start it. An error where to wait is of no
+    /// use: nobody is made to wait for a source that is known to be down, or slow.
     pub(super) fn join(self: &Arc<Self>, need: Need) -> Result<watch::Receiver<()>, NoKey> {
         let mut flight = lock(&self.flight);
+        if let (Need::OtherKeys(_), Some(error)) = (need, &flight.last_error) {
+            return Err(NoKey::Source(error.clone()));
+        }
         if let Some(current) = &flight.current {
-            return Ok(current.clone());
+            let too_late = flight.overdue && need != Need::Warmth;
+            return if too_late { Err(NoKey::Source(KeySourceError::TimedOut)) } else { Ok(current.clone()) };
         }
         if flight.stopped {
             return Err(NoKey::Source(KeySourceError::Stopped));
@@ -65,11 +76,11 @@ impl Shared {
         {
             return Err(NoKey::Source(error.clone()));
         }
-        if need == Need::UnknownKid && !self.budget.spend() {
-            return Err(match flight.last_error.clone() {
-                Some(error) => NoKey::Source(error),
-                None => NoKey::Fault(Fault::UnknownKey),
-            });
+        if let Need::OtherKeys(fault) = need
+            && !self.budget.spend()
+        {
+            count(&self.counts.fetches_denied);
+            return Err(NoKey::Fault(fault));
         }
         Ok(self.take_off(&mut flight))
     }
@@ -81,6 +92,14 @@ impl Shared {
             Some(current) => Some(current.clone()),
             None if flight.stopped => None,
             None => Some(self.take_off(&mut flight)),
+        }
+    }
+
+    /// A request has waited for this fetch as long as requests wait.
+    pub(super) fn is_overdue(&self, waited_for: &watch::Receiver<()>) {
+        let mut flight = lock(&self.flight);
+        if flight.current.as_ref().is_some_and(|current| current.same_channel(waited_for)) {
+            flight.overdue = true;
         }
     }
 
@@ -101,7 +120,8 @@ impl Shared {
     fn take_off(self: &Arc<Self>, flight: &mut Flight) -> watch::Receiver<()> {
         let (sender, receiver) = watch::channel(());
         flight.current = Some(receiver.clone());
-        self.fetches.fetch_add(1, Relaxed);
+        flight.overdue = false;
+        count(&self.counts.fetches);
         // The landing is made in the task: if the runtime is gone, the task is dropped right here,
         // under the lock, and only the sender may then have something to say.
         let shared = Arc::clone(self);
@@ -129,33 +149,41 @@ impl Shared {
 /// Ends a flight even if the source panics.
 struct Landing {
     shared: Arc<Shared>,
-    outcome: Result<(Loaded, Duration), KeySourceError>,
+    outcome: Result<(Landed, Duration), KeySourceError>,
     _sender: watch::Sender<()>,
 }
 
 impl Landing {
     async fn fly(mut self) {
-        let answer = tokio::time::timeout(FETCH_LIMIT, self.shared.source.fetch()).await;
-        self.outcome = match answer {
-            Err(_) => Err(KeySourceError::TimedOut),
-            Ok(Err(error)) => Err(error),
-            Ok(Ok(fetched)) => read(&fetched, &self.shared),
-        };
+        let answer = fetch(&self.shared).await;
+        self.outcome = answer.and_then(|fetched| read(&fetched, &self.shared));
     }
+}
+
+async fn fetch(shared: &Shared) -> Result<FetchedKeys, KeySourceError> {
+    let mut fetch = shared.source.fetch();
+    if let Ok(answer) = tokio::time::timeout(PATIENCE, &mut fetch).await {
+        return answer;
+    }
+    lock(&shared.flight).overdue = true;
+    let answer = tokio::time::timeout(FETCH_LIMIT.saturating_sub(PATIENCE), fetch).await;
+    answer.unwrap_or(Err(KeySourceError::TimedOut))
 }
 
 impl Drop for Landing {
     fn drop(&mut self) {
         let now = self.shared.clock.now();
         match std::mem::replace(&mut self.outcome, Err(KeySourceError::Stopped)) {
-            Ok((loaded, ttl)) => {
+            Ok((landed, ttl)) => {
                 let mut flight = lock(&self.shared.flight);
                 flight.current = None;
                 flight.succeeded(ttl, now);
-                self.shared.loaded.store(Some(Arc::new(loaded)));
+                *lock(&self.shared.verifiers) = landed.verifiers;
+                self.shared.loaded.store(Some(Arc::new(landed.loaded)));
                 self.shared.unknown.clear();
             }
             Err(error) => {
+                count(&self.shared.counts.failures);
                 let stopped = {
                     let mut flight = lock(&self.shared.flight);
                     flight.current = None;
@@ -201,19 +229,42 @@ fn jittered(backoff: Duration) -> Duration {
     half.saturating_add(Duration::from_micros(random.checked_rem(micros).unwrap_or(0)))
 }
 
-fn read(fetched: &FetchedKeys, shared: &Shared) -> Result<(Loaded, Duration), KeySourceError> {
+/// What a fetch brought, before it is everybody's.
+struct Landed {
+    loaded: Loaded,
+    verifiers: Verifiers,
+}
+
+fn read(fetched: &FetchedKeys, shared: &Shared) -> Result<(Landed, Duration), KeySourceError> {
     if fetched.jwks.len() > MAX_BYTES {
         return Err(KeySourceError::TooLarge);
     }
-    let keys = KeySet::from_jwks(&fetched.jwks, &*shared.factory).map_err(|_| KeySourceError::Malformed)?;
+    let now = shared.clock.now().wall;
+    // A set that is older than its limit must have been fetched again by then.
+    let ttl = fetched.max_age.unwrap_or(DEFAULT_TTL).clamp(MIN_TTL, MAX_TTL).min(shared.max_age);
+    let (last, verifiers) = (shared.loaded.load_full(), lock(&shared.verifiers).clone());
+    let loaded = |keys, generation| Loaded {
+        keys,
+        generation,
+        text: fetched.jwks.clone(),
+        fetched: now,
+        max_age: shared.max_age,
+    };
+    if let Some(last) = &last
+        && last.text == fetched.jwks
+    {
+        return Ok((Landed { loaded: loaded(Arc::clone(&last.keys), last.generation), verifiers }, ttl));
+    }
+    let factory = Parsed::new(Arc::clone(&shared.factory), verifiers);
+    let keys = KeySet::from_jwks(&fetched.jwks, &factory).map_err(|_| KeySourceError::Malformed)?;
     if !keys.skipped().is_empty() {
         tracing::debug!(target: "portcullis", skipped = ?keys.skipped(), "some keys of the set are not used");
     }
     if keys.keys().is_empty() {
         return Err(KeySourceError::NoUsableKey);
     }
-    let ttl = fetched.max_age.unwrap_or(DEFAULT_TTL).clamp(MIN_TTL, MAX_TTL);
-    Ok((Loaded { keys, fetched: shared.clock.now().wall }, ttl))
+    let generation = last.map_or(0, |last| last.generation).saturating_add(1);
+    Ok((Landed { loaded: loaded(Arc::new(keys), generation), verifiers: factory.into_verifiers() }, ttl))
 }
 
 /// Fetches ahead of need, for as long as somebody holds the cache.

@@ -10,45 +10,59 @@ mod cache_control;
 #[cfg(feature = "jwks")]
 mod fetch;
 mod flight;
+mod health;
+mod parsed;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "jwks")]
+mod validators;
 
 use std::{
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
 };
 
 use arc_swap::{ArcSwapOption, Guard};
+use bytes::Bytes;
 use tokio::{runtime::Handle, sync::watch, task::JoinHandle};
 
 #[cfg(feature = "jwks")]
 pub(crate) use self::fetch::HttpKeySource;
+pub use self::health::KeySetHealth;
 use self::{
     budget::{Budget, UnknownKids},
     flight::{Flight, lock},
+    health::{Counts, count},
+    parsed::Verifiers,
 };
-use super::{Algorithm, KeySetHealth, KeySource, KeySourceError, VerifierFactory, fault::Fault, key_set::KeySet};
+use super::{Algorithm, KeySource, KeySourceError, VerifierFactory, fault::Fault, key_set::KeySet};
 use crate::time::{Clock, Timestamp};
 
 /// Older keys are not used even if the source is down: a day is how long a key that the issuer has
 /// withdrawn may go on working.
-const MAX_STALE: Duration = Duration::from_secs(24 * 3_600);
+pub(crate) const DEFAULT_MAX_AGE: Duration = Duration::from_secs(24 * 3_600);
 /// How long a request waits for a fetch.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How many requests wait at once for a key that nobody may have.
+const MAX_WAITERS: usize = 64;
 
 /// A key set, and when it was fetched (wall clock).
 #[derive(Debug)]
 pub(crate) struct Loaded {
-    pub(crate) keys: KeySet,
+    pub(crate) keys: Arc<KeySet>,
+    /// Grows with every set that is not the one before it.
+    pub(crate) generation: u64,
+    text: Bytes,
     fetched: Timestamp,
+    max_age: Duration,
 }
 
 impl Loaded {
     pub(crate) fn is_usable(&self, now: Timestamp) -> bool {
-        now.since(self.fetched) <= MAX_STALE
+        now.since(self.fetched) <= self.max_age
     }
 }
 
@@ -74,11 +88,14 @@ struct Shared {
     factory: Arc<dyn VerifierFactory>,
     clock: Arc<dyn Clock>,
     runtime: Handle,
+    max_age: Duration,
     loaded: ArcSwapOption<Loaded>,
+    verifiers: Mutex<Verifiers>,
     flight: Mutex<Flight>,
     unknown: UnknownKids,
     budget: Budget,
-    fetches: AtomicU64,
+    waiting: AtomicUsize,
+    counts: Counts,
 }
 
 impl KeyCache {
@@ -88,6 +105,7 @@ impl KeyCache {
         factory: Arc<dyn VerifierFactory>,
         clock: Arc<dyn Clock>,
         runtime: Handle,
+        max_age: Duration,
     ) -> Self {
         let shared = Arc::new(Shared {
             source,
@@ -95,10 +113,13 @@ impl KeyCache {
             budget: Budget::new(Arc::clone(&clock)),
             clock,
             runtime,
+            max_age,
             loaded: ArcSwapOption::empty(),
+            verifiers: Mutex::default(),
             flight: Mutex::new(Flight::default()),
             unknown: UnknownKids::new(),
-            fetches: AtomicU64::new(0),
+            waiting: AtomicUsize::new(0),
+            counts: Counts::default(),
         });
         let task = shared.runtime.spawn(flight::refresh(Arc::downgrade(&shared)));
         Self { shared, refresher: Mutex::new(Some(task)) }
@@ -111,50 +132,60 @@ impl KeyCache {
 
     /// Whether a fetch has lately shown that nobody has this key.
     pub(crate) fn is_unknown(&self, kid: &str) -> bool {
-        self.shared.unknown.contains(kid, self.shared.clock.now().monotonic)
+        let known = self.shared.unknown.contains(kid, self.shared.clock.now().monotonic);
+        if known {
+            count(&self.shared.counts.known_unknown);
+        }
+        known
     }
 
     /// Waits for keys among which one fits, at most two seconds.
     pub(crate) async fn wait_for(&self, kid: Option<&str>, algorithm: Algorithm) -> Result<Arc<Loaded>, NoKey> {
         let shared = &self.shared;
-        let now = || shared.clock.now();
-        let fitting = |wall: Timestamp| {
-            let loaded = shared.loaded.load_full().filter(|loaded| loaded.is_usable(wall));
-            loaded.map(|loaded| match loaded.keys.select(kid, algorithm) {
+        let fitting = || {
+            shared.usable().map(|loaded| match loaded.keys.select(kid, algorithm) {
                 Err(Fault::UnknownKey) => None,
                 // Found, or refused for another reason, which the caller will see again.
                 _ => Some(loaded),
             })
         };
-        let need = match fitting(now().wall) {
+        let need = match fitting() {
             Some(Some(loaded)) => return Ok(loaded),
-            Some(None) => Need::UnknownKid,
+            Some(None) => Need::OtherKeys(Fault::UnknownKey),
             None => Need::Keys,
         };
-        let mut flight = shared.join(need)?;
-        let waiting = {
-            // Another executor may poll this request: the timer is then that of the fetches.
-            let _runtime = Handle::try_current().is_err().then(|| shared.runtime.enter());
-            tokio::time::timeout(PATIENCE, ended(&mut flight))
-        };
-        if waiting.await.is_err() {
-            return Err(NoKey::Source(KeySourceError::TimedOut));
-        }
-        match (fitting(now().wall), shared.last_error()) {
+        shared.wait(need).await?;
+        match (fitting(), shared.last_error()) {
             (Some(Some(loaded)), _) => Ok(loaded),
             (_, Some(error)) => Err(NoKey::Source(error)),
             (None, None) => Err(NoKey::Source(KeySourceError::Stopped)),
             (Some(None), None) => {
-                shared.unknown.insert(kid.unwrap_or_default(), now().monotonic);
+                shared.unknown.insert(kid.unwrap_or_default(), shared.clock.now().monotonic);
                 Err(NoKey::Fault(Fault::UnknownKey))
             }
+        }
+    }
+
+    /// Waits for a set other than that of `generation`, at most two seconds: a token that names no
+    /// key, and that the one key which fits did not sign, may be signed by its successor.
+    pub(crate) async fn wait_for_other(&self, generation: u64) -> Result<Arc<Loaded>, NoKey> {
+        let shared = &self.shared;
+        let other = || shared.usable().filter(|loaded| loaded.generation != generation);
+        if let Some(loaded) = other() {
+            return Ok(loaded);
+        }
+        shared.wait(Need::OtherKeys(Fault::Signature)).await?;
+        match (other(), shared.last_error()) {
+            (Some(loaded), _) => Ok(loaded),
+            (None, Some(error)) => Err(NoKey::Source(error)),
+            (None, None) => Err(NoKey::Fault(Fault::Signature)),
         }
     }
 
     /// Waits until there are keys, or the first fetch has failed.
     pub(crate) async fn warm_up(&self) -> Result<(), KeySourceError> {
         if self.shared.loaded.load().is_none() {
-            match self.shared.join(Need::Keys) {
+            match self.shared.join(Need::Warmth) {
                 Ok(mut flight) => ended(&mut flight).await,
                 Err(NoKey::Source(error)) => return Err(error),
                 Err(NoKey::Fault(_)) => {}
@@ -168,15 +199,16 @@ impl KeyCache {
     }
 
     pub(crate) fn health(&self) -> KeySetHealth {
-        let loaded = self.shared.loaded.load();
-        let loaded = loaded.as_ref();
-        KeySetHealth {
-            keys: loaded.map_or(0, |loaded| loaded.keys.keys().len()),
-            skipped: loaded.map_or(0, |loaded| loaded.keys.skipped().len()),
-            age: loaded.map(|loaded| self.shared.clock.now().wall.since(loaded.fetched)),
-            last_error: self.shared.last_error(),
-            fetches: self.shared.fetches.load(Relaxed),
-        }
+        let shared = &self.shared;
+        let loaded = shared.loaded.load();
+        let now = shared.clock.now().wall;
+        let of_keys = loaded.as_ref().map_or_else(KeySetHealth::default, |loaded| KeySetHealth {
+            usable: loaded.is_usable(now),
+            age: Some(now.since(loaded.fetched)),
+            changes: loaded.generation,
+            ..KeySetHealth::of(&loaded.keys)
+        });
+        shared.counts.add_to(KeySetHealth { last_error: shared.last_error(), ..of_keys })
     }
 
     /// Stops the fetching, and waits until it has stopped.
@@ -202,13 +234,63 @@ impl Drop for KeyCache {
     }
 }
 
+impl Shared {
+    fn usable(&self) -> Option<Arc<Loaded>> {
+        let wall = self.clock.now().wall;
+        self.loaded.load_full().filter(|loaded| loaded.is_usable(wall))
+    }
+
+    /// Waits until a fetch has ended, two seconds at most.
+    async fn wait(self: &Arc<Self>, need: Need) -> Result<(), NoKey> {
+        let _place = match need {
+            Need::OtherKeys(fault) => Some(Place::take(self).ok_or(NoKey::Fault(fault))?),
+            // Who waits for the first keys may be honest, and all of them stop waiting together.
+            Need::Keys | Need::Warmth => None,
+        };
+        let mut flight = self.join(need)?;
+        let waiting = {
+            // Another executor may poll this request: the timer is then that of the fetches.
+            let _runtime = Handle::try_current().is_err().then(|| self.runtime.enter());
+            tokio::time::timeout(PATIENCE, ended(&mut flight))
+        };
+        if waiting.await.is_ok() {
+            return Ok(());
+        }
+        // Said here as well as by the flight itself: whoever comes next must not wait again.
+        self.is_overdue(&flight);
+        Err(NoKey::Source(KeySourceError::TimedOut))
+    }
+}
+
+/// A place among those that wait; free again when dropped, also if the request is cancelled.
+struct Place<'a>(&'a AtomicUsize);
+
+impl<'a> Place<'a> {
+    fn take(shared: &'a Shared) -> Option<Self> {
+        let place = Self(&shared.waiting);
+        if shared.waiting.fetch_add(1, Relaxed) < MAX_WAITERS {
+            return Some(place);
+        }
+        count(&shared.counts.turned_away);
+        None
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
+}
+
 /// What a request lacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Need {
     /// There are no keys, or none that may still be used.
     Keys,
-    /// There are keys, but not the one that the token names.
-    UnknownKid,
+    /// The same, of somebody who has time.
+    Warmth,
+    /// There are keys, but not the one that is needed; without another, this is the fault.
+    OtherKeys(Fault),
 }
 
 /// A flight sends nothing; it ends by dropping its sender.

@@ -4,6 +4,10 @@
 mod hostile;
 mod misbehaving;
 mod over_http;
+mod promises;
+mod sets;
+
+use std::sync::atomic::AtomicU64;
 
 use super::*;
 use crate::{
