@@ -66,6 +66,16 @@ impl AuthLayerBuilder {
         self
     }
 
+    /// Demands, beside every credential, a signature of the request as RFC 9421 says: by a key whose
+    /// subject is the credential's subject or client, and over the credential (`Authorization` or
+    /// `X-API-Key`) as well as method, target and body. A token that was stolen is then good for
+    /// nothing. Call it once.
+    #[cfg(feature = "http-signatures")]
+    pub fn require_signature(mut self, signatures: super::signed::HttpSignatures) -> Self {
+        self.conditions.push(Arc::new(super::signed::message::Proof(signatures)));
+        self
+    }
+
     /// Lets callers without any credential through as anonymous. A credential that is there is
     /// verified all the same, and refused if it does not hold. Default: a credential is required.
     pub fn optional(mut self) -> Self {

@@ -10,7 +10,8 @@
 //! * `AuthMatrix::check` and `AuthInventory::check` ask a service what it lets whom do, and make an
 //!   [`AuthReport`] of what is not as the matrix, or the table of routes, says.
 //! * [`ManualClock`] moves only when told to.
-//! * [`SigV4Signer`] signs requests as AWS's clients do.
+//! * [`SigV4Signer`] signs requests as AWS's clients do, `MessageSigner` (feature
+//!   `http-signatures`) as RFC 9421 says.
 //! * [`TestIssuer`] signs real tokens with keys of its own, for the tests that include `AuthLayer`:
 //!   good ones, and every kind of bad one. (It needs the feature `aws-lc` or `rust-crypto`.)
 //!
@@ -37,6 +38,8 @@
 mod authz;
 #[cfg(any(feature = "aws-lc", feature = "rust-crypto"))]
 mod issuer;
+#[cfg(feature = "http-signatures")]
+mod message;
 mod objects;
 mod principal;
 #[cfg(any(feature = "aws-lc", feature = "rust-crypto"))]
@@ -49,6 +52,8 @@ mod token;
 mod webhook;
 
 pub use self::authz::{AuthMismatch, AuthReport};
+#[cfg(feature = "http-signatures")]
+pub use self::message::MessageSigner;
 pub use self::objects::{assert_indistinguishable, authorized, enforce_obligations, unmatched_fields};
 pub use self::principal::{PrincipalBuilder, PrincipalGate, PrincipalLayer, anonymous, principal, with_principal};
 pub use self::sigv4::SigV4Signer;

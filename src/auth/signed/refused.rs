@@ -26,6 +26,13 @@ pub(crate) enum Refused {
     NotInForce(Box<str>, NotInForce),
     #[error("signing key {0} signed another body")]
     Body(Box<str>),
+    #[cfg(feature = "http-signatures")]
+    #[error("signing key {0} made the signature, but its nonce was seen before")]
+    Replayed(Box<str>),
+    /// The proof is somebody's, but not the credential's owner's.
+    #[cfg(feature = "http-signatures")]
+    #[error("signing key {0} made the signature, but it does not belong to the owner of the credential")]
+    Foreign(Box<str>),
 }
 
 impl From<Refused> for Rejection {
@@ -37,6 +44,12 @@ impl From<Refused> for Rejection {
             Refused::Body(_) => {
                 Self::new(RejectionKind::InvalidSignature).with_detail("The body is not the one that was signed.")
             }
+            #[cfg(feature = "http-signatures")]
+            Refused::Replayed(_) => {
+                Self::new(RejectionKind::InvalidSignature).with_detail("The nonce was used before.")
+            }
+            #[cfg(feature = "http-signatures")]
+            Refused::Foreign(_) => Self::new(RejectionKind::InvalidSignature),
             Refused::Unknown(_) | Refused::Wrong(_) | Refused::NotInForce(..) => {
                 Self::new(RejectionKind::InvalidSignature)
             }

@@ -12,7 +12,7 @@ pub(crate) fn uri<'a>(head: &Head<'a>) -> &'a Uri {
 
 /// The one authority that the request names: `Host`, or `:authority` of HTTP/2 and of an absolute
 /// target. `None` if there is none, or if there are two: one of them is then for somebody else.
-pub(in crate::auth) fn authority<'a>(head: &Head<'a>) -> Option<&'a str> {
+pub(crate) fn authority<'a>(head: &Head<'a>) -> Option<&'a str> {
     let mut lines = head.headers.get_all(header::HOST).iter();
     let host = match (lines.next(), lines.next()) {
         (line, None) => line.map(|line| line.to_str().map(|text| text.trim_matches([' ', '\t']))),

@@ -150,12 +150,6 @@ pub(crate) struct Canonical<'a> {
 }
 
 impl Canonical<'_> {
-    /// The whole text.
-    #[cfg(test)]
-    pub(crate) fn text(&self) -> Vec<u8> {
-        self.parts().concat()
-    }
-
     fn parts(&self) -> [&[u8]; 11] {
         let line = b"\n".as_slice();
         let [method, path, query] = [self.method, self.path, self.query].map(str::as_bytes);

@@ -4,8 +4,6 @@ pub(in crate::auth) mod authorization;
 mod builder;
 pub(crate) mod canonical;
 mod envelope;
-#[cfg(test)]
-mod tests;
 pub(crate) mod time;
 
 use std::{fmt, sync::Arc, time::Duration};

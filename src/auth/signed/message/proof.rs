@@ -1,0 +1,44 @@
+use super::{HttpSignatures, Refused};
+use crate::{
+    auth::{Presented, accepted::Accepted, condition::Condition, credentials::Via},
+    rejection::Rejection,
+    store::BoxFuture,
+};
+
+/// A signature beside a credential: by a key of the credential's owner, and over the credential.
+#[derive(Debug)]
+pub(in crate::auth) struct Proof(pub(in crate::auth) HttpSignatures);
+
+impl Proof {
+    async fn hold(&self, accepted: &Accepted, request: Presented<'_>) -> Result<(), Rejection> {
+        if !HttpSignatures::is_signed(request.head.headers) {
+            return Err(Refused::Uncovered("The request must be signed.").into());
+        }
+        // Without the credential in it, the signature of one request would do for a stolen token.
+        let bound = match request.via {
+            Via::Bearer => Some("authorization"),
+            Via::ApiKey => Some("x-api-key"),
+            _ => None,
+        };
+        let key = self.0.verify(request, bound).await?;
+        let principal = &accepted.principal;
+        if key.subject() == principal.subject() || principal.client() == Some(key.subject()) {
+            return Ok(());
+        }
+        Err(Refused::Foreign(key.id().into()).into())
+    }
+}
+
+impl Condition for Proof {
+    fn body_limit(&self) -> usize {
+        self.0.inner.max_body
+    }
+
+    fn check_now(&self, _: &mut Accepted, _: Presented<'_>) -> Option<Result<(), Rejection>> {
+        None
+    }
+
+    fn check<'a>(&'a self, accepted: &'a mut Accepted, request: Presented<'a>) -> BoxFuture<'a, Result<(), Rejection>> {
+        Box::pin(async move { self.hold(accepted, request).await.map_err(|rejection| self.0.explain(rejection)) })
+    }
+}

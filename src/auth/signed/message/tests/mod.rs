@@ -1,0 +1,3 @@
+mod base;
+#[cfg(any(feature = "aws-lc", feature = "rust-crypto"))]
+mod vectors;

@@ -1,0 +1,75 @@
+//! A signature beside another credential.
+
+use super::*;
+use crate::{
+    auth::{
+        api_key::{ApiKey, ApiKeyFormat, ApiKeyRecord},
+        signed::HttpSignatures,
+    },
+    testing::MessageSigner,
+};
+
+struct Service {
+    app: Router,
+    api_key: String,
+}
+
+fn service(subject: &str) -> Service {
+    let keys = store([SigningKey::secret(KEY_ID, subject, Secret::new(SECRET))]);
+    let format = ApiKeyFormat::new("acme", "live").unwrap();
+    let issued =
+        ApiKey::issue(&format, &crate::auth::api_key::KeyHasher::ephemeral(), ApiKeyRecord::builder("usr_1")).unwrap();
+    keys.insert_api_key(issued.record).unwrap();
+    let signatures = HttpSignatures::builder(keys.clone()).build().unwrap();
+    let auth = AuthLayer::builder().api_keys(keys).optional().require_signature(signatures);
+    Service { app: app(auth, NOW), api_key: String::from_utf8(issued.secret.expose().to_vec()).unwrap() }
+}
+
+impl Service {
+    fn request(&self, header: &'static str) -> Request<&'static str> {
+        let value = if header == "authorization" { format!("Bearer {}", self.api_key) } else { self.api_key.clone() };
+        Request::post("/").header("host", "a").header(header, value).body("{}").unwrap()
+    }
+}
+
+fn signer() -> MessageSigner {
+    MessageSigner::hmac(KEY_ID, SECRET).at(NOW)
+}
+
+#[tokio::test]
+async fn the_credential_must_be_signed_along() {
+    let service = service("usr_1");
+    for header in ["x-api-key", "authorization"] {
+        let answer = send(&service.app, signer().sign(service.request(header))).await;
+        assert_eq!((answer.status.as_u16(), &*answer.body), (200, "{}"), "{}", answer.body);
+        assert_eq!(answer.headers["x-caller"], "usr_1");
+
+        let unsigned = service.request(header).map(Body::from);
+        assert!(send(&service.app, unsigned).await.is(401, "invalid_signature"));
+
+        let elsewhere = signer().components(["\"@method\"", "\"@target-uri\"", "\"content-digest\""]);
+        let answer = send(&service.app, elsewhere.sign(service.request(header))).await;
+        assert!(answer.is(401, "invalid_signature"), "{}", answer.body);
+
+        let mut changed = signer().sign(service.request(header));
+        *changed.body_mut() = Body::from("{ }");
+        assert!(send(&service.app, changed).await.is(401, "invalid_signature"));
+    }
+    // Nobody in particular has nothing to prove.
+    let request = Request::get("/").header("host", "a").body(Body::empty()).unwrap();
+    assert_eq!(send(&service.app, request).await.headers["x-caller"], "nobody");
+}
+
+#[tokio::test]
+async fn the_signature_of_somebody_else_proves_nothing() {
+    let service = service("usr_2");
+    let request = signer().sign(service.request("x-api-key"));
+    assert!(send(&service.app, request).await.is(401, "invalid_signature"));
+}
+
+#[tokio::test]
+async fn a_signature_does_not_make_up_for_a_bad_credential() {
+    let service = service("usr_1");
+    let request = Request::post("/").header("host", "a").header("x-api-key", "acme_live_nothing").body("{}").unwrap();
+    assert!(send(&service.app, signer().sign(request)).await.is(401, "invalid_api_key"));
+}
