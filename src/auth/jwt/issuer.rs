@@ -2,8 +2,6 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
     Algorithm, ClaimNames, JwtVerifier, KeySource, StaticKeys, VerifierFactory,
-    cache::VerifiedTokens,
-    cache_settings::Caching,
     claims::{BoundTokens, Expectations},
     engine::{Engine, Keys},
     header::{AcceptedTypes, without_application},
@@ -43,13 +41,13 @@ pub struct Issuer {
     audiences: Vec<String>,
     origins: Vec<Origin>,
     leeway: Duration,
-    pub(super) caching: Caching,
     algorithms: Option<Vec<Algorithm>>,
     types: Option<Vec<String>>,
     names: ClaimNames,
     bound: BoundTokens,
     factory: Arc<dyn VerifierFactory>,
     clock: Option<Arc<dyn Clock>>,
+    pub(super) caching: super::cache_settings::Caching,
 }
 
 #[derive(Clone)]
@@ -80,13 +78,13 @@ impl Issuer {
             audiences: Vec::new(),
             origins: Vec::new(),
             leeway: DEFAULT_LEEWAY,
-            caching: Caching::default(),
             algorithms: None,
             types: None,
             names: ClaimNames::default(),
             bound: BoundTokens::Refused,
             factory: Arc::new(BuiltIn),
             clock: None,
+            caching: super::cache_settings::Caching::default(),
         }
     }
 
@@ -191,7 +189,6 @@ impl Issuer {
             None => Keys::Static(super::key_set::KeySet::default()),
         };
         let boxed = |texts: Vec<String>| texts.into_iter().map(String::into_boxed_str).collect();
-        let verified = self.caching.tokens.map(|cache| VerifiedTokens::new(cache, self.leeway));
         Ok(JwtVerifier::new(Engine {
             expected: Expectations {
                 issuer: self.name.into(),
@@ -203,7 +200,7 @@ impl Issuer {
             types,
             algorithms: self.algorithms.unwrap_or_else(|| Algorithm::ALL.to_vec()),
             keys,
-            verified,
+            verified: self.caching.tokens.map(|cache| super::cache::VerifiedTokens::new(cache, self.leeway)),
         }))
     }
 
