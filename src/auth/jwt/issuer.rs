@@ -2,8 +2,6 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
     Algorithm, ClaimNames, JwtVerifier, KeySource, Profile, StaticKeys, VerifierFactory,
-    cache::VerifiedTokens,
-    cache_settings::Caching,
     claims::{BoundTokens, Expectations},
     engine::{Engine, Keys},
     jwks::KeyCache,
@@ -41,13 +39,13 @@ pub struct Issuer {
     pub(super) profile: Profile,
     pub(super) leeway: Duration,
     pub(super) max_lifetime: Duration,
-    pub(super) caching: Caching,
     pub(super) algorithms: Option<Vec<Algorithm>>,
     pub(super) types: Option<Vec<String>>,
     pub(super) names: ClaimNames,
     bound: BoundTokens,
     factory: Arc<dyn VerifierFactory>,
     clock: Option<Arc<dyn Clock>>,
+    pub(super) caching: super::cache_settings::Caching,
 }
 
 #[derive(Clone)]
@@ -84,13 +82,13 @@ impl Issuer {
             profile: Profile::Lenient,
             leeway: DEFAULT_LEEWAY,
             max_lifetime: DEFAULT_LIFETIME,
-            caching: Caching::default(),
             algorithms: None,
             types: None,
             names: ClaimNames::default(),
             bound: BoundTokens::DEFAULT,
             factory: Arc::new(BuiltIn),
             clock: None,
+            caching: super::cache_settings::Caching::default(),
         }
     }
 
@@ -229,7 +227,6 @@ impl Issuer {
         };
         self.warn_of_long_lives();
         let boxed = |texts: Vec<String>| texts.into_iter().map(String::into_boxed_str).collect();
-        let verified = self.caching.tokens.map(|cache| VerifiedTokens::new(cache, self.leeway));
         Ok(JwtVerifier::new(Engine {
             expected: Expectations {
                 issuer: self.name.into(),
@@ -243,7 +240,7 @@ impl Issuer {
             types,
             algorithms: self.algorithms.unwrap_or_else(|| self.profile.algorithms().to_vec()),
             keys,
-            verified,
+            verified: self.caching.tokens.map(|cache| super::cache::VerifiedTokens::new(cache, self.leeway)),
         }))
     }
 
