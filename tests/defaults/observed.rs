@@ -6,6 +6,7 @@ mod edge;
 mod hooks;
 mod limits;
 mod records;
+mod signed;
 mod tokens;
 
 use axum::{Router, body::Body};
@@ -26,6 +27,7 @@ pub(crate) async fn all(seen: &mut Observed) {
     edge::look(seen).await;
     callers::look(seen).await;
     tokens::look(seen).await;
+    signed::look(seen).await;
     limits::look(seen).await;
     browsers::look(seen).await;
     hooks::look(seen).await;
