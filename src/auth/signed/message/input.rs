@@ -83,7 +83,8 @@ fn has_distinct_names(parameters: &Parameters) -> bool {
 }
 
 fn distinct<'a>(names: impl Iterator<Item = &'a str> + Clone) -> bool {
-    names.clone().enumerate().all(|(index, name)| !names.clone().take(index).any(|before| before == name))
+    let earlier = names.clone();
+    names.enumerate().all(|(index, name)| !earlier.clone().take(index).any(|before| before == name))
 }
 
 /// The signatures by their labels. `None` if it is malformed, or has two of one label.
@@ -176,16 +177,12 @@ impl<'de> ItemVisitor<'de> for Item<'_> {
             BareItemFromInput::String(name) => Some(name.as_str().to_owned()),
             _ => None,
         };
-        match (component, name) {
-            (Some(component), Some(name)) => {
-                component.name = name;
-                Ok(Into { parameters: Some(&mut component.parameters), broken: None })
-            }
-            _ => {
-                self.0.broken = true;
-                Ok(Into { parameters: None, broken: None })
-            }
+        if let (Some(component), Some(name)) = (component, name) {
+            component.name = name;
+            return Ok(Into { parameters: Some(&mut component.parameters), broken: None });
         }
+        self.0.broken = true;
+        Ok(Into { parameters: None, broken: None })
     }
 }
 

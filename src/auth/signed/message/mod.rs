@@ -84,9 +84,9 @@ impl HttpSignatures {
         headers.contains_key(SIGNATURE_INPUT) || headers.contains_key(SIGNATURE)
     }
 
-    /// Everything that can be wrong before the body is there and the key is asked. `bound` is the
-    /// field of a credential that the signature must cover, too.
-    fn open(&self, request: &Presented<'_>, bound: Option<&str>) -> Result<Envelope, Refused> {
+    /// Everything that can be wrong before the body is there and the key is asked. `bound` are the
+    /// fields of a credential that the signature must cover, too.
+    fn open(&self, request: &Presented<'_>, bound: &[&str]) -> Result<Envelope, Refused> {
         const INPUT: Refused = Refused::Malformed("Signature-Input is missing or malformed.");
         const SIGNED: Refused = Refused::Malformed("Signature is missing or malformed.");
         let (inner, head) = (&*self.inner, &request.head);
@@ -101,12 +101,12 @@ impl HttpSignatures {
         }
         let has_query = target::uri(head).query().is_some();
         let fields = inner.fields.iter().filter(|name| head.headers.contains_key(*name));
-        policy::check_coverage(&input, has_query, fields.map(HeaderName::as_str).chain(bound))?;
+        policy::check_coverage(&input, has_query, fields.map(HeaderName::as_str).chain(bound.iter().copied()))?;
         Ok(Envelope { input, terms, signature })
     }
 
     /// The key that signed the request.
-    async fn verify(&self, request: Presented<'_>, bound: Option<&str>) -> Result<Arc<SigningKey>, Rejection> {
+    async fn verify(&self, request: Presented<'_>, bound: &[&str]) -> Result<Arc<SigningKey>, Rejection> {
         let now = request.context.now();
         let Envelope { input, terms, signature } = self.open(&request, bound)?;
         if !request.body.is_empty() {
@@ -218,12 +218,12 @@ impl Authenticator for HttpSignatures {
     }
 
     fn before_body(&self, request: Presented<'_>) -> Result<(), Rejection> {
-        self.open(&request, None).map(drop).map_err(|why| self.explain(why.into()))
+        self.open(&request, &[]).map(drop).map_err(|why| self.explain(why.into()))
     }
 
     fn authenticate<'a>(&'a self, request: Presented<'a>) -> BoxFuture<'a, Result<Verified, Rejection>> {
         Box::pin(async move {
-            let key = self.verify(request, None).await.map_err(|rejection| self.explain(rejection))?;
+            let key = self.verify(request, &[]).await.map_err(|rejection| self.explain(rejection))?;
             Ok(Verified::of(key.parts().clone()))
         })
     }
