@@ -2,7 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use http::{HeaderName, HeaderValue};
 
-use super::{HttpSignatures, Inner, origin::Origin};
+use super::{HttpSignatures, Inner, site::Origin};
 use crate::{
     auth::{
         authenticator::BODY_TIMEOUT,

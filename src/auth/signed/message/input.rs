@@ -118,7 +118,7 @@ impl<'de> DictionaryVisitor<'de> for &mut Reader {
 
     fn entry(&mut self, key: &'de KeyRef) -> Result<impl EntryVisitor<'de>, Infallible> {
         self.inputs.push(Input { label: key.as_str().to_owned(), ..Input::default() });
-        Ok(Entry(self))
+        Ok(InputEntry(self))
     }
 
     fn finish(self) -> Result<(), Infallible> {
@@ -127,15 +127,15 @@ impl<'de> DictionaryVisitor<'de> for &mut Reader {
 }
 
 /// The last of the inputs, which is being read.
-struct Entry<'a>(&'a mut Reader);
+struct InputEntry<'a>(&'a mut Reader);
 
-impl Entry<'_> {
+impl InputEntry<'_> {
     fn last(&mut self) -> Option<&mut Input> {
         self.0.inputs.last_mut()
     }
 }
 
-impl<'de> EntryVisitor<'de> for Entry<'_> {
+impl<'de> EntryVisitor<'de> for InputEntry<'_> {
     type Error = Infallible;
 
     fn item(self) -> Result<impl ItemVisitor<'de>, Infallible> {
@@ -148,7 +148,7 @@ impl<'de> EntryVisitor<'de> for Entry<'_> {
     }
 }
 
-impl<'de> InnerListVisitor<'de> for Entry<'_> {
+impl<'de> InnerListVisitor<'de> for InputEntry<'_> {
     type Error = Infallible;
 
     fn item(&mut self) -> Result<impl ItemVisitor<'de>, Infallible> {

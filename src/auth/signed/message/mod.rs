@@ -4,10 +4,11 @@ mod base;
 mod builder;
 pub(in crate::auth) mod digest;
 pub(in crate::auth) mod input;
-mod origin;
+
 mod policy;
 mod proof;
 mod query;
+mod site;
 #[cfg(test)]
 mod tests;
 
@@ -26,8 +27,8 @@ pub(crate) use self::{
 };
 use self::{
     input::{Input, parse_signatures},
-    origin::Origin,
     policy::Terms,
+    site::Origin,
 };
 use super::{SigningKey, SigningKeyStore, body, decoy, lookup, refused::Refused, target};
 use crate::{
