@@ -26,7 +26,7 @@ async fn order(caller: Principal, body: String) -> String {
 
 /// The service: its keys would lie in a store of your own.
 fn app(keys: MemoryStore) -> Result<Router, Box<dyn std::error::Error>> {
-    let signed = SigV4::builder(keys, "eu-1", "orders").require_signed(["content-type"]).build()?;
+    let signed = SigV4::builder(keys, "eu-1", "orders").build()?;
     let auth = AuthLayer::builder().authenticator(signed).realm("orders").build()?;
     let layers = ServiceBuilder::new().layer(auth).layer(ScopeLayer::all(["write:orders"])?);
     Ok(Router::new().route("/orders", post(order)).layer(layers))
