@@ -67,8 +67,9 @@ impl AuthLayerBuilder {
     }
 
     /// Demands, beside every credential, a signature of the request as RFC 9421 says: by a key whose
-    /// subject is the credential's subject or client, and over the credential (`Authorization` or
-    /// `X-API-Key`) as well as method, target and body. A token that was stolen is then good for
+    /// subject is the credential's subject or client, and over the credential (`Authorization`,
+    /// `X-API-Key`, `Cookie` and `Sec-WebSocket-Protocol`, where they are sent) as well as method,
+    /// target and body. A token that was stolen is then good for
     /// nothing. Call it once.
     #[cfg(feature = "http-signatures")]
     pub fn require_signature(mut self, signatures: super::signed::HttpSignatures) -> Self {

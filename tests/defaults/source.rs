@@ -298,6 +298,31 @@ const QUOTATIONS: &[Quotation] = &[
         "1 s",
         &[("src/authz/policy/set.rs", "const DEFAULT_BUDGET: Duration = Duration::from_secs(1);")],
     ),
+    (
+        "Signed requests",
+        "time for a signed body",
+        "10 s",
+        &[("src/auth/authenticator.rs", "const BODY_TIMEOUT: Duration = Duration::from_secs(10);")],
+    ),
+    (
+        "Signed requests",
+        "longest life of a presigned URL",
+        "7 days",
+        &[("src/auth/signed/sigv4/time.rs", "const MAX_LIFETIME: Duration = Duration::from_secs(7 * 24 * 3_600);")],
+    ),
+    (
+        "Signed requests",
+        "paths",
+        "resolved, encoded twice",
+        &[("src/auth/signed/sigv4/builder.rs", "paths: Paths::Normalized,")],
+    ),
+    ("Signed requests", "nonces of RFC 9421", "not needed", &[("src/auth/signed/message/builder.rs", "nonces: None,")]),
+    (
+        "Signed requests",
+        "wait for the store of signing keys",
+        "3 s",
+        &[("src/auth/signed/lookup.rs", "const PATIENCE: Duration = Duration::from_secs(3);")],
+    ),
     ("Rate limits", "algorithm", "token bucket", &[("src/rate_limit/rule.rs", "family: Family::TokenBucket,")]),
     (
         "Webhooks",
@@ -371,6 +396,12 @@ const QUOTATIONS: &[Quotation] = &[
         "API keys",
         "100,000",
         &[("src/backend/memory/api_keys.rs", "const CAPACITY: usize = 100_000;")],
+    ),
+    (
+        "The memory store",
+        "signing keys",
+        "100,000",
+        &[("src/backend/memory/signing_keys.rs", "const CAPACITY: usize = 100_000;")],
     ),
     (
         "The memory store",

@@ -155,7 +155,7 @@ impl SigningKey {
     }
 
     /// Whether the key made `signature`, by the rules of RFC 9421 §3.3.
-    #[cfg(feature = "http-signatures")]
+    #[cfg_attr(not(feature = "http-signatures"), allow(dead_code, reason = "only RFC 9421 has public keys"))]
     pub(super) fn verify(&self, message: &[u8], signature: &[u8], now: Timestamp) -> bool {
         let secrets = match &self.material {
             Material::Public(_, verifier) => return verifier.verify(message, signature),

@@ -14,7 +14,7 @@
 //! their keys from a [`SigningKeyStore`].
 //!
 //! ```
-//! use axum::{Router, routing::post};
+//! use axum::{Router, body::Body, routing::post};
 //! use http::{Request, StatusCode};
 //! use portcullis::{
 //!     auth::{AuthLayer, signed::{SigV4, SigningKey}},
@@ -42,7 +42,7 @@
 //! let response = app.clone().oneshot(request).await?;
 //! assert_eq!(response.status(), StatusCode::OK);
 //!
-//! let unsigned = Request::post("/orders").header("host", "api.example.com").body("{}".into())?;
+//! let unsigned = Request::post("/orders").header("host", "api.example.com").body(Body::from("{}"))?;
 //! assert_eq!(app.oneshot(unsigned).await?.status(), StatusCode::UNAUTHORIZED);
 //! # Ok(()) }
 //! ```
