@@ -97,7 +97,7 @@ fn tokens(issuers: usize, keys: usize) -> Result<(Router, String), Box<dyn std::
             .keys(keys);
         auth = auth.jwt(issuer.build()?);
     }
-    let (issuer, key) = (issuers * 2 / 3, keys * 2 / 3);
+    let (issuer, key) = (issuers.wrapping_div(2), keys.wrapping_div(2));
     let header = format!(r#"{{"alg":"ES256","typ":"at+jwt","kid":"key-2025-{key:04}"}}"#);
     let claims = format!(
         r#"{{"iss":"https://id-{issuer:04}.example.com","sub":"usr_123456","aud":"https://api.example.com","exp":4102444800,"iat":1704823500,"nbf":1704823500,"jti":"jti_abc123def","scope":"read:orders write:orders","roles":["customer","api_consumer"],"tenant_id":"tenant_xyz","subscription_tier":"pro"}}"#
