@@ -164,6 +164,7 @@ mod source;
 mod static_keys;
 #[cfg(test)]
 mod tests;
+mod texts;
 mod token;
 mod verifier;
 
