@@ -46,7 +46,8 @@
 //! The query and the body are never read. Two credentials are a mistake, not a choice: whoever sends
 //! both headers, or one of them twice, gets a 400. What one verifier refuses is never shown to
 //! another, and never passes as anonymous: [`optional`](AuthLayerBuilder::optional) lets only
-//! *absent* credentials through. What is not verified selects nothing but the record or key to
+//! *absent* credentials through. Of several issuers' verifiers, [`jwt`](AuthLayerBuilder::jwt) called
+//! for each, a token is shown to the one whose `iss` it names. What is not verified selects nothing but the record or key to
 //! verify it with.
 //!
 //! # In the context

@@ -56,6 +56,7 @@ const PURE: &[&str] = &[
     "auth/jwt/issuer_check.rs",
     "auth/jwt/key_set.rs",
     "auth/jwt/profile.rs",
+    "auth/jwt/texts.rs",
     "auth/jwt/token.rs",
     "auth/logout/claims.rs",
     "auth/logout/form.rs",

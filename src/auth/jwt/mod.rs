@@ -193,6 +193,7 @@ mod source;
 mod static_keys;
 #[cfg(test)]
 mod tests;
+mod texts;
 mod token;
 mod verifier;
 
