@@ -118,9 +118,9 @@ mod jwks;
 mod jwks_client_rs;
 mod key;
 mod key_set;
+mod payload;
 #[cfg(all(feature = "rust-crypto", any(test, not(feature = "aws-lc"))))]
 mod rust_crypto;
-mod signed;
 mod source;
 mod static_keys;
 #[cfg(test)]
@@ -130,7 +130,7 @@ mod verifier;
 
 #[cfg(feature = "jwks-client-rs")]
 pub use self::jwks_client_rs::JwksClientRs;
-pub(in crate::auth) use self::signed::TokenUse;
+pub(in crate::auth) use self::payload::TokenUse;
 pub use self::{
     algorithm::Algorithm,
     cache_settings::TokenCache,
