@@ -185,10 +185,10 @@ mod jwks;
 mod jwks_client_rs;
 mod key;
 mod key_set;
+mod payload;
 mod profile;
 #[cfg(all(feature = "rust-crypto", any(test, not(feature = "aws-lc"))))]
 mod rust_crypto;
-mod signed;
 mod source;
 mod static_keys;
 #[cfg(test)]
@@ -211,7 +211,7 @@ pub use self::{
     static_keys::StaticKeys,
     verifier::{PublicKey, SignatureVerifier, UnusableKey, VerifierFactory},
 };
-pub(in crate::auth) use self::{issuers::Issuers, signed::TokenUse};
+pub(in crate::auth) use self::{issuers::Issuers, payload::TokenUse};
 pub(in crate::auth) use self::{
     key::{Material, from_jwk},
     verifier::BuiltIn,
