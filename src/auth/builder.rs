@@ -3,10 +3,13 @@ use std::sync::Arc;
 use super::{
     AuthLayer, Authenticator,
     api_key::{ApiKeyFormat, ApiKeyStore, ApiKeyVerifier},
-    challenge::Challenges,
+    binding::{Binding, Unbound},
+    challenge::{Challenges, Offered},
     condition::Condition,
+    dpop::Dpop,
     jwt::JwtVerifier,
     layer::{AuthGate, Mode, TokenVerifier},
+    mtls::ClientCert,
 };
 use crate::config_error::{ConfigError, ConfigIssues};
 
@@ -22,6 +25,9 @@ pub struct AuthLayerBuilder {
     key_format: Option<ApiKeyFormat>,
     others: Vec<Arc<dyn Authenticator>>,
     conditions: Vec<Arc<dyn Condition>>,
+    dpop: Option<Dpop>,
+    unbound: Unbound,
+    client_cert: ClientCert,
     mode: Mode,
     realm: Option<String>,
 }
@@ -52,6 +58,29 @@ impl AuthLayerBuilder {
         self
     }
 
+    /// Accepts tokens that are bound to a key (RFC 9449) from who proves to hold it: under the scheme
+    /// `DPoP`, with a proof. Without this, and always under the scheme `Bearer`, they are refused.
+    pub fn dpop(mut self, dpop: Dpop) -> Self {
+        self.dpop = Some(dpop);
+        self
+    }
+
+    /// Refuses tokens that are bound neither to a `DPoP` key nor to a client certificate: what is
+    /// stolen is then of no use to the thief (RFC 9700 §2.2.1). API keys are not concerned.
+    pub fn only_bound_tokens(mut self) -> Self {
+        self.unbound = Unbound::Refused;
+        self
+    }
+
+    /// Takes the client's certificate from `Client-Cert` (RFC 9440), if the TCP peer is one of the
+    /// trusted proxies; the certificate that such a proxy itself shows is then nobody's. From anyone
+    /// else, and without this setting from everybody, `Client-Cert` and `Client-Cert-Chain` are
+    /// removed from the request unread. See [`mtls`](super::mtls).
+    pub fn client_cert_header(mut self) -> Self {
+        self.client_cert = ClientCert::FromTrustedProxies;
+        self
+    }
+
     /// Lets callers without any credential through as anonymous. A credential that is there is
     /// verified all the same, and refused if it does not hold. Default: a credential is required.
     pub fn optional(mut self) -> Self {
@@ -70,7 +99,7 @@ impl AuthLayerBuilder {
     ///
     /// # Errors
     /// If there is neither a verifier nor a store, two of one kind, a key format without a store, or an unusable
-    /// realm.
+    /// realm, or an unusable setting of `DPoP`.
     pub fn build(mut self) -> Result<AuthLayer, ConfigError> {
         let mut issues = ConfigIssues::new();
         let (tokens, keys) = (self.tokens.pop(), self.keys.pop());
@@ -96,11 +125,24 @@ impl AuthLayerBuilder {
         }
         let challenges = if issues.is_empty() { realm } else { DEFAULT_REALM };
         let others = self.others.iter().filter_map(|other| other.challenge(challenges)).collect();
-        let challenges = Challenges::new(challenges, keys.is_some(), others);
+        let dpop = self.dpop.and_then(|dpop| issues.take("dpop", dpop.build())).map(Arc::new);
+        let algorithms = dpop.as_ref().map(|dpop| dpop.algorithm_list());
+        let challenges = Challenges::new(challenges, Offered { dpop: algorithms, api_keys: keys.is_some(), others });
         let format = self.key_format;
         let api_keys = keys.map(|store| ApiKeyVerifier::new(store, format));
-        let (others, conditions) = (self.others, self.conditions);
-        issues.finish(AuthLayer::new(AuthGate { tokens, api_keys, others, conditions, mode: self.mode, challenges }))
+        let (others, mut conditions) = (self.others, self.conditions);
+        let offers_dpop = dpop.is_some();
+        conditions.insert(0, Arc::new(Binding { dpop, unbound: self.unbound }));
+        issues.finish(AuthLayer::new(AuthGate {
+            tokens,
+            api_keys,
+            others,
+            conditions,
+            dpop: offers_dpop,
+            client_cert: self.client_cert,
+            mode: self.mode,
+            challenges,
+        }))
     }
 
     #[cfg(test)]

@@ -19,6 +19,8 @@ pub(super) enum Sent<'a> {
     OtherScheme,
     /// `Authorization: Bearer …`.
     Bearer(&'a str),
+    /// `Authorization: DPoP …`.
+    Dpop(&'a str),
     /// `X-API-Key: …`.
     ApiKey(&'a str),
     /// Something that this authenticator knows.
@@ -30,10 +32,19 @@ pub(super) enum Sent<'a> {
 pub(in crate::auth) enum Via {
     /// `Authorization: Bearer`.
     Bearer,
+    /// `Authorization: DPoP`.
+    Dpop,
     /// `X-API-Key`.
     ApiKey,
     /// As an [`Authenticator`] knows.
     Other,
+}
+
+/// Which credentials are looked for beside bearer tokens.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct AcceptedHere {
+    pub(super) api_keys: bool,
+    pub(super) dpop: bool,
 }
 
 /// A refusal, and the scheme whose challenge says so.
@@ -44,20 +55,29 @@ const TWICE: &str = "Send exactly one credential, exactly once.";
 
 /// Reads the one credential that a request may carry, from headers only: what stands in a URL
 /// stands in logs, in histories and in `Referer` (RFC 9700 §4.3.2).
-pub(super) fn read(headers: &HeaderMap, api_keys: bool) -> Result<Sent<'_>, Unreadable> {
+pub(super) fn read(headers: &HeaderMap, accepted: AcceptedHere) -> Result<Sent<'_>, Unreadable> {
     let authorization = single(headers, &header::AUTHORIZATION)?;
-    let key = if api_keys { single(headers, &X_API_KEY)? } else { None };
+    let key = if accepted.api_keys { single(headers, &X_API_KEY)? } else { None };
     match (authorization, key) {
         (None, None) => Ok(Sent::Nothing),
         (Some(_), Some(_)) => Err(twice()),
-        (Some(value), None) => match grammar::authorization(value.as_bytes()) {
+        (Some(value), None) => match grammar::authorization(value.as_bytes(), accepted.dpop) {
             Ok(Authorization::Bearer(token)) => Ok(Sent::Bearer(token)),
+            Ok(Authorization::Dpop(token)) => Ok(Sent::Dpop(token)),
             Ok(Authorization::OtherScheme) => Ok(Sent::OtherScheme),
             Err(why) => Err(unreadable(&why, RejectionKind::InvalidToken, Via::Bearer)),
         },
         (None, Some(value)) => grammar::api_key(value.as_bytes())
             .map(Sent::ApiKey)
             .map_err(|why| unreadable(&why, RejectionKind::InvalidApiKey, Via::ApiKey)),
+    }
+}
+
+/// The token under the `DPoP` scheme, once [`read`] has found it.
+pub(super) fn dpop_token(headers: &HeaderMap) -> Option<&str> {
+    match grammar::authorization(headers.get(header::AUTHORIZATION)?.as_bytes(), true) {
+        Ok(Authorization::Dpop(token)) => Some(token),
+        _ => None,
     }
 }
 

@@ -10,7 +10,8 @@ use super::{
     api_key::{ApiKeyVerifier, is_api_key},
     challenge::Challenges,
     condition::Condition,
-    credentials::{self, Sent, Unreadable, Via},
+    credentials::{self, AcceptedHere, Sent, Unreadable, Via},
+    mtls::{self, ClientCert},
 };
 use crate::{
     gate::{Entry, Gate, GateLayer, Gated, Leave, VerdictCounts},
@@ -81,6 +82,9 @@ pub struct AuthGate {
     pub(super) api_keys: Option<ApiKeyVerifier>,
     pub(super) others: Vec<Arc<dyn Authenticator>>,
     pub(super) conditions: Vec<Arc<dyn Condition>>,
+    /// Whether the scheme `DPoP` is offered.
+    pub(super) dpop: bool,
+    pub(super) client_cert: ClientCert,
     pub(super) mode: Mode,
     pub(super) challenges: Challenges,
 }
@@ -94,12 +98,16 @@ impl Gate<Body> for AuthGate {
     fn enter(self: &Arc<Self>, mut request: Request<Body>, context: &Arc<RequestContext>) -> Entry<Body, Self::Pass> {
         context.set_challenges(Arc::clone(self.challenges.bare()));
         credentials::mark_sensitive(request.headers_mut());
+        if let Err(rejection) = mtls::settle(&mut request, context, self.client_cert) {
+            return Entry::Reject(self.challenges.attach(rejection, Some(Via::Bearer)));
+        }
         let now = context.now().wall;
         let (checked, via) = match self.sent(Head::of(&request)) {
             Ok(Sent::Nothing) if self.mode == Mode::Optional => return Entry::Pass(request, Vec::new()),
             Ok(Sent::Nothing) => return Entry::Reject(self.unauthenticated()),
             Ok(Sent::OtherScheme) => return Entry::Reject(self.unauthenticated().with_detail(OTHER_SCHEME)),
             Ok(Sent::Bearer(token)) => (self.check_bearer(token, now), Via::Bearer),
+            Ok(Sent::Dpop(token)) => (self.check_bearer(token, now), Via::Dpop),
             Ok(Sent::ApiKey(key)) => (self.check_key(key, now), Via::ApiKey),
             Ok(Sent::Other(other)) => return self.ask(&other, request, context),
             Err(Unreadable(rejection, via)) => {
@@ -111,7 +119,12 @@ impl Gate<Body> for AuthGate {
 
     fn leave(self: &Arc<Self>, pass: Self::Pass, mut response: Response, _: &Arc<RequestContext>) -> Leave {
         for (name, value) in pass {
-            response.headers_mut().append(name, value);
+            // What must not be stored may not be, whatever the handler says.
+            if name == http::header::CACHE_CONTROL {
+                response.headers_mut().insert(name, value);
+            } else {
+                response.headers_mut().append(name, value);
+            }
         }
         Leave::Done(response)
     }
@@ -122,7 +135,8 @@ const OTHER_SCHEME: &str = "The authentication scheme is not accepted here.";
 impl AuthGate {
     /// The one credential of the request. Two are a mistake, not a choice.
     fn sent<'a>(&self, head: Head<'a>) -> Result<Sent<'a>, Unreadable> {
-        let sent = credentials::read(head.headers, self.api_keys.is_some());
+        let accepted = AcceptedHere { api_keys: self.api_keys.is_some(), dpop: self.dpop };
+        let sent = credentials::read(head.headers, accepted);
         if self.others.is_empty() { sent } else { super::present::one(&self.others, head, sent) }
     }
 

@@ -75,13 +75,16 @@
 mod accepted;
 pub mod api_key;
 mod authenticator;
+mod binding;
 mod builder;
 mod challenge;
 mod condition;
 mod credentials;
+pub mod dpop;
 mod grammar;
 pub mod jwt;
 mod layer;
+pub mod mtls;
 mod present;
 mod verified;
 

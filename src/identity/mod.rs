@@ -8,7 +8,6 @@ mod grant;
 mod principal;
 mod scopes;
 
-#[allow(unused_imports, reason = "proof of possession comes next")]
 pub(crate) use self::principal::{Confirmation, PrincipalParts};
 pub use self::{
     grant::Grant,

@@ -178,7 +178,6 @@ impl Principal {
         self.0.actor.as_deref()
     }
 
-    #[allow(dead_code, reason = "proof of possession comes next")]
     pub(crate) fn confirmation(&self) -> Option<&Confirmation> {
         self.0.confirmation.as_ref()
     }

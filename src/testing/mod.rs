@@ -5,7 +5,7 @@
 //! * [`with_webhook`] does the same for a handler that takes a verified webhook.
 //! * [`ManualClock`] moves only when told to.
 //! * [`TestIssuer`] signs real tokens with keys of its own, for the tests that include `AuthLayer`:
-//!   good ones, and every kind of bad one. (It needs the feature `aws-lc` or `rust-crypto`.)
+//!   good ones, and every kind of bad one; [`TestDpopKey`] makes proofs of possession. (Both need the feature `aws-lc` or `rust-crypto`.)
 //!
 //! ```
 //! use axum::{Router, body::Body, routing::get};
@@ -28,6 +28,8 @@
 //! Nothing here belongs into a running service: leave the feature `testing` to dev-dependencies.
 
 #[cfg(any(feature = "aws-lc", feature = "rust-crypto"))]
+mod dpop;
+#[cfg(any(feature = "aws-lc", feature = "rust-crypto"))]
 mod issuer;
 mod principal;
 #[cfg(any(feature = "aws-lc", feature = "rust-crypto"))]
@@ -41,5 +43,10 @@ mod webhook;
 pub use self::principal::{PrincipalBuilder, PrincipalGate, PrincipalLayer, anonymous, principal, with_principal};
 pub use self::webhook::{TestWebhookGate, WebhookLayer, with_webhook};
 #[cfg(any(feature = "aws-lc", feature = "rust-crypto"))]
-pub use self::{issuer::TestIssuer, server::TestServer, token::TestToken};
+pub use self::{
+    dpop::{TestDpopKey, TestDpopProof},
+    issuer::TestIssuer,
+    server::TestServer,
+    token::TestToken,
+};
 pub use crate::time::ManualClock;

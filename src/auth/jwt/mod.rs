@@ -100,6 +100,18 @@ mod tests;
 mod token;
 mod verifier;
 
+/// What proofs of possession and introspection have in common with tokens.
+pub(in crate::auth) mod parts {
+    pub(in crate::auth) use super::{
+        claims::numeric_date,
+        header::without_application,
+        json::{Distinct, Names, Texts, object},
+        key::{Key, from_jwk},
+        token::{Signature, Token, decode},
+        verifier::BuiltIn,
+    };
+}
+
 pub use self::{
     algorithm::Algorithm,
     claim_names::ClaimNames,
