@@ -22,13 +22,19 @@ use portcullis::{
     stack::Stack,
     store::{BoxFuture, StoreError},
 };
-use tower::ServiceExt as _;
+use tower::{ServiceBuilder, ServiceExt as _};
 
 const ORIGIN: &str = "https://app.example.com";
 
 /// Case, the status that it must have.
-const CASES: [(&str, u16); 5] =
-    [("bare", 200), ("allowed", 200), ("no-credential", 401), ("malformed", 400), ("address-limited", 429)];
+const CASES: [(&str, u16); 6] = [
+    ("bare", 200),
+    ("seven", 200),
+    ("allowed", 200),
+    ("no-credential", 401),
+    ("malformed", 400),
+    ("address-limited", 429),
+];
 
 #[derive(Debug)]
 struct Discard;
@@ -62,6 +68,24 @@ fn protected(limited: bool) -> Result<(Router, HeaderValue), Box<dyn std::error:
     Ok((bare().layer(stack), value))
 }
 
+/// The seven layers in one `ServiceBuilder`, and nothing of tower-http's.
+fn seven() -> Result<(Router, HeaderValue), Box<dyn std::error::Error>> {
+    let store = MemoryStore::new();
+    let record = ApiKeyRecord::builder("usr_1").plan("pro").scopes(["read:orders"]);
+    let key = ApiKey::issue(&ApiKeyFormat::new("bench", "live")?, record)?;
+    store.insert_api_key(key.record)?;
+    let rule = Rule::new("client", Key::client(), Rate::per_second(1_000_000));
+    let layers = ServiceBuilder::new()
+        .layer(AuditLayer::builder(Discard).build()?)
+        .layer(SecurityHeadersLayer::api())
+        .layer(CorsSecurityLayer::builder().allow_origin(ORIGIN).build()?)
+        .layer(AuthLayer::builder().api_keys(store.clone()).build()?)
+        .layer(RateLimitLayer::builder(store.clone()).rule(rule).build()?)
+        .layer(ScopeLayer::all(["read:orders"])?)
+        .layer(QuotaLayer::builder(store).plan(Plan::new("pro").monthly(1_000_000)).default_plan("pro").build()?);
+    Ok((bare().layer(layers), HeaderValue::from_bytes(key.secret.expose())?))
+}
+
 fn bare() -> Router {
     Router::new().route("/orders/{id}", get(|| async { "ok" }))
 }
@@ -69,6 +93,7 @@ fn bare() -> Router {
 async fn run(case: &str, count: u64) -> Result<u16, Box<dyn std::error::Error>> {
     let (app, key) = match case {
         "bare" => (bare(), HeaderValue::from_static("none")),
+        "seven" => seven()?,
         _ => protected(case == "address-limited")?,
     };
     let credential = match case {

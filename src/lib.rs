@@ -8,6 +8,8 @@ pub mod auth;
 pub mod authz;
 pub mod backend;
 pub mod config_error;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod cors;
 pub mod gate;
 pub mod headers;

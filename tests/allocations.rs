@@ -248,20 +248,28 @@ fn each_layer() {
     assert_eq!(measured, pinned);
 }
 
-/// A signed token costs its claims.
+/// A signed token costs the same however many claims it has.
 #[cfg(feature = "aws-lc")]
 #[test]
 fn a_token() {
     let issuer = portcullis::testing::TestIssuer::new("https://issuer.test");
-    let token = issuer.token("usr_1").scopes(["read:orders"]).plan("pro").sign();
-    let token = HeaderValue::from_str(&format!("Bearer {token}")).unwrap();
     let auth = AuthLayer::builder().jwt(issuer.verifier()).build().unwrap();
-    let ask = tower::util::MapRequestLayer::new(move |mut request: Request<Body>| {
-        request.headers_mut().insert("authorization", token.clone());
-        request
-    });
-    let base = allocations(&ask.layer(router().layer(empty())));
-    assert_eq!(allocations(&ask.layer(router().layer(auth))) - base, 13, "auth, ES256");
+    let another = portcullis::testing::TestIssuer::new("https://another.test");
+    let both = AuthLayer::builder().jwt(issuer.verifier()).jwt(another.verifier()).build().unwrap();
+    let of = |auth: &AuthLayer, token: String| {
+        let token = HeaderValue::from_str(&format!("Bearer {token}")).unwrap();
+        let ask = tower::util::MapRequestLayer::new(move |mut request: Request<Body>| {
+            request.headers_mut().insert("authorization", token.clone());
+            request
+        });
+        let base = allocations(&ask.layer(router().layer(empty())));
+        allocations(&ask.layer(router().layer(auth.clone()))) - base
+    };
+    let few = || issuer.token("usr_1").scopes(["read:orders"]).plan("pro");
+    let many = || few().scopes(["a:b", "c:d"]).roles(["x", "y"]).tenant("t").claim("nbf", 1).claim("acr", "2");
+    assert_eq!(of(&auth, few().sign()), 5, "ES256");
+    assert_eq!(of(&auth, many().sign()), 7, "thirteen claims, and roles");
+    assert_eq!(of(&both, few().sign()), 5, "one of two issuers");
 }
 
 /// A webhook costs the box in which its body is awaited, and what it leaves behind.

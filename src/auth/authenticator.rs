@@ -1,10 +1,13 @@
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use bytes::Bytes;
 use http::{Extensions, HeaderMap, HeaderValue, Method, Request, Uri, request::Parts};
 
 use super::{Verified, credentials::Via};
 use crate::{rejection::Rejection, request::RequestContext, store::BoxFuture};
+
+/// What is enough for a body of the sizes that are read whole.
+pub(in crate::auth) const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// One kind of credential beside bearer tokens and API keys: signed requests, client certificates,
 /// or one of your own.
@@ -24,6 +27,21 @@ pub trait Authenticator: fmt::Debug + Send + Sync + 'static {
     /// whole (a larger one is 413) and handed on unchanged. Default: none.
     fn body_limit(&self) -> usize {
         0
+    }
+
+    /// How long the body may take to arrive, if it is needed (then 408). Default: 10 s.
+    fn body_timeout(&self) -> Duration {
+        BODY_TIMEOUT
+    }
+
+    /// What can be refused without the body, before anybody waits for it. Without waiting. Not
+    /// asked if the body is not needed. Default: nothing.
+    ///
+    /// # Errors
+    /// A refusal, as of [`authenticate`](Self::authenticate).
+    fn before_body(&self, request: Presented<'_>) -> Result<(), Rejection> {
+        let _ = request;
+        Ok(())
     }
 
     /// Verifies the credential. Called only after [`Presence::Present`] or

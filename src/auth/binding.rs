@@ -95,7 +95,7 @@ impl Binding {
         let Some(confirmation) = confirmation else {
             return match (request.via, self.unbound) {
                 (Via::Dpop, _) => Err(Fault::NotForDpop),
-                (Via::Bearer, Unbound::Refused) => Err(Fault::Unbound),
+                (Via::Bearer | Via::WebSocket, Unbound::Refused) => Err(Fault::Unbound),
                 _ => Ok(None),
             };
         };

@@ -1,15 +1,22 @@
 use std::sync::Arc;
 
+use serde::de::DeserializeOwned;
+
 use super::{
-    AuthLayer, Authenticator,
+    AuthLayer, Authenticator, CookieSource, IdentityHeaders, ProtectedResource,
     api_key::{ApiKeyFormat, ApiKeyStore, ApiKeyVerifier},
     binding::{Binding, Unbound},
     challenge::{Challenges, Offered},
     condition::Condition,
     dpop::Dpop,
-    jwt::JwtVerifier,
+    forward::Forwarding,
+    introspection::IntrospectionVerifier,
+    jwt::{Issuers, JwtVerifier},
     layer::{AuthGate, Mode, TokenVerifier},
     mtls::ClientCert,
+    revocation::RevocationSettings,
+    sources::Sources,
+    typed_claims::TypedClaims,
 };
 use crate::config_error::{ConfigError, ConfigIssues};
 
@@ -20,7 +27,9 @@ const MAX_REALM: usize = 128;
 #[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct AuthLayerBuilder {
+    jwts: Vec<JwtVerifier>,
     tokens: Vec<Arc<dyn TokenVerifier>>,
+    opaque: Vec<IntrospectionVerifier>,
     keys: Vec<Arc<dyn ApiKeyStore>>,
     key_format: Option<ApiKeyFormat>,
     others: Vec<Arc<dyn Authenticator>>,
@@ -28,14 +37,27 @@ pub struct AuthLayerBuilder {
     dpop: Option<Dpop>,
     unbound: Unbound,
     client_cert: ClientCert,
+    pub(super) revocation: RevocationSettings,
     mode: Mode,
+    sources: Sources,
+    forwarding: Forwarding,
+    metadata: Option<ProtectedResource>,
     realm: Option<String>,
 }
 
 impl AuthLayerBuilder {
-    /// Accepts JWTs as bearer tokens. One verifier, of one issuer.
+    /// Accepts JWTs of this issuer as bearer tokens. Call it again for another issuer: each token is
+    /// shown to the verifier of the `iss` that it names, and to no other.
     pub fn jwt(mut self, verifier: JwtVerifier) -> Self {
-        self.tokens.push(Arc::new(verifier));
+        self.jwts.push(verifier);
+        self
+    }
+
+    /// Accepts only tokens whose claims have the shape of `T`: others are refused as `invalid_token`
+    /// here, rather than by the [`Claims<T>`](crate::identity::Claims) of a handler. API keys,
+    /// certificates and signed requests have no claims, and are not asked.
+    pub fn typed_claims<T: DeserializeOwned + Send + Sync + 'static>(mut self) -> Self {
+        self.conditions.push(Arc::new(TypedClaims::<T>::new()));
         self
     }
 
@@ -55,6 +77,12 @@ impl AuthLayerBuilder {
     /// Accepts another kind of credential. Call it again for a further one.
     pub fn authenticator(mut self, authenticator: impl Authenticator) -> Self {
         self.others.push(Arc::new(authenticator));
+        self
+    }
+
+    /// Accepts opaque tokens, about which the authorization server is asked. One verifier.
+    pub fn opaque_tokens(mut self, verifier: IntrospectionVerifier) -> Self {
+        self.opaque.push(verifier);
         self
     }
 
@@ -88,6 +116,44 @@ impl AuthLayerBuilder {
         self
     }
 
+    /// Also accepts a token as WebSocket sub-protocol, `Sec-WebSocket-Protocol: bearer, <token>`:
+    /// browsers let a page set no other header of the handshake. The handler sees the list without
+    /// the token, and `bearer` is chosen if it chooses nothing. The connection outlives the token
+    /// unless the handler ends it at [`Principal::expires_at`](crate::identity::Principal::expires_at).
+    /// Default: not read.
+    pub fn websocket_protocol(mut self) -> Self {
+        self.sources.websocket = true;
+        self
+    }
+
+    /// Also accepts a token in a cookie, where nothing else was sent. Default: cookies are not read.
+    pub fn cookie(mut self, cookie: CookieSource) -> Self {
+        self.sources.cookie = Some(cookie);
+        self
+    }
+
+    /// Writes the verified caller into `X-User-ID`, `X-User-Scopes` and `X-User-Tier`. Default: not
+    /// written. What a caller sends under these names is removed in any case.
+    pub fn identity_headers(mut self, headers: IdentityHeaders) -> Self {
+        self.forwarding.identity = Some(headers);
+        self
+    }
+
+    /// Removes `Authorization`, `X-API-Key` and the cookie of [`cookie`](Self::cookie) from requests
+    /// that are let through: who forwards a request does not hand on the credential with it.
+    /// Default: they stay, marked sensitive.
+    pub fn remove_credentials(mut self) -> Self {
+        self.forwarding.remove_credentials = true;
+        self
+    }
+
+    /// Names the metadata of this resource in every bearer challenge (`resource_metadata`, RFC 9728
+    /// §5.1), so that a client finds the authorization server by itself.
+    pub fn protected_resource(mut self, resource: &ProtectedResource) -> Self {
+        self.metadata = Some(resource.clone());
+        self
+    }
+
     /// The realm in the challenges: 1 to 128 printable ASCII characters, no `"` and no `\`.
     /// Default: `api`.
     pub fn realm(mut self, realm: impl Into<String>) -> Self {
@@ -98,10 +164,13 @@ impl AuthLayerBuilder {
     /// The layer.
     ///
     /// # Errors
-    /// If there is neither a verifier nor a store, two of one kind, a key format without a store, or an unusable
-    /// realm, or an unusable setting of `DPoP`.
+    /// If there is neither a verifier nor a store, two verifiers of one issuer, two stores, a key format
+    /// without a store, an unusable realm, or an unusable setting of `DPoP`.
     pub fn build(mut self) -> Result<AuthLayer, ConfigError> {
         let mut issues = ConfigIssues::new();
+        if let Some(issuers) = Issuers::new(std::mem::take(&mut self.jwts), &mut issues) {
+            self.tokens.push(Arc::new(issuers));
+        }
         let (tokens, keys) = (self.tokens.pop(), self.keys.pop());
         if !self.tokens.is_empty() {
             issues.add("jwt", "there are two verifiers, and only one would be asked", "call jwt(…) once");
@@ -109,8 +178,12 @@ impl AuthLayerBuilder {
         if !self.keys.is_empty() {
             issues.add("api_keys", "there are two stores, and only one would be asked", "call api_keys(…) once");
         }
-        if tokens.is_none() && keys.is_none() && self.others.is_empty() {
-            issues.add("jwt", "no kind of credential is accepted", "call jwt(…), api_keys(…) or authenticator(…)");
+        let opaque = self.opaque.pop();
+        if !self.opaque.is_empty() {
+            issues.add("opaque_tokens", "there are two verifiers, and only one would be asked", "give it once");
+        }
+        if tokens.is_none() && opaque.is_none() && keys.is_none() && self.others.is_empty() {
+            issues.add("jwt", "no kind of credential is accepted", "call jwt(…), opaque_tokens(…), api_keys(…) or authenticator(…)");
         }
         if self.key_format.is_some() && keys.is_none() {
             issues.add("api_key_format", "no API keys are accepted", "call api_keys(…), or drop the format");
@@ -126,22 +199,30 @@ impl AuthLayerBuilder {
         let challenges = if issues.is_empty() { realm } else { DEFAULT_REALM };
         let others = self.others.iter().filter_map(|other| other.challenge(challenges)).collect();
         let dpop = self.dpop.and_then(|dpop| issues.take("dpop", dpop.build())).map(Arc::new);
-        let algorithms = dpop.as_ref().map(|dpop| dpop.algorithm_list());
-        let challenges = Challenges::new(challenges, Offered { dpop: algorithms, api_keys: keys.is_some(), others });
+        let offered = Offered {
+            dpop: dpop.as_ref().map(|dpop| dpop.algorithm_list()),
+            api_keys: keys.is_some(),
+            others,
+            metadata: self.metadata.as_ref().map(|metadata| metadata.metadata_url().to_owned()),
+        };
+        let challenges = Challenges::new(challenges, offered);
         let format = self.key_format;
         let api_keys = keys.map(|store| ApiKeyVerifier::new(store, format));
-        let (others, mut conditions) = (self.others, self.conditions);
-        let offers_dpop = dpop.is_some();
+        let sources = Sources { api_keys: api_keys.is_some(), dpop: dpop.is_some(), ..self.sources };
+        let mut conditions = self.conditions;
         conditions.insert(0, Arc::new(Binding { dpop, unbound: self.unbound }));
+        conditions.extend(self.revocation.condition(&mut issues));
         issues.finish(AuthLayer::new(AuthGate {
             tokens,
+            opaque: opaque.map(|opaque| Arc::new(opaque) as _),
             api_keys,
-            others,
+            others: self.others,
             conditions,
-            dpop: offers_dpop,
             client_cert: self.client_cert,
             mode: self.mode,
             challenges,
+            sources,
+            forwarding: self.forwarding,
         }))
     }
 

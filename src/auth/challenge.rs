@@ -30,18 +30,21 @@ pub(super) struct Offered {
     pub(super) api_keys: bool,
     /// Whole lines of other authenticators.
     pub(super) others: Vec<HeaderValue>,
+    /// Where the document of RFC 9728 lies, which goes with the schemes of OAuth.
+    pub(super) metadata: Option<String>,
 }
 
 impl Challenges {
     /// `realm` must be fit for a quoted string; the builder saw to it.
     pub(super) fn new(realm: &str, offered: Offered) -> Self {
+        let metadata = offered.metadata.as_ref().map(|url| format!(", resource_metadata=\"{url}\"")).unwrap_or_default();
         let line = |scheme: &str, error: &str, end: &str| {
             let text = format!("{scheme} realm=\"{realm}\"{error}{end}");
             HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("Bearer"))
         };
-        let algorithms = offered.dpop.as_ref().map(|list| format!(", algs=\"{list}\""));
+        let algorithms = offered.dpop.as_ref().map(|list| format!(", algs=\"{list}\"{metadata}"));
         let named = [
-            Some(("Bearer", Via::Bearer, "")),
+            Some(("Bearer", Via::Bearer, metadata.as_str())),
             algorithms.as_deref().map(|algorithms| ("DPoP", Via::Dpop, algorithms)),
             offered.api_keys.then_some(("ApiKey", Via::ApiKey, "")),
         ];

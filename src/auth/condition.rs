@@ -7,6 +7,12 @@ use crate::{rejection::Rejection, store::BoxFuture};
 /// key which it is bound to. Asked in the order in which the builder lists them, after the
 /// credential has been verified, whether anew or from a cache.
 pub(super) trait Condition: fmt::Debug + Send + Sync + 'static {
+    /// How many bytes of the body are needed for the verdict. With more than zero the body is read
+    /// whole, once the credential holds and before any condition is asked. Default: none.
+    fn body_limit(&self) -> usize {
+        0
+    }
+
     /// The verdict without waiting; `None` means "ask [`check`](Self::check)".
     fn check_now(&self, accepted: &mut Accepted, request: Presented<'_>) -> Option<Result<(), Rejection>>;
 

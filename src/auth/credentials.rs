@@ -3,8 +3,9 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::{
-    Authenticator,
+    Authenticator, Head,
     grammar::{self, Authorization, Malformed},
+    sources::{self, Sources},
 };
 use crate::rejection::{Rejection, RejectionKind};
 
@@ -21,6 +22,8 @@ pub(super) enum Sent<'a> {
     Bearer(&'a str),
     /// `Authorization: DPoP …`.
     Dpop(&'a str),
+    /// The same token, as WebSocket sub-protocol.
+    WebSocket(&'a str),
     /// `X-API-Key: …`.
     ApiKey(&'a str),
     /// Something that this authenticator knows.
@@ -34,17 +37,12 @@ pub(in crate::auth) enum Via {
     Bearer,
     /// `Authorization: DPoP`.
     Dpop,
+    /// A sub-protocol of a WebSocket handshake.
+    WebSocket,
     /// `X-API-Key`.
     ApiKey,
     /// As an [`Authenticator`] knows.
     Other,
-}
-
-/// Which credentials are looked for beside bearer tokens.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct AcceptedHere {
-    pub(super) api_keys: bool,
-    pub(super) dpop: bool,
 }
 
 /// A refusal, and the scheme whose challenge says so.
@@ -53,15 +51,23 @@ pub(super) struct Unreadable(pub(super) Rejection, pub(super) Via);
 
 const TWICE: &str = "Send exactly one credential, exactly once.";
 
-/// Reads the one credential that a request may carry, from headers only: what stands in a URL
+/// Reads the one credential that a request may carry, from `sources` among the headers only: what stands in a URL
 /// stands in logs, in histories and in `Referer` (RFC 9700 §4.3.2).
-pub(super) fn read(headers: &HeaderMap, accepted: AcceptedHere) -> Result<Sent<'_>, Unreadable> {
-    let authorization = single(headers, &header::AUTHORIZATION)?;
-    let key = if accepted.api_keys { single(headers, &X_API_KEY)? } else { None };
+pub(super) fn read<'a>(head: Head<'a>, sources: &Sources) -> Result<Sent<'a>, Unreadable> {
+    let authorization = single(head.headers, &header::AUTHORIZATION)?;
+    let key = if sources.api_keys { single(head.headers, &X_API_KEY)? } else { None };
+    let protocol = if sources.websocket { sources::websocket_token(head) } else { None };
+    if let Some(token) = protocol {
+        return if authorization.or(key).is_some() { Err(twice()) } else { bare(token).map(Sent::WebSocket) };
+    }
     match (authorization, key) {
-        (None, None) => Ok(Sent::Nothing),
+        (None, None) => match sources.cookie.as_ref().map(|cookie| cookie.token(head)) {
+            Some(Ok(Some(token))) => bare(token).map(Sent::Bearer),
+            Some(Err(rejection)) => Err(Unreadable(rejection, Via::Bearer)),
+            Some(Ok(None)) | None => Ok(Sent::Nothing),
+        },
         (Some(_), Some(_)) => Err(twice()),
-        (Some(value), None) => match grammar::authorization(value.as_bytes(), accepted.dpop) {
+        (Some(value), None) => match grammar::authorization(value.as_bytes(), sources.dpop) {
             Ok(Authorization::Bearer(token)) => Ok(Sent::Bearer(token)),
             Ok(Authorization::Dpop(token)) => Ok(Sent::Dpop(token)),
             Ok(Authorization::OtherScheme) => Ok(Sent::OtherScheme),
@@ -81,9 +87,14 @@ pub(super) fn dpop_token(headers: &HeaderMap) -> Option<&str> {
     }
 }
 
-/// Marks both headers so that what logs the request further in shows `Sensitive`.
+/// A token without a scheme before it.
+fn bare(token: &str) -> Result<&str, Unreadable> {
+    if grammar::is_token(token) { Ok(token) } else { Err(Unreadable(RejectionKind::InvalidToken.into(), Via::Bearer)) }
+}
+
+/// Marks the headers so that what logs the request further in shows `Sensitive`.
 pub(super) fn mark_sensitive(headers: &mut HeaderMap) {
-    for name in [&header::AUTHORIZATION, &X_API_KEY] {
+    for name in [&header::AUTHORIZATION, &X_API_KEY, &header::COOKIE, &header::SEC_WEBSOCKET_PROTOCOL] {
         // Looked for first: to ask for the entry makes room in a map that is full.
         if headers.contains_key(name)
             && let header::Entry::Occupied(mut lines) = headers.entry(name)

@@ -46,10 +46,16 @@ pub(super) fn authorization(value: &[u8], dpop: bool) -> Result<Authorization<'_
     if token.contains([' ', ',']) {
         return Err(Malformed::Header("The Authorization header must hold exactly one token."));
     }
-    if token.len() > MAX_TOKEN || !is_b64token(token) {
-        return Err(Malformed::Token);
+    match is_token(token) {
+        true if is_bearer => Ok(Authorization::Bearer(token)),
+        true => Ok(Authorization::Dpop(token)),
+        false => Err(Malformed::Token),
     }
-    Ok(if is_bearer { Authorization::Bearer(token) } else { Authorization::Dpop(token) })
+}
+
+/// Whether this can be a bearer token at all.
+pub(super) fn is_token(token: &str) -> bool {
+    token.len() <= MAX_TOKEN && is_b64token(token)
 }
 
 /// The value of `X-API-Key`: one word of visible characters, at most 100.

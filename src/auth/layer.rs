@@ -1,17 +1,20 @@
 use std::{fmt, sync::Arc};
 
 use axum::{body::Body, response::Response};
-use http::{HeaderName, HeaderValue, Request};
+use http::{HeaderName, HeaderValue, Request, header};
 use tower_layer::Layer;
 
 use super::{
-    AuthLayerBuilder, Authenticator, Head, JwtVerifier, Presented,
+    AuthLayerBuilder, Authenticator, Head, Presented,
     accepted::{Accepted, Checked},
     api_key::{ApiKeyVerifier, is_api_key},
+    authenticator::BODY_TIMEOUT,
     challenge::Challenges,
     condition::Condition,
-    credentials::{self, AcceptedHere, Sent, Unreadable, Via},
+    credentials::{self, Sent, Unreadable, Via},
+    forward::{self, Forwarding},
     mtls::{self, ClientCert},
+    sources::{self, Sources},
 };
 use crate::{
     gate::{Entry, Gate, GateLayer, Gated, Leave, VerdictCounts},
@@ -61,12 +64,6 @@ pub(super) trait TokenVerifier: fmt::Debug + Send + Sync + 'static {
     fn verify(&self, token: &str, now: Timestamp) -> Checked;
 }
 
-impl TokenVerifier for JwtVerifier {
-    fn verify(&self, token: &str, now: Timestamp) -> Checked {
-        JwtVerifier::verify(self, token, now)
-    }
-}
-
 /// What becomes of a request that carries no credential.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Mode {
@@ -79,14 +76,16 @@ pub(super) enum Mode {
 #[derive(Debug)]
 pub struct AuthGate {
     pub(super) tokens: Option<Arc<dyn TokenVerifier>>,
+    /// For tokens that are not three parts, or all that are no keys if there is no issuer of JWTs.
+    pub(super) opaque: Option<Arc<dyn TokenVerifier>>,
     pub(super) api_keys: Option<ApiKeyVerifier>,
     pub(super) others: Vec<Arc<dyn Authenticator>>,
     pub(super) conditions: Vec<Arc<dyn Condition>>,
-    /// Whether the scheme `DPoP` is offered.
-    pub(super) dpop: bool,
     pub(super) client_cert: ClientCert,
     pub(super) mode: Mode,
     pub(super) challenges: Challenges,
+    pub(super) sources: Sources,
+    pub(super) forwarding: Forwarding,
 }
 
 impl Gate<Body> for AuthGate {
@@ -97,6 +96,7 @@ impl Gate<Body> for AuthGate {
 
     fn enter(self: &Arc<Self>, mut request: Request<Body>, context: &Arc<RequestContext>) -> Entry<Body, Self::Pass> {
         context.set_challenges(Arc::clone(self.challenges.bare()));
+        forward::strip(request.headers_mut());
         credentials::mark_sensitive(request.headers_mut());
         if let Err(rejection) = mtls::settle(&mut request, context, self.client_cert) {
             return Entry::Reject(self.challenges.attach(rejection, Some(Via::Bearer)));
@@ -108,6 +108,7 @@ impl Gate<Body> for AuthGate {
             Ok(Sent::OtherScheme) => return Entry::Reject(self.unauthenticated().with_detail(OTHER_SCHEME)),
             Ok(Sent::Bearer(token)) => (self.check_bearer(token, now), Via::Bearer),
             Ok(Sent::Dpop(token)) => (self.check_bearer(token, now), Via::Dpop),
+            Ok(Sent::WebSocket(token)) => (self.check_bearer(token, now), Via::WebSocket),
             Ok(Sent::ApiKey(key)) => (self.check_key(key, now), Via::ApiKey),
             Ok(Sent::Other(other)) => return self.ask(&other, request, context),
             Err(Unreadable(rejection, via)) => {
@@ -119,8 +120,10 @@ impl Gate<Body> for AuthGate {
 
     fn leave(self: &Arc<Self>, pass: Self::Pass, mut response: Response, _: &Arc<RequestContext>) -> Leave {
         for (name, value) in pass {
-            // What must not be stored may not be, whatever the handler says.
-            if name == http::header::CACHE_CONTROL {
+            if name == header::SEC_WEBSOCKET_PROTOCOL {
+                sources::websocket_choose(&mut response);
+            } else if name == header::CACHE_CONTROL {
+                // What must not be stored may not be, whatever the handler says.
                 response.headers_mut().insert(name, value);
             } else {
                 response.headers_mut().append(name, value);
@@ -135,16 +138,24 @@ const OTHER_SCHEME: &str = "The authentication scheme is not accepted here.";
 impl AuthGate {
     /// The one credential of the request. Two are a mistake, not a choice.
     fn sent<'a>(&self, head: Head<'a>) -> Result<Sent<'a>, Unreadable> {
-        let accepted = AcceptedHere { api_keys: self.api_keys.is_some(), dpop: self.dpop };
-        let sent = credentials::read(head.headers, accepted);
+        let sent = credentials::read(head, &self.sources);
         if self.others.is_empty() { sent } else { super::present::one(&self.others, head, sent) }
     }
 
     /// Which verifier a token is for follows from its form alone, and that verifier's word is
     /// final: what one refuses is never shown to the other.
     fn check_bearer(&self, token: &str, now: Timestamp) -> Checked {
+        if let Some(keys) = &self.api_keys
+            && is_api_key(token)
+        {
+            return keys.verify(token, now);
+        }
+        if let Some(opaque) = &self.opaque
+            && (self.tokens.is_none() || !is_jwt(token))
+        {
+            return opaque.verify(token, now);
+        }
         match (&self.tokens, &self.api_keys) {
-            (_, Some(keys)) if is_api_key(token) => keys.verify(token, now),
             (Some(tokens), _) => tokens.verify(token, now),
             (None, Some(keys)) => keys.verify(token, now),
             (None, None) => Checked::Ready(Err(RejectionKind::InvalidToken.into())),
@@ -169,6 +180,7 @@ impl AuthGate {
     ) -> Entry<Body, Vec<(HeaderName, HeaderValue)>> {
         let waiting = match checked {
             Checked::Ready(Err(rejection)) => return self.decide(Err(rejection), via, request, context),
+            Checked::Ready(Ok(accepted)) if self.body_limit() > 0 => Waiting::Conditions(accepted, 0),
             Checked::Ready(Ok(mut accepted)) => {
                 match self.conditions_now(&mut accepted, Head::of(&request), via, context) {
                     Ok(()) => return self.decide(Ok(accepted), via, request, context),
@@ -180,15 +192,11 @@ impl AuthGate {
         };
         let (gate, context) = (Arc::clone(self), Arc::clone(context));
         Entry::Wait(Box::pin(async move {
-            let head = Head::of(&request);
-            let result = match waiting {
-                Waiting::Conditions(accepted, from) => gate.conditions(accepted, from, head, via, &context).await,
-                Waiting::Credential(later) => match later.await {
-                    Ok(accepted) => gate.conditions(accepted, 0, head, via, &context).await,
-                    Err(rejection) => Err(rejection),
-                },
+            let (accepted, from) = match waiting {
+                Waiting::Conditions(accepted, from) => (Ok(accepted), from),
+                Waiting::Credential(later) => (later.await, 0),
             };
-            gate.decide(result, via, request, &context)
+            gate.conclude(accepted, from, via, request, &context).await
         }))
     }
 
@@ -210,17 +218,43 @@ impl AuthGate {
         Ok(())
     }
 
+    /// How much of the body the conditions need.
+    fn body_limit(&self) -> usize {
+        self.conditions.iter().map(|condition| condition.body_limit()).max().unwrap_or(0)
+    }
+
+    /// What [`confirm`](Self::confirm) does, for what has to be waited for.
+    async fn conclude(
+        &self,
+        accepted: Result<Accepted, Rejection>,
+        from: usize,
+        via: Via,
+        mut request: Request<Body>,
+        context: &RequestContext,
+    ) -> Entry<Body, Vec<(HeaderName, HeaderValue)>> {
+        let result = match accepted {
+            Ok(accepted) => self.conditions(accepted, from, &mut request, via, context).await,
+            Err(rejection) => Err(rejection),
+        };
+        self.decide(result, via, request, context)
+    }
+
     /// All conditions from the one with index `from` on.
     async fn conditions(
         &self,
         mut accepted: Accepted,
         from: usize,
-        head: Head<'_>,
+        request: &mut Request<Body>,
         via: Via,
         context: &RequestContext,
     ) -> Result<Accepted, Rejection> {
+        let body = match self.body_limit() {
+            0 => NO_BODY.clone(),
+            limit => super::present::read_body(request, limit, BODY_TIMEOUT).await?,
+        };
+        let head = Head::of(request);
         for condition in self.conditions.iter().skip(from) {
-            let request = Presented { head, body: &NO_BODY, context, via };
+            let request = Presented { head, body: &body, context, via };
             match condition.check_now(&mut accepted, request) {
                 Some(verdict) => verdict?,
                 None => condition.check(&mut accepted, request).await?,
@@ -245,11 +279,7 @@ impl AuthGate {
         let (gate, context, other) = (Arc::clone(self), Arc::clone(context), Arc::clone(other));
         Entry::Wait(Box::pin(async move {
             let (result, request) = super::present::authenticate(&*other, request, &context).await;
-            let result = match result {
-                Ok(accepted) => gate.conditions(accepted, 0, Head::of(&request), Via::Other, &context).await,
-                Err(rejection) => Err(rejection),
-            };
-            gate.decide(result, Via::Other, request, &context)
+            gate.conclude(result, 0, Via::Other, request, &context).await
         }))
     }
 
@@ -257,11 +287,17 @@ impl AuthGate {
         &self,
         result: Result<Accepted, Rejection>,
         via: Via,
-        request: Request<Body>,
+        mut request: Request<Body>,
         context: &RequestContext,
     ) -> Entry<Body, Vec<(HeaderName, HeaderValue)>> {
         match result {
-            Ok(accepted) => {
+            Ok(mut accepted) => {
+                let headers = request.headers_mut();
+                if via == Via::WebSocket {
+                    sources::websocket_forget(headers);
+                    accepted.response.push((header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static("bearer")));
+                }
+                self.forwarding.apply(headers, &accepted.principal, context, self.sources.cookie.as_ref());
                 context.set_principal(accepted.principal);
                 Entry::Pass(request, accepted.response)
             }
@@ -272,6 +308,11 @@ impl AuthGate {
     fn unauthenticated(&self) -> Rejection {
         self.challenges.attach(RejectionKind::MissingCredentials.into(), None)
     }
+}
+
+/// Three parts: the form of a signed JWT (RFC 7515 §7.1), whatever the parts are.
+fn is_jwt(token: &str) -> bool {
+    token.bytes().filter(|byte| *byte == b'.').count() == 2
 }
 
 static NO_BODY: bytes::Bytes = bytes::Bytes::new();

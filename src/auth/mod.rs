@@ -40,6 +40,9 @@
 //!   an API key where keys are accepted. Which of the two follows from its form alone: a key has a
 //!   checksum, and no dots.
 //! * `X-API-Key: <key>`, where a key store is configured; elsewhere the header is not read.
+//! * On request, a bearer token as WebSocket [sub-protocol](AuthLayerBuilder::websocket_protocol) or in
+//!   a [cookie](AuthLayerBuilder::cookie).
+//! * What an [`Authenticator`] knows: signed requests, client certificates, a kind of your own.
 //!
 //! The query and the body are never read. Two credentials are a mistake, not a choice: whoever sends
 //! both headers, or one of them twice, gets a 400. What one verifier refuses is never shown to
@@ -49,8 +52,10 @@
 //!
 //! # In the context
 //! Reads the wall clock's time. Leaves the principal, and the challenges with which extractors and
-//! [`ScopeLayer`](crate::authz::ScopeLayer) refuse anonymous callers. Both credential headers stay
-//! in the request, marked sensitive.
+//! [`ScopeLayer`](crate::authz::ScopeLayer) refuse anonymous callers. Credential headers stay
+//! in the request, marked sensitive, unless [removed](AuthLayerBuilder::remove_credentials). `X-User-ID`,
+//! `X-User-Scopes` and `X-User-Tier` are removed from every request and written from the principal only on
+//! [request](AuthLayerBuilder::identity_headers).
 //!
 //! # In the stack
 //! Inside [`CorsSecurityLayer`](crate::cors), which answers preflights: they carry no credentials.
@@ -81,18 +86,28 @@ mod challenge;
 mod condition;
 mod credentials;
 pub mod dpop;
+mod forward;
 mod grammar;
+pub mod introspection;
 pub mod jwt;
 mod layer;
+mod metadata;
 pub mod mtls;
 mod present;
+pub mod revocation;
+pub mod signed;
+mod sources;
+mod typed_claims;
 mod verified;
 
 pub use self::{
     authenticator::{Authenticator, Head, Presence, Presented},
     builder::AuthLayerBuilder,
+    forward::{ForwardedIdentity, IdentityError, IdentityHeaders},
     jwt::JwtVerifier,
     layer::{AuthGate, AuthLayer},
+    metadata::{ProtectedResource, ProtectedResourceBuilder},
+    sources::CookieSource,
     verified::Verified,
 };
 

@@ -1,6 +1,6 @@
 //! Which of several authenticators a request is for.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::body::Body;
 use bytes::Bytes;
@@ -11,10 +11,7 @@ use super::{
     accepted::Accepted,
     credentials::{self, Sent, Unreadable, Via},
 };
-use crate::{
-    rejection::{Rejection, RejectionKind},
-    request::RequestContext,
-};
+use crate::{gate, rejection::Rejection, request::RequestContext};
 
 /// The one credential of a request: what the two headers hold, or what one of `others` calls its
 /// own. What comes with the connection counts if nothing else was sent.
@@ -45,25 +42,39 @@ pub(super) fn one<'a>(
 /// Asks an authenticator that has to wait, or needs the body. The request comes back whole.
 pub(super) async fn authenticate(
     other: &dyn Authenticator,
-    request: Request<Body>,
+    mut request: Request<Body>,
     context: &RequestContext,
 ) -> (Result<Accepted, Rejection>, Request<Body>) {
-    let (parts, body) = request.into_parts();
-    let (read, body) = match other.body_limit() {
-        0 => (Bytes::new(), body),
-        // TODO(signed requests): the bound, the deadline and the encodings of webhook/body.rs.
-        limit => match axum::body::to_bytes(body, limit).await {
-            Ok(read) => (read.clone(), Body::from(read)),
-            Err(_) => {
-                let request = Request::from_parts(parts, Body::empty());
-                return (Err(RejectionKind::PayloadTooLarge.into()), request);
-            }
-        },
-    };
-    let presented = Presented { head: Head::from(&parts), body: &read, context, via: Via::Other };
+    let mut body = Bytes::new();
+    let limit = other.body_limit();
+    if limit > 0 {
+        let head = Presented { head: Head::of(&request), body: &body, context, via: Via::Other };
+        if let Err(rejection) = other.before_body(head) {
+            return (Err(rejection), request);
+        }
+        match read_body(&mut request, limit, other.body_timeout()).await {
+            Ok(read) => body = read,
+            Err(rejection) => return (Err(rejection), request),
+        }
+    }
+    let presented = Presented { head: Head::of(&request), body: &body, context, via: Via::Other };
     let result = match other.authenticate_now(presented) {
         Some(result) => result,
         None => other.authenticate(presented).await,
     };
-    (result.map(Accepted::from), Request::from_parts(parts, body))
+    (result.map(Accepted::from), request)
+}
+
+/// Reads the body, and puts it back as it was. Who reads it a second time waits for nothing, and
+/// copies nothing.
+pub(super) async fn read_body(
+    request: &mut Request<Body>,
+    limit: usize,
+    timeout: Duration,
+) -> Result<Bytes, Rejection> {
+    gate::announced(request.headers(), request.body(), limit)?;
+    let read = gate::collect(std::mem::take(request.body_mut()), limit, timeout).await?;
+    let bytes = read.bytes().clone();
+    *request.body_mut() = read.into_body();
+    Ok(bytes)
 }

@@ -35,6 +35,11 @@ impl Verified {
         Self { parts, response: Vec::new() }
     }
 
+    /// A caller of whom everything is known already.
+    pub(in crate::auth) fn of(parts: PrincipalParts) -> Self {
+        Self { parts, response: Vec::new() }
+    }
+
     /// Which credential: an id that is not secret, by which limits, audit and revocation name it.
     pub fn credential_id(mut self, id: impl Into<String>) -> Self {
         self.parts.credential_id = Some(id.into().into());

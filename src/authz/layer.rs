@@ -1,16 +1,17 @@
 use std::sync::Arc;
 
+use axum::response::Response;
 use http::Request;
 use tower_layer::Layer;
 
 use super::{
-    RoleMap, ScopeTableBuilder, refusal,
+    RoleMap, ScopeTableBuilder, object, refusal,
     requirement::{Caller, Check, Requirement},
     table::{Row, Table},
 };
 use crate::{
     config_error::{ConfigError, ConfigIssues},
-    gate::{Entry, Gate, GateLayer, Gated, VerdictCounts},
+    gate::{Entry, Gate, GateLayer, Gated, Leave, VerdictCounts},
     rejection::Rejection,
     request::{Place, RequestContext},
 };
@@ -103,6 +104,12 @@ pub struct ScopeGate {
     pub(super) roles: Option<RoleMap>,
 }
 
+/// What the gate remembers of a request: whether the handler owes a check of the object.
+#[derive(Debug)]
+pub struct ScopePass {
+    owes: bool,
+}
+
 #[derive(Debug)]
 pub(super) enum Plan {
     /// The same for everything inside.
@@ -114,25 +121,29 @@ pub(super) enum Plan {
 impl<B> Gate<B> for ScopeGate {
     const NAME: &'static str = "scope";
     const PLACE: Place = Place::Scope;
-    type Pass = ();
+    type Pass = ScopePass;
 
-    fn enter(self: &Arc<Self>, request: Request<B>, context: &Arc<RequestContext>) -> Entry<B, ()> {
+    fn enter(self: &Arc<Self>, request: Request<B>, context: &Arc<RequestContext>) -> Entry<B, ScopePass> {
         match self.decide(&request, context) {
-            Ok(()) => Entry::Pass(request, ()),
+            Ok(pass) => Entry::Pass(request, pass),
             Err(rejection) => Entry::Reject(rejection),
         }
+    }
+
+    fn leave(self: &Arc<Self>, pass: ScopePass, response: Response, context: &Arc<RequestContext>) -> Leave {
+        Leave::Done(if pass.owes { object::judge(response, context) } else { response })
     }
 }
 
 impl ScopeGate {
-    fn decide<B>(&self, request: &Request<B>, context: &RequestContext) -> Result<(), Rejection> {
+    fn decide<B>(&self, request: &Request<B>, context: &RequestContext) -> Result<ScopePass, Rejection> {
         let check = match &self.plan {
             Plan::One(check) => check,
             Plan::Table(table) => {
                 let route = context.route().ok_or_else(refusal::no_route)?;
                 let method = request.method();
                 match table.find(method, route).ok_or_else(|| refusal::no_row(method, route))? {
-                    Row::Public => return Ok(()),
+                    Row::Public => return Ok(ScopePass { owes: false }),
                     Row::Needs(check) => check,
                 }
             }
@@ -140,6 +151,10 @@ impl ScopeGate {
         let caller = Caller { principal: context.require_principal()?, roles: self.roles.as_ref() };
         let grant = check.grant(caller).ok_or_else(|| refusal::insufficient(check, caller, context))?;
         context.add_grant(grant.clone());
-        Ok(())
+        let owes = check.leaves_objects(grant);
+        if owes {
+            context.obligation().open();
+        }
+        Ok(ScopePass { owes })
     }
 }

@@ -58,7 +58,9 @@
 //!
 //! # Scopes are not enough
 //! A scope says that a caller may read orders, not that it may read this one. Whether the object is
-//! the caller's own is the handler's to check (OWASP API1:2023), with the principal's subject.
+//! the caller's own is the handler's to check (OWASP API1:2023): with [`object`], which also notices
+//! where the check was forgotten. Which properties of an object a caller may see and set
+//! (API3:2023) is what [`fields`] is for.
 //!
 //! # In the context
 //! Reads the principal, the route and the challenges of `AuthLayer`. Leaves a grant; handlers that
@@ -80,14 +82,16 @@
 //! A binary search for each required scope, and one for each role of a caller who lacks it; for a
 //! table also one hash of the path. Letting a call through allocates nothing.
 
+pub mod fields;
 mod layer;
+pub mod object;
 mod refusal;
 mod requirement;
 mod roles;
 mod table;
 
 pub use self::{
-    layer::{ScopeGate, ScopeLayer, ScopeLayerBuilder},
+    layer::{ScopeGate, ScopeLayer, ScopeLayerBuilder, ScopePass},
     requirement::Requirement,
     roles::{RoleMap, RoleMapBuilder},
     table::ScopeTableBuilder,

@@ -52,6 +52,7 @@ fn roles() -> RoleMap {
 fn app(scope: ScopeLayer) -> Router {
     async fn granted(grant: Option<axum::Extension<Arc<RequestContext>>>) -> String {
         let context = grant.unwrap().0;
+        context.obligation().meet();
         let grants = context.grants().map(|grant: &Grant| grant.required().collect::<Vec<_>>().join("+"));
         format!("granted {}", grants.collect::<Vec<_>>().join("|"))
     }

@@ -1,14 +1,17 @@
 //! The one place outside the gates' futures that implements [`http_body::Body`]: a body that tells
-//! a watcher what passes and how it ends.
+//! a watcher what passes and how it ends, and one that is held back until an object is checked.
 
 use std::{
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
 use axum::body::Body;
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
+
+use crate::request::RequestContext;
 
 /// How a body ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,5 +93,39 @@ impl<W: Watch> Drop for Watched<W> {
     fn drop(&mut self) {
         let complete = self.left == Some(0) || self.inner.is_end_stream();
         self.end(if complete { BodyEnd::Complete } else { BodyEnd::Dropped });
+    }
+}
+
+/// A body that cannot be read before the request's obligation is met. Costs the box of [`Body::new`].
+pub(crate) fn held_back(inner: Body, context: Arc<RequestContext>) -> Body {
+    Body::new(HeldBack { inner, context })
+}
+
+struct HeldBack {
+    inner: Body,
+    context: Arc<RequestContext>,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the body was wanted before the object was checked")]
+struct NotChecked;
+
+impl HttpBody for HeldBack {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        if self.context.obligation().break_if_open() {
+            return Poll::Ready(Some(Err(axum::Error::new(NotChecked))));
+        }
+        Pin::new(&mut self.inner).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
     }
 }

@@ -57,6 +57,7 @@
 //! [`Stack`](crate::stack::Stack). `tests/allocations.rs` pins the figures.
 
 mod body;
+mod collect;
 mod context;
 mod counters;
 mod drain;
@@ -72,7 +73,8 @@ use axum::response::Response;
 use http::Request;
 
 pub(crate) use self::{
-    body::{BodyEnd, Watch, watched},
+    body::{BodyEnd, Watch, held_back, watched},
+    collect::{announced, collect},
     drain::drained,
     problem::panicked,
     values::decimal,

@@ -4,13 +4,18 @@
 //! `portcullis::testing::principal()` does). A handler takes it as an extractor; `Option<Principal>`
 //! where anonymous callers are allowed.
 
+mod claims;
 mod grant;
 mod principal;
 mod scopes;
+mod text;
 
 pub(crate) use self::principal::{Confirmation, PrincipalParts};
+#[allow(unused_imports, reason = "named where a principal is made")]
+pub(crate) use self::text::Text;
 pub use self::{
-    grant::Grant,
+    claims::Claims,
+    grant::{Grant, Reach},
     principal::{AuthMethod, ClaimsError, Principal},
     scopes::{ScopeError, Scopes},
 };

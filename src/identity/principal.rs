@@ -1,9 +1,12 @@
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
-use super::Scopes;
+use super::{Scopes, Text, claims::Remembered};
 use crate::time::Timestamp;
 
 /// How the caller proved who it is.
@@ -43,31 +46,37 @@ impl AuthMethod {
 ///
 /// `Debug` shows the subject's length, never its claims: a principal often ends up in a log.
 #[derive(Clone)]
-pub struct Principal(Arc<PrincipalParts>);
+pub struct Principal(Arc<Inner>);
 
-/// What a principal consists of; filled by the layer that verified the credential.
+struct Inner {
+    parts: PrincipalParts,
+    remembered: Mutex<Remembered>,
+}
+
+/// What a principal consists of; filled by the layer that verified the credential. Texts may be
+/// places in `claims`: who takes them from `jwt::Claims::judge` sets `claims` to what was judged.
 #[derive(Clone, Default)]
 pub(crate) struct PrincipalParts {
-    pub(crate) subject: Box<str>,
-    pub(crate) issuer: Option<Box<str>>,
-    pub(crate) tenant: Option<Box<str>>,
-    pub(crate) client: Option<Box<str>>,
-    pub(crate) plan: Option<Box<str>>,
-    pub(crate) email: Option<Box<str>>,
+    pub(crate) subject: Text,
+    pub(crate) issuer: Option<Text>,
+    pub(crate) tenant: Option<Text>,
+    pub(crate) client: Option<Text>,
+    pub(crate) plan: Option<Text>,
+    pub(crate) email: Option<Text>,
     pub(crate) method: Option<AuthMethod>,
     pub(crate) scopes: Scopes,
-    pub(crate) roles: Vec<Box<str>>,
-    pub(crate) credential_id: Option<Box<str>>,
+    pub(crate) roles: Vec<Text>,
+    pub(crate) credential_id: Option<Text>,
     pub(crate) fingerprint: Option<Box<str>>,
     pub(crate) issued_at: Option<Timestamp>,
     pub(crate) expires_at: Option<Timestamp>,
     /// `sid`: the session at the issuer.
-    pub(crate) session: Option<Box<str>>,
-    pub(crate) acr: Option<Box<str>>,
-    pub(crate) amr: Vec<Box<str>>,
+    pub(crate) session: Option<Text>,
+    pub(crate) acr: Option<Text>,
+    pub(crate) amr: Vec<Text>,
     pub(crate) auth_time: Option<Timestamp>,
     /// `act.sub` (RFC 8693 §4.1).
-    pub(crate) actor: Option<Box<str>>,
+    pub(crate) actor: Option<Text>,
     pub(crate) confirmation: Option<Confirmation>,
     pub(crate) claims: Bytes,
 }
@@ -90,104 +99,117 @@ pub struct ClaimsError(#[source] Arc<serde_json::Error>);
 
 impl Principal {
     pub(crate) fn new(parts: PrincipalParts) -> Self {
-        Self(Arc::new(parts))
+        Self(Arc::new(Inner { parts, remembered: Mutex::default() }))
+    }
+
+    fn parts(&self) -> &PrincipalParts {
+        &self.0.parts
+    }
+
+    fn text<'a>(&'a self, text: &'a Text) -> &'a str {
+        text.of(&self.0.parts.claims)
+    }
+
+    fn texts<'a>(&'a self, texts: &'a [Text]) -> impl Iterator<Item = &'a str> {
+        texts.iter().map(|text| self.text(text))
     }
 
     /// Who: `sub` of a token, the owner of an API key.
     pub fn subject(&self) -> &str {
-        &self.0.subject
+        self.text(&self.parts().subject)
     }
 
     /// Who says so: `iss` of a token.
     pub fn issuer(&self) -> Option<&str> {
-        self.0.issuer.as_deref()
+        self.parts().issuer.as_ref().map(|text| self.text(text))
     }
 
     /// The tenant (by default the claim `tenant_id`).
     pub fn tenant(&self) -> Option<&str> {
-        self.0.tenant.as_deref()
+        self.parts().tenant.as_ref().map(|text| self.text(text))
     }
 
     /// The OAuth client (`client_id` or `azp`) on whose behalf the token was issued.
     pub fn client(&self) -> Option<&str> {
-        self.0.client.as_deref()
+        self.parts().client.as_ref().map(|text| self.text(text))
     }
 
     /// The plan (by default the claim `subscription_tier`): what limits and quotas go by.
     pub fn plan(&self) -> Option<&str> {
-        self.0.plan.as_deref()
+        self.parts().plan.as_ref().map(|text| self.text(text))
     }
 
     /// The e-mail address, if a claim carried one. Audit records mask it.
     pub fn email(&self) -> Option<&str> {
-        self.0.email.as_deref()
+        self.parts().email.as_ref().map(|text| self.text(text))
     }
 
     /// How the caller proved who it is.
     pub fn method(&self) -> AuthMethod {
-        self.0.method.unwrap_or(AuthMethod::Jwt)
+        self.parts().method.unwrap_or(AuthMethod::Jwt)
     }
 
     /// What the credential allows.
     pub fn scopes(&self) -> &Scopes {
-        &self.0.scopes
+        &self.parts().scopes
     }
 
     /// The roles that the credential names.
     pub fn roles(&self) -> impl Iterator<Item = &str> {
-        self.0.roles.iter().map(|role| &**role)
+        self.texts(&self.parts().roles)
     }
 
     /// Which credential: `jti` of a token, the id of an API key. Not secret.
     pub fn credential_id(&self) -> Option<&str> {
-        self.0.credential_id.as_deref()
+        self.parts().credential_id.as_ref().map(|text| self.text(text))
     }
 
     /// A short keyed digest of the credential, by which an investigator can recognise it.
     pub fn fingerprint(&self) -> Option<&str> {
-        self.0.fingerprint.as_deref()
+        self.parts().fingerprint.as_deref()
     }
 
     /// When the credential was issued, if it says so.
     pub fn issued_at(&self) -> Option<Timestamp> {
-        self.0.issued_at
+        self.parts().issued_at
     }
 
     /// The session at the issuer (`sid`), which a back-channel logout ends.
     pub fn session(&self) -> Option<&str> {
-        self.0.session.as_deref()
+        self.parts().session.as_ref().map(|text| self.text(text))
     }
 
     /// How strongly the caller was authenticated (`acr`), in the issuer's words.
     pub fn acr(&self) -> Option<&str> {
-        self.0.acr.as_deref()
+        self.parts().acr.as_ref().map(|text| self.text(text))
     }
 
     /// By which methods the caller was authenticated (`amr`, RFC 8176): `pwd`, `otp`, `mfa` …
     pub fn amr(&self) -> impl Iterator<Item = &str> {
-        self.0.amr.iter().map(|method| &**method)
+        self.texts(&self.parts().amr)
     }
 
     /// When the caller was last authenticated in person (`auth_time`).
     pub fn auth_time(&self) -> Option<Timestamp> {
-        self.0.auth_time
+        self.parts().auth_time
     }
 
     /// Who acts for the subject (`act.sub`, RFC 8693 §4.1).
     pub fn actor(&self) -> Option<&str> {
-        self.0.actor.as_deref()
+        self.parts().actor.as_ref().map(|text| self.text(text))
     }
 
     pub(crate) fn confirmation(&self) -> Option<&Confirmation> {
-        self.0.confirmation.as_ref()
+        self.parts().confirmation.as_ref()
     }
 
     /// When the credential ends.
     pub fn expires_at(&self) -> Option<Timestamp> {
-        self.0.expires_at
+        self.parts().expires_at
     }
 
-    /// The claims as JSON, read into a type of yours. Parsed anew at each call: keep the result.
+    /// The claims as JSON, read into a type of yours. Parsed anew at each call: keep the result, or
+    /// take [`Claims`](super::Claims).
     ///
     /// ```
     /// use serde::Deserialize;
@@ -204,17 +226,29 @@ impl Principal {
     /// # Errors
     /// [`ClaimsError`] if the claims lack a field of `T` or have it in another shape.
     pub fn claims<T: DeserializeOwned>(&self) -> Result<T, ClaimsError> {
-        let claims = if self.0.claims.is_empty() { b"{}" } else { &*self.0.claims };
+        let claims = if self.parts().claims.is_empty() { b"{}" } else { &*self.parts().claims };
         serde_json::from_slice(claims).map_err(|error| ClaimsError(Arc::new(error)))
+    }
+
+    /// The same, parsed at the first call only.
+    pub(super) fn remembered<T: DeserializeOwned + Send + Sync + 'static>(&self) -> Result<Arc<T>, ClaimsError> {
+        let held = || self.0.remembered.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(claims) = held().get() {
+            return Ok(claims);
+        }
+        // Not under the lock: to read claims is code of the application, and may take its time.
+        let claims = Arc::new(self.claims::<T>()?);
+        held().insert(Arc::clone(&claims));
+        Ok(claims)
     }
 }
 
 impl fmt::Debug for Principal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Principal")
-            .field("subject", &format_args!("<{} bytes>", self.0.subject.len()))
+            .field("subject", &format_args!("<{} bytes>", self.subject().len()))
             .field("method", &self.method().as_str())
-            .field("scopes", &self.0.scopes)
+            .field("scopes", &self.parts().scopes)
             .finish_non_exhaustive()
     }
 }

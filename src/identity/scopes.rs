@@ -19,8 +19,8 @@ const MAX_BYTES: usize = 8 * 1024;
 /// from elsewhere it is a letter like any other. Scopes without a colon (`openid`) match themselves.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Scopes {
-    /// Sorted, without duplicates.
-    exact: Box<[Box<str>]>,
+    /// Sorted, without duplicates, with a space after each but the last: one allocation.
+    exact: Box<str>,
     /// `read:` for `read:*`, `read:orders:` for `read:orders:*`.
     wildcards: Box<[Box<str>]>,
 }
@@ -62,7 +62,7 @@ impl Scopes {
     pub fn from_own_data<'a>(scopes: impl IntoIterator<Item = &'a str>) -> Result<Self, ScopeError> {
         let all = collect(scopes)?;
         let (mut exact, mut wildcards) = (Vec::new(), Vec::new());
-        for scope in all {
+        for scope in words(&all) {
             match scope.strip_suffix('*') {
                 Some(prefix) if prefix.ends_with(':') && !prefix.contains('*') && prefix.len() > 1 => {
                     wildcards.push(prefix.into());
@@ -71,7 +71,7 @@ impl Scopes {
                 _ => exact.push(scope),
             }
         }
-        Ok(Self { exact: exact.into(), wildcards: wildcards.into() })
+        Ok(Self { exact: join(&exact), wildcards: wildcards.into() })
     }
 
     /// Whether these scopes satisfy `required`. Costs a binary search for each segment of it.
@@ -87,18 +87,30 @@ impl Scopes {
     }
 
     fn contains(&self, scope: &str) -> bool {
-        self.exact.binary_search_by(|held| (**held).cmp(scope)).is_ok()
+        let mut among: &str = &self.exact;
+        // A binary search by halves of the text, while there is much of it.
+        while among.len() > 256 {
+            let middle = among.len().wrapping_div(2);
+            let Some((_, upper)) = among.get(middle..).and_then(|upper| upper.split_once(' ')) else { break };
+            among = match words(upper).next() {
+                Some(first) if scope < first => {
+                    among.get(..among.len().saturating_sub(upper.len()).saturating_sub(1)).unwrap_or_default()
+                }
+                _ => upper,
+            };
+        }
+        words(among).any(|held| held == scope)
     }
 
     /// The scopes as written, exact ones first.
     pub fn iter(&self) -> impl Iterator<Item = String> {
         let wildcards = self.wildcards.iter().map(|prefix| format!("{prefix}*"));
-        self.exact.iter().map(ToString::to_string).chain(wildcards)
+        self.exact().map(str::to_owned).chain(wildcards)
     }
 
     /// The exact scopes, without the wildcards. Allocates nothing.
     pub fn exact(&self) -> impl Iterator<Item = &str> {
-        self.exact.iter().map(|scope| &**scope)
+        words(&self.exact)
     }
 
     /// Whether there are none.
@@ -109,13 +121,12 @@ impl Scopes {
     /// The scopes of both.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
-        let merge = |a: &[Box<str>], b: &[Box<str>]| {
-            let mut all: Vec<Box<str>> = a.iter().chain(b).cloned().collect();
-            all.sort_unstable();
-            all.dedup();
-            all.into_boxed_slice()
-        };
-        Self { exact: merge(&self.exact, &other.exact), wildcards: merge(&self.wildcards, &other.wildcards) }
+        let mut exact: Vec<&str> = self.exact().chain(other.exact()).collect();
+        exact.sort_unstable();
+        let mut wildcards: Vec<Box<str>> = self.wildcards.iter().chain(&other.wildcards).cloned().collect();
+        wildcards.sort_unstable();
+        wildcards.dedup();
+        Self { exact: join(&exact), wildcards: wildcards.into() }
     }
 
     /// Whether `text` can be a required scope: valid characters, an action and a resource or a
@@ -134,22 +145,56 @@ fn valid(scope: &str) -> bool {
     !scope.is_empty() && scope.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5B | 0x5D..=0x7E))
 }
 
-fn collect<'a>(scopes: impl IntoIterator<Item = &'a str>) -> Result<Box<[Box<str>]>, ScopeError> {
-    let mut all: Vec<Box<str>> = Vec::new();
-    let mut bytes = 0_usize;
+/// The scopes, sorted, each once.
+fn collect<'a>(scopes: impl IntoIterator<Item = &'a str>) -> Result<Box<str>, ScopeError> {
+    // So many, which is more than most credentials have, are sorted on the stack.
+    let mut few = [""; 16];
+    let mut many: Vec<&str> = Vec::new();
+    let (mut count, mut bytes) = (0_usize, 0_usize);
     for scope in scopes {
         bytes = bytes.saturating_add(scope.len());
-        if all.len() == MAX_SCOPES || bytes > MAX_BYTES {
+        if count == MAX_SCOPES || bytes > MAX_BYTES {
             return Err(ScopeError::TooMany);
         }
         if !valid(scope) {
             return Err(ScopeError::Character);
         }
-        all.push(scope.into());
+        match few.get_mut(count) {
+            Some(free) => *free = scope,
+            None => many.push(scope),
+        }
+        count = count.saturating_add(1);
     }
+    let all = if many.is_empty() {
+        few.get_mut(..count).unwrap_or_default()
+    } else {
+        many.extend(few);
+        &mut many
+    };
     all.sort_unstable();
-    all.dedup();
-    Ok(all.into())
+    Ok(join(all))
+}
+
+/// One text of sorted words, each once.
+fn join(sorted: &[&str]) -> Box<str> {
+    let bytes: usize = sorted.iter().map(|word| word.len().saturating_add(1)).sum();
+    let mut text = String::with_capacity(bytes.saturating_sub(1));
+    let mut last = "";
+    for word in sorted {
+        if *word == last {
+            continue;
+        }
+        if !text.is_empty() {
+            text.push(' ');
+        }
+        text.push_str(word);
+        last = word;
+    }
+    text.into_boxed_str()
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(' ').filter(|word| !word.is_empty())
 }
 
 impl fmt::Debug for Scopes {
@@ -198,6 +243,21 @@ mod tests {
         for bad in ["", "a b", "a\"b", "a\\b", "é", "\u{7f}"] {
             assert_eq!(Scopes::from_token([bad]), Err(ScopeError::Character), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn each_of_many_is_found_and_no_other() {
+        for count in [1, 2, 15, 16, 17, 100, 256] {
+            let all: Vec<String> = (0..count).map(|i| format!("read:thing-{}", (i * 37) % 257)).collect();
+            let scopes = Scopes::from_token(all.iter().chain(&all[..1.min(256 - count)]).map(String::as_str)).unwrap();
+            assert_eq!(scopes.exact().count(), count);
+            assert!(scopes.exact().is_sorted());
+            assert!(all.iter().all(|scope| scopes.satisfies(scope)), "{count}");
+            for other in ["read:thing-", "read:thing-999", "a:b", "z:z", "read:thing-1 read:thing-2", ""] {
+                assert!(!scopes.satisfies(other), "{other}");
+            }
+        }
+        assert!(Scopes::none().union(&Scopes::none()).is_empty() && !Scopes::none().satisfies(""));
     }
 
     proptest! {

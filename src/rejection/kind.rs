@@ -175,6 +175,10 @@ kinds! {
     Misconfigured => INTERNAL_SERVER_ERROR, "misconfigured", High,
         "Internal server error", "The service is misconfigured.",
         "Report the `request_id` to the service's owner; nothing that the client does helps.";
+    /// A handler answered without checking whether the caller may have the object.
+    AuthorizationNotChecked => INTERNAL_SERVER_ERROR, "authorization_not_checked", High,
+        "Internal server error", "The service could not show that the answer is meant for the caller.",
+        "Report the `request_id` to the service's owner; look whether the request had an effect before repeating it.";
     /// The service failed.
     InternalError => INTERNAL_SERVER_ERROR, "internal_error", High,
         "Internal server error", "The service failed.",

@@ -15,6 +15,7 @@ use super::{
     client_ip::ClientIp,
     limits::{QuotaStatus, RateLimitStatus},
     notes::Notes,
+    obligation::ObligationSlot,
     peer::TlsPeer,
     proxies::TrustedProxies,
     request_id::RequestId,
@@ -99,6 +100,7 @@ pub struct RequestContext {
     principal: OnceLock<Principal>,
     challenges: OnceLock<Arc<[HeaderValue]>>,
     grants: AppendOnly<Grant, 4>,
+    obligation: ObligationSlot,
     rate_limits: AppendOnly<RateLimitStatus, 4>,
     quota: Mutex<Option<QuotaStatus>>,
     webhook: OnceLock<VerifiedWebhook>,
@@ -140,6 +142,7 @@ impl RequestContext {
             principal: OnceLock::new(),
             challenges: OnceLock::new(),
             grants: AppendOnly::new(),
+            obligation: ObligationSlot::new(),
             rate_limits: AppendOnly::new(),
             quota: Mutex::new(None),
             webhook: OnceLock::new(),
@@ -285,6 +288,16 @@ impl RequestContext {
 
     pub(crate) fn add_grant(&self, grant: Grant) {
         self.grants.push(grant);
+    }
+
+    /// Whether the object still has to be checked.
+    pub(crate) fn obligation(&self) -> &ObligationSlot {
+        &self.obligation
+    }
+
+    /// Whether the caller has the scope. For checks inside handlers.
+    pub(crate) fn caller_may(&self, scope: &str) -> bool {
+        self.principal().is_some_and(|principal| principal.scopes().satisfies(scope))
     }
 
     pub(crate) fn add_rate_limit(&self, status: RateLimitStatus) {

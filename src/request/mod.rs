@@ -15,6 +15,7 @@ mod extract;
 mod forwarded;
 mod limits;
 mod notes;
+mod obligation;
 mod peer;
 mod place;
 mod proxies;

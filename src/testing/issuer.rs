@@ -22,7 +22,7 @@ use crate::{
 /// An identity provider in the test's own process: signs tokens, publishes its keys, rotates them.
 ///
 /// Its keys are made when it is made, and exist nowhere else. (With `rust-crypto` and without
-/// `aws-lc`, `RS256` uses keys that come with the crate.) Clones are the same issuer.
+/// `aws-lc`, RSA uses keys that come with the crate.) Clones are the same issuer.
 ///
 /// ```
 /// use portcullis::testing::TestIssuer;
@@ -47,7 +47,7 @@ pub struct TestIssuer {
 struct Keys {
     current: SigningKey,
     previous: Vec<SigningKey>,
-    /// For `HS256`.
+    /// For `HS256` to `HS512`.
     secrets: Option<SecretSet>,
 }
 
@@ -57,11 +57,10 @@ impl TestIssuer {
         Self::with_algorithm(url, Algorithm::Es256)
     }
 
-    /// An issuer that signs with another algorithm. To make an `RS256` key takes a good part of a
-    /// second.
+    /// An issuer that signs with another algorithm. To make an RSA key takes a good part of a second.
     ///
     /// # Panics
-    /// If the machine has no randomness.
+    /// If the machine has no randomness, and for `ES512` without the feature `aws-lc`.
     pub fn with_algorithm(url: impl Into<String>, algorithm: Algorithm) -> Self {
         let current = SigningKey::generate(algorithm);
         let secrets = current.secret().map(|secret| SecretSet::new(secret.clone()));
@@ -130,7 +129,7 @@ impl TestIssuer {
         }
     }
 
-    /// What it publishes: a JWK set (RFC 7517 §5). Empty for `HS256`.
+    /// What it publishes: a JWK set (RFC 7517 §5). Empty for shared secrets.
     pub fn jwks(&self) -> Value {
         let keys = self.lock();
         let published: Vec<&Value> =
@@ -139,11 +138,11 @@ impl TestIssuer {
     }
 
     /// What a service is configured with to accept its tokens: the keys as they are now, and the
-    /// audience. (A secret of `HS256` is followed through rotations.)
+    /// audience. (A shared secret is followed through rotations.)
     pub fn issuer(&self) -> Issuer {
         let secrets = self.lock().secrets.clone();
         let keys = match secrets {
-            Some(secrets) => StaticKeys::new().secret(secrets),
+            Some(secrets) => StaticKeys::new().secret_for(self.algorithm, secrets),
             None => StaticKeys::new().jwks(self.jwks().to_string()),
         };
         Issuer::new(&*self.url).audience(&*self.audience).keys(keys)

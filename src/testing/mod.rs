@@ -3,7 +3,11 @@
 //! * [`principal`] makes a caller, and [`with_principal`] puts it where `AuthLayer` would: a
 //!   protected handler is tested without tokens.
 //! * [`with_webhook`] does the same for a handler that takes a verified webhook.
+//! * [`enforce_obligations`] makes every test fail that meets a handler which forgot to check whose
+//!   object it hands out, and [`authorized`] makes the proof that one was checked.
+//! * [`unmatched_fields`] finds properties of a response type that were meant to be hidden and are not.
 //! * [`ManualClock`] moves only when told to.
+//! * [`SigV4Signer`] signs requests as AWS's clients do.
 //! * [`TestIssuer`] signs real tokens with keys of its own, for the tests that include `AuthLayer`:
 //!   good ones, and every kind of bad one; [`TestDpopKey`] makes proofs of possession. (Both need the feature `aws-lc` or `rust-crypto`.)
 //!
@@ -31,16 +35,20 @@
 mod dpop;
 #[cfg(any(feature = "aws-lc", feature = "rust-crypto"))]
 mod issuer;
+mod objects;
 mod principal;
 #[cfg(any(feature = "aws-lc", feature = "rust-crypto"))]
 mod server;
 #[cfg(any(feature = "aws-lc", feature = "rust-crypto"))]
 mod signing_key;
+mod sigv4;
 #[cfg(any(feature = "aws-lc", feature = "rust-crypto"))]
 mod token;
 mod webhook;
 
+pub use self::objects::{authorized, enforce_obligations, unmatched_fields};
 pub use self::principal::{PrincipalBuilder, PrincipalGate, PrincipalLayer, anonymous, principal, with_principal};
+pub use self::sigv4::SigV4Signer;
 pub use self::webhook::{TestWebhookGate, WebhookLayer, with_webhook};
 #[cfg(any(feature = "aws-lc", feature = "rust-crypto"))]
 pub use self::{

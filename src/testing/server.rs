@@ -16,7 +16,8 @@ use super::TestIssuer;
 const PATH: &str = "/.well-known/jwks.json";
 
 impl TestIssuer {
-    /// A router that serves `GET /.well-known/jwks.json`, always with the keys of the moment.
+    /// A router that serves `GET /.well-known/jwks.json`, always with the keys of the moment, and
+    /// `GET /.well-known/openid-configuration`, which names it under the issuer's URL.
     pub fn jwks_router(&self) -> Router {
         self.counting_router(&Arc::default())
     }
@@ -29,7 +30,10 @@ impl TestIssuer {
             let body = issuer.jwks().to_string();
             async move { (headers, body) }
         };
-        Router::new().route(PATH, get(serve))
+        let (url, place) = (self.url(), format!("{}{PATH}", self.url().trim_end_matches('/')));
+        let metadata = serde_json::json!({ "issuer": url, "jwks_uri": place }).to_string();
+        let describe = move || async move { ([(header::CONTENT_TYPE, "application/json")], metadata) };
+        Router::new().route(PATH, get(serve)).route("/.well-known/openid-configuration", get(describe))
     }
 
     /// Serves [`jwks_router`](Self::jwks_router) on a free port of the loopback interface, until

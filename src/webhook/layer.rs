@@ -15,7 +15,7 @@ use super::{
     spec::{Part, Spec},
 };
 use crate::{
-    gate::{Entry, Gate, GateLayer, Gated, Leave, VerdictCounts},
+    gate::{self, Entry, Gate, GateLayer, Gated, Leave, VerdictCounts},
     rejection::{Rejection, RejectionKind},
     request::{Place, RequestContext, VerifiedWebhook, VerifiedWebhookParts},
     secret::SecretSet,
@@ -143,10 +143,11 @@ impl WebhookGate {
         context: &RequestContext,
     ) -> Result<WebhookEntry, Rejection> {
         let (parts, body) = request.into_parts();
-        let body = body::read(body, self.max_body, self.body_timeout).await?;
-        self.verify(&envelope, &body, context).await?;
-        let (event_id, event_type) = self.identify(&envelope, &body);
-        let key = self.key(&envelope, &body, &event_id, context);
+        let read = gate::collect(body, self.max_body, self.body_timeout).await?;
+        let body = read.bytes();
+        self.verify(&envelope, body, context).await?;
+        let (event_id, event_type) = self.identify(&envelope, body);
+        let key = self.key(&envelope, body, &event_id, context);
         context.set_webhook(VerifiedWebhook::new(VerifiedWebhookParts {
             provider: Arc::clone(&self.provider),
             event_id,
@@ -158,7 +159,7 @@ impl WebhookGate {
         let now = context.now().monotonic;
         let claiming = Claiming::new(Arc::clone(&self.store), key, lease, now);
         match claiming.answer().await.map_err(Rejection::backend)? {
-            Admission::Fresh(pass) => Ok(Entry::Pass(Request::from_parts(parts, Body::from(body)), pass)),
+            Admission::Fresh(pass) => Ok(Entry::Pass(Request::from_parts(parts, read.into_body()), pass)),
             Admission::Completed => Ok(Entry::Answer(duplicate())),
             Admission::InFlight { retry_after } => {
                 Err(Rejection::new(RejectionKind::EventInFlight).with_retry_after(retry_after))

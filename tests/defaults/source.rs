@@ -129,6 +129,12 @@ const QUOTATIONS: &[Quotation] = &[
             ("src/auth/jwt/key_set.rs", "const MAX_KEYS: usize = 100;"),
         ],
     ),
+    (
+        URL,
+        "life of discovered metadata",
+        "24 h",
+        &[("src/auth/jwt/discovery.rs", "const METADATA_LIFE: Duration = Duration::from_secs(24 * 3_600);")],
+    ),
     (URL, "redirects", "none", &[("src/auth/jwt/jwks/fetch.rs", ".redirect(redirect::Policy::none())")]),
     (
         URL,
@@ -183,6 +189,24 @@ const QUOTATIONS: &[Quotation] = &[
         ],
     ),
     ("Secrets", "largest secret file", "64 KiB", &[("src/secret/source.rs", "const MAX_FILE: u64 = 64 * 1024;")]),
+    (
+        "Redis",
+        "time for an operation on Redis",
+        "250 ms",
+        &[("src/backend/redis/mod.rs", "const DEFAULT_BUDGET: Duration = Duration::from_millis(250);")],
+    ),
+    (
+        "Redis",
+        "prefix of the keys",
+        "`portcullis`",
+        &[("src/backend/redis/mod.rs", "const DEFAULT_PREFIX: &str = \"portcullis\";")],
+    ),
+    (
+        "Redis",
+        "calls without an answer, until one at a time asks",
+        "3",
+        &[("src/backend/redis/outage.rs", "const PATIENCE: u32 = 3;")],
+    ),
     (
         "The memory store",
         "metered callers in a month",

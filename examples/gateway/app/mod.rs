@@ -59,7 +59,9 @@ pub(crate) fn build(issuer: &TestIssuer, sink: impl AuditSink) -> Result<Gateway
     let store = MemoryStore::new();
     let base_url = issuer.url();
     let jwks_url = format!("{base_url}/.well-known/jwks.json");
-    let tokens = Issuer::new(base_url).audience(AUDIENCE).jwks_url(jwks_url).build()?;
+    // The demo's tokens live for as long as somebody may play with it.
+    let hour = Duration::from_secs(3600);
+    let tokens = Issuer::new(base_url).audience(AUDIENCE).jwks_url(jwks_url).max_lifetime(hour).build()?;
     let audit = AuditLayer::builder(sink).service("gateway").build()?;
 
     let api_key = ApiKey::issue(
@@ -68,9 +70,7 @@ pub(crate) fn build(issuer: &TestIssuer, sink: impl AuditSink) -> Result<Gateway
     )?;
     store.insert_api_key(api_key.record)?;
 
-    let token = |subject: &str, scopes: &[&str]| {
-        issuer.token(subject).scopes(scopes).plan("free").expires_in(Duration::from_secs(3600))
-    };
+    let token = |subject: &str, scopes: &[&str]| issuer.token(subject).scopes(scopes).plan("free").expires_in(hour);
     let mut environment = vec![
         ("BASE_URL", base_url.to_owned()),
         ("TOKEN_READ", token("usr_read", &["read:orders"]).sign()),

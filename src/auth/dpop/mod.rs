@@ -5,6 +5,46 @@
 //! key, for this method and URL, for this token, once. A token that leaks, from a log or a
 //! compromised service that it was sent to, is then of no use to who finds it.
 //!
+//! ```
+//! use axum::{Router, body::Body, routing::get};
+//! use http::{Request, StatusCode};
+//! use portcullis::{
+//!     auth::{AuthLayer, dpop::{Dpop, DpopNonces}},
+//!     backend::memory::MemoryStore,
+//! };
+//! # #[cfg(any(feature = "aws-lc", feature = "rust-crypto"))] {
+//! use portcullis::testing::{TestDpopKey, TestIssuer};
+//! use serde_json::json;
+//! use tower::{ServiceBuilder, ServiceExt};
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let issuer = TestIssuer::new("https://id.example.com").audience("orders");
+//! let auth = AuthLayer::builder()
+//!     .jwt(issuer.verifier())
+//!     .dpop(Dpop::new("https://api.example.com", MemoryStore::new()))
+//!     .build()?;
+//! let app = Router::new()
+//!     .route("/orders", get(|| async { "orders" }))
+//!     .layer(ServiceBuilder::new().layer(auth));
+//!
+//! // The client's key; the issuer binds the token to it.
+//! let key = TestDpopKey::generate();
+//! let token = issuer.token("usr_1").claim("cnf", json!({ "jkt": key.thumbprint() })).sign();
+//! let proof = key.proof("GET", "https://api.example.com/orders", &token).sign();
+//!
+//! let with = |scheme: &str, proof: &str| {
+//!     Request::get("/orders").header("authorization", format!("{scheme} {token}")).header("dpop", proof)
+//!         .body(Body::empty())
+//! };
+//! assert_eq!(app.clone().oneshot(with("DPoP", &proof)?).await?.status(), StatusCode::OK);
+//! // A proof works once, and a bound token never as a bearer token.
+//! assert_eq!(app.clone().oneshot(with("DPoP", &proof)?).await?.status(), StatusCode::UNAUTHORIZED);
+//! assert_eq!(app.oneshot(with("Bearer", &proof)?).await?.status(), StatusCode::UNAUTHORIZED);
+//! # Ok(()) }
+//! # }
+//! # #[cfg(not(any(feature = "aws-lc", feature = "rust-crypto")))] fn main() {}
+//! ```
+//!
 //! # What is checked
 //! The token first, as if it were a bearer token. Then, of the proof (RFC 9449 §4.3):
 //! 1. there is exactly one `DPoP` header;

@@ -1,23 +1,69 @@
+use std::fmt;
+
 /// Under which names a provider puts what [`Principal`](crate::identity::Principal) has fields for.
 ///
 /// The defaults are those of RFC 9068 and of common providers. Of several names the first that the
-/// token has counts. The registered claims `iss`, `sub`, `aud`, `exp`, `nbf`, `iat` and `jti` have
-/// no other name.
+/// token has counts. Claims that are registered for something (`iss`, `sub`, `sid`, `cnf` …) have
+/// no other name and no other meaning.
+///
+/// A name is that of a claim, or the way to a member of one:
+///
+/// | written | the claim |
+/// |---|---|
+/// | `roles` | `roles` |
+/// | `realm_access.roles` | the member `roles` of the claim `realm_access` |
+/// | `/resource_access/my.client/roles` | the same way as a JSON pointer (RFC 6901), for names with dots in them; `~1` is `/`, `~0` is `~` |
+/// | `/acme.roles` | the claim whose name is `acme.roles` |
+/// | `https://acme.example/roles` | the claim whose name is this URL |
 ///
 /// ```
 /// use portcullis::auth::jwt::ClaimNames;
 ///
-/// let names = ClaimNames::default().tenant(["org_id"]).roles(["roles", "groups"]);
+/// let keycloak = ClaimNames::default().roles(["realm_access.roles", "/resource_access/orders.api/roles"]);
+/// let auth0 = ClaimNames::default().roles(["https://acme.example/roles"]).tenant(["org_id"]);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct ClaimNames {
-    pub(crate) scope: Vec<Box<str>>,
-    pub(crate) roles: Vec<Box<str>>,
-    pub(crate) tenant: Vec<Box<str>>,
-    pub(crate) plan: Vec<Box<str>>,
-    pub(crate) client: Vec<Box<str>>,
-    pub(crate) email: Vec<Box<str>>,
+    pub(crate) scope: Vec<ClaimPath>,
+    pub(crate) roles: Vec<ClaimPath>,
+    pub(crate) tenant: Vec<ClaimPath>,
+    pub(crate) plan: Vec<ClaimPath>,
+    pub(crate) client: Vec<ClaimPath>,
+    pub(crate) email: Vec<ClaimPath>,
+}
+
+/// The way to a claim; at most [`MAX_PATHS`] of them are looked for.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct ClaimPath {
+    written: Box<str>,
+    segments: Vec<Box<str>>,
+}
+
+/// As many as a set of them has bits.
+pub(crate) const MAX_PATHS: usize = 64;
+
+impl ClaimPath {
+    fn parse(written: String) -> Self {
+        let segments = if let Some(pointer) = written.strip_prefix('/') {
+            pointer.split('/').map(|segment| segment.replace("~1", "/").replace("~0", "~").into_boxed_str()).collect()
+        } else if written.contains("://") {
+            vec![written.as_str().into()]
+        } else {
+            written.split('.').map(Into::into).collect()
+        };
+        Self { written: written.into_boxed_str(), segments }
+    }
+
+    pub(crate) fn segments(&self) -> &[Box<str>] {
+        &self.segments
+    }
+}
+
+impl fmt::Debug for ClaimPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.written.fmt(f)
+    }
 }
 
 impl Default for ClaimNames {
@@ -33,8 +79,8 @@ impl Default for ClaimNames {
     }
 }
 
-fn list<N: Into<String>>(names: impl IntoIterator<Item = N>) -> Vec<Box<str>> {
-    names.into_iter().map(|name| name.into().into_boxed_str()).collect()
+fn list<N: Into<String>>(names: impl IntoIterator<Item = N>) -> Vec<ClaimPath> {
+    names.into_iter().map(|name| ClaimPath::parse(name.into())).collect()
 }
 
 impl ClaimNames {
@@ -74,23 +120,42 @@ impl ClaimNames {
         self
     }
 
-    pub(crate) fn each(&self) -> impl Iterator<Item = (Field, &[Box<str>])> {
+    /// All paths: the field that one fills, how many come before it for that field, and it.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = (Field, usize, &ClaimPath)> {
         [
-            (Field::Scope, &*self.scope),
-            (Field::Roles, &*self.roles),
-            (Field::Tenant, &*self.tenant),
-            (Field::Plan, &*self.plan),
-            (Field::Client, &*self.client),
-            (Field::Email, &*self.email),
+            (Field::Scope, &self.scope),
+            (Field::Roles, &self.roles),
+            (Field::Tenant, &self.tenant),
+            (Field::Plan, &self.plan),
+            (Field::Client, &self.client),
+            (Field::Email, &self.email),
         ]
         .into_iter()
+        .flat_map(|(field, paths)| paths.iter().enumerate().map(move |(rank, path)| (field, rank, path)))
     }
 
-    /// Which field a claim fills, and how many names come before this one.
-    pub(crate) fn find(&self, claim: &str) -> impl Iterator<Item = (Field, usize)> {
-        self.each()
-            .filter_map(move |(field, names)| names.iter().position(|name| **name == *claim).map(|rank| (field, rank)))
+    /// Those of the paths in `among` whose segment `depth` is `name`, as a set of their numbers.
+    pub(crate) fn matching(&self, among: u64, depth: usize, name: &str) -> u64 {
+        let mut found = 0;
+        for (bit, (_, _, path)) in bits().zip(self.paths()) {
+            if among & bit != 0 && path.segments.get(depth).is_some_and(|segment| **segment == *name) {
+                found |= bit;
+            }
+        }
+        found
     }
+
+    /// The paths in `set`.
+    pub(crate) fn chosen(&self, set: u64) -> impl Iterator<Item = (u64, Field, usize, &ClaimPath)> {
+        bits()
+            .zip(self.paths())
+            .filter(move |(bit, _)| set & bit != 0)
+            .map(|(bit, (field, rank, path))| (bit, field, rank, path))
+    }
+}
+
+fn bits() -> impl Iterator<Item = u64> {
+    (0..64).map(|at| 1_u64.wrapping_shl(at))
 }
 
 /// What a configurable claim fills.

@@ -3,15 +3,18 @@
 use std::{borrow::Cow, fmt, time::Duration};
 
 use serde::de::{MapAccess, Visitor};
-use serde_json::value::RawValue;
 
 use super::{
-    claim_names::{ClaimNames, Field},
+    Profile,
+    bound::{Act, Cnf, is_other_purpose},
+    claim_fields::{Along, Fields},
+    claim_names::ClaimNames,
+    dates::Dates,
     fault::Fault,
     json::{self, Distinct, Names, Texts},
 };
 use crate::{
-    identity::{AuthMethod, PrincipalParts, Scopes},
+    identity::{AuthMethod, Confirmation, PrincipalParts, Scopes, Text},
     time::Timestamp,
 };
 
@@ -20,71 +23,123 @@ use crate::{
 pub(crate) struct Expectations {
     pub(crate) issuer: Box<str>,
     pub(crate) audiences: Vec<Box<str>>,
+    pub(crate) profile: Profile,
     pub(crate) leeway: Duration,
+    pub(crate) max_lifetime: Duration,
     pub(crate) names: ClaimNames,
-    /// Whether tokens bound to a key or certificate are taken from whoever bears them.
+    /// What becomes of tokens that are bound to a key or certificate.
     pub(crate) bound: BoundTokens,
 }
 
 /// What becomes of tokens with `cnf` (RFC 7800).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BoundTokens {
-    Refused,
+    /// The layer checks the binding, of which the principal's `confirmation` tells it.
+    Checked,
+    /// They are taken from whoever bears them: the principal has no `confirmation`.
     Accepted,
+}
+
+impl BoundTokens {
+    /// What holds unless the owner accepts the danger: the condition that checks bindings stands in
+    /// every layer.
+    pub(crate) const DEFAULT: Self = Self::Checked;
 }
 
 /// What the claims say.
 #[derive(Debug, Default)]
 pub(crate) struct Claims<'de> {
+    whole: &'de [u8],
     issuer: Option<Texts<'de>>,
     subject: Option<Texts<'de>>,
     audience: Option<Texts<'de>>,
     id: Option<Texts<'de>>,
-    expires: Option<&'de RawValue>,
-    not_before: Option<&'de RawValue>,
-    issued: Option<&'de RawValue>,
-    bound: bool,
+    session: Texts<'de>,
+    acr: Texts<'de>,
+    amr: Texts<'de>,
+    actor: Texts<'de>,
+    dates: Dates<'de>,
+    confirmation: Option<Confirmation>,
+    /// Whether the claim of that name is a string, whatever names are configured for it.
+    client_id: bool,
     other_purpose: bool,
-    fields: [(usize, Texts<'de>); 6],
+    fields: Fields<'de>,
 }
 
 impl<'de> Claims<'de> {
     pub(crate) fn parse(bytes: &'de [u8], names: &ClaimNames) -> Result<Self, Fault> {
-        json::object(bytes, ClaimsVisitor(names)).map_err(|_| Fault::ClaimsJson)
+        let claims = json::object(bytes, ClaimsVisitor(names)).map_err(|_| Fault::ClaimsJson)?;
+        Ok(Self { whole: bytes, ..claims })
     }
 
     /// Compares with what is expected, and takes what a principal consists of. Who and for whom
     /// comes before when: a token for somebody else is not called expired.
-    pub(crate) fn judge(self, expected: &Expectations, now: Timestamp) -> Result<PrincipalParts, Fault> {
-        let issuer = text(self.issuer, "iss")?;
+    ///
+    /// The texts of the parts are places in the bytes that were parsed: those must become
+    /// `PrincipalParts::claims`.
+    pub(crate) fn judge(mut self, expected: &Expectations, now: Timestamp) -> Result<PrincipalParts, Fault> {
+        let issuer = text(self.issuer.take(), "iss")?;
         if *issuer != *expected.issuer {
             return Err(Fault::Issuer);
         }
-        check_audience(self.audience, &expected.audiences)?;
-        let subject = text(self.subject, "sub")?;
-        if self.bound && expected.bound == BoundTokens::Refused {
-            return Err(Fault::Bound);
-        }
+        check_audience(self.audience.take(), &expected.audiences)?;
+        let subject = text(self.subject.take(), "sub")?;
+        let confirmation = check_binding(self.confirmation.take(), expected)?;
         if self.other_purpose {
             return Err(Fault::Purpose);
         }
-        let expires_at = check_times(self.expires, self.not_before, self.issued, expected.leeway, now)?;
+        if expected.profile != Profile::Lenient {
+            self.check_required()?;
+        }
+        let dates = self.dates.judge(expected.leeway, expected.max_lifetime, now)?;
+        let whole = self.whole;
+        let place = |text: Cow<'_, str>| Text::place(text, whole);
+        let one = |texts: Texts<'_>, name| optional(texts, name).map(|text| text.map(place));
+        let all = |texts: Texts<'_>, name| list(texts, name, &place);
         let id = self.id.map(|id| id.into_one().ok_or(Fault::Claim("jti"))).transpose()?;
-        let [scope, roles, tenant, plan, client, email] = self.fields.map(|(_, texts)| texts);
+        let [scope, roles, tenant, plan, client, email] = self.fields.into_texts();
         Ok(PrincipalParts {
-            subject: subject.into(),
-            issuer: Some(issuer.into()),
-            tenant: optional(tenant, "tenant")?,
-            client: optional(client, "client")?,
-            plan: optional(plan, "plan")?,
-            email: optional(email, "email")?,
+            subject: place(subject),
+            issuer: Some(place(issuer)),
+            tenant: one(tenant, "tenant")?,
+            client: one(client, "client")?,
+            plan: one(plan, "plan")?,
+            email: one(email, "email")?,
             method: Some(AuthMethod::Jwt),
             scopes: scopes(&scope)?,
-            roles: role_list(&roles)?,
-            credential_id: id.map(Into::into),
-            expires_at: Some(expires_at),
+            roles: all(roles, "roles")?,
+            credential_id: id.map(place),
+            issued_at: dates.issued_at,
+            expires_at: Some(dates.expires_at),
+            session: one(self.session, "sid")?,
+            acr: one(self.acr, "acr")?,
+            amr: all(self.amr, "amr")?,
+            auth_time: dates.auth_time,
+            actor: one(self.actor, "act")?,
+            confirmation,
             ..PrincipalParts::default()
         })
+    }
+
+    /// RFC 9068 §2.2: beside `iss`, `exp`, `aud` and `sub`, which every profile demands.
+    fn check_required(&self) -> Result<(), Fault> {
+        let missing = [("client_id", self.client_id), ("iat", self.dates.issued.is_some()), ("jti", self.id.is_some())];
+        match missing.into_iter().find(|(_, there)| !there) {
+            Some((name, _)) => Err(Fault::Claim(name)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What the layer still has to check.
+fn check_binding(found: Option<Confirmation>, expected: &Expectations) -> Result<Option<Confirmation>, Fault> {
+    let bound = found.as_ref().is_some_and(|found| found.dpop.is_some() || found.certificate.is_some());
+    if expected.profile == Profile::Fapi2 && !bound {
+        return Err(Fault::Unbound);
+    }
+    match expected.bound {
+        BoundTokens::Accepted => Ok(None),
+        BoundTokens::Checked => Ok(found),
     }
 }
 
@@ -93,13 +148,20 @@ fn text<'de>(texts: Option<Texts<'de>>, name: &'static str) -> Result<Cow<'de, s
 }
 
 /// An empty string says as much as no claim.
-fn optional(texts: Texts<'_>, name: &'static str) -> Result<Option<Box<str>>, Fault> {
+fn optional<'de>(texts: Texts<'de>, name: &'static str) -> Result<Option<Cow<'de, str>>, Fault> {
     match texts {
         Texts::Absent => Ok(None),
         Texts::One(text) if text.is_empty() => Ok(None),
-        Texts::One(text) => Ok(Some(text.into())),
+        Texts::One(text) => Ok(Some(text)),
         Texts::Many(_) | Texts::Wrong => Err(Fault::Claim(name)),
     }
+}
+
+fn list(texts: Texts<'_>, name: &'static str, place: &dyn Fn(Cow<'_, str>) -> Text) -> Result<Vec<Text>, Fault> {
+    if matches!(texts, Texts::Wrong) {
+        return Err(Fault::Claim(name));
+    }
+    Ok(texts.into_each().filter(|text| !text.is_empty()).map(place).collect())
 }
 
 /// A string or an array of strings; one of ours among them is enough (RFC 7519 §4.1.3).
@@ -112,44 +174,6 @@ fn check_audience(claim: Option<Texts<'_>>, accepted: &[Box<str>]) -> Result<(),
     if ours { Ok(()) } else { Err(Fault::Audience) }
 }
 
-fn check_times(
-    expires: Option<&RawValue>,
-    not_before: Option<&RawValue>,
-    issued: Option<&RawValue>,
-    leeway: Duration,
-    now: Timestamp,
-) -> Result<Timestamp, Fault> {
-    let expires = numeric_date(expires.ok_or(Fault::Claim("exp"))?).ok_or(Fault::Claim("exp"))?;
-    // The current time MUST be before exp (§4.1.4): at exp plus leeway it is over.
-    if now >= expires.saturating_add(leeway) {
-        return Err(Fault::Expired);
-    }
-    for (claim, name) in [(not_before, "nbf"), (issued, "iat")] {
-        if let Some(claim) = claim {
-            let from = numeric_date(claim).ok_or(Fault::Claim(name))?;
-            if now.saturating_add(leeway) < from {
-                return Err(Fault::NotYet);
-            }
-        }
-    }
-    Ok(expires)
-}
-
-/// Seconds since the epoch, perhaps with a fraction (RFC 7519 §2); `None` if it is no JSON number.
-pub(crate) fn numeric_date(value: &RawValue) -> Option<Timestamp> {
-    let text = value.get();
-    if let Ok(seconds) = text.parse::<u64>() {
-        return Some(Timestamp::from_secs(seconds));
-    }
-    if !text.starts_with(|first: char| first == '-' || first.is_ascii_digit()) {
-        return None;
-    }
-    let seconds: f64 = text.parse().ok().filter(|seconds: &f64| seconds.is_finite())?;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates at both ends")]
-    let micros = (seconds * 1e6) as u64;
-    Some(Timestamp::from_micros(micros))
-}
-
 fn scopes(texts: &Texts<'_>) -> Result<Scopes, Fault> {
     let scopes = match texts {
         Texts::Absent => Ok(Scopes::none()),
@@ -159,13 +183,6 @@ fn scopes(texts: &Texts<'_>) -> Result<Scopes, Fault> {
         Texts::Wrong => return Err(Fault::Claim("scope")),
     };
     scopes.map_err(|_| Fault::Claim("scope"))
-}
-
-fn role_list(texts: &Texts<'_>) -> Result<Vec<Box<str>>, Fault> {
-    if matches!(texts, Texts::Wrong) {
-        return Err(Fault::Claim("roles"));
-    }
-    Ok(texts.iter().filter(|role| !role.is_empty()).map(Into::into).collect())
 }
 
 struct ClaimsVisitor<'n>(&'n ClaimNames);
@@ -186,18 +203,25 @@ impl<'de> Visitor<'de> for ClaimsVisitor<'_> {
                 "sub" => claims.subject = Some(map.next_value()?),
                 "aud" => claims.audience = Some(map.next_value()?),
                 "jti" => claims.id = Some(map.next_value()?),
-                "exp" => claims.expires = Some(map.next_value()?),
-                "nbf" => claims.not_before = Some(map.next_value()?),
-                "iat" => claims.issued = Some(map.next_value()?),
+                "sid" => claims.session = map.next_value()?,
+                "acr" => claims.acr = map.next_value()?,
+                "amr" => claims.amr = map.next_value()?,
+                "exp" => claims.dates.expires = Some(map.next_value()?),
+                "nbf" => claims.dates.not_before = Some(map.next_value()?),
+                "iat" => claims.dates.issued = Some(map.next_value()?),
+                "auth_time" => claims.dates.authenticated = Some(map.next_value()?),
+                "act" => claims.actor = map.next_value::<Act<'de>>()?.0,
+                "cnf" => claims.confirmation = Some(map.next_value::<Cnf>()?.0),
                 // RFC 8725 §3.12: the rules of access tokens exclude those of the other kinds.
                 "at_hash" | "c_hash" | "events" => {
                     map.next_value::<Distinct>()?;
                     claims.other_purpose = true;
                 }
-                "cnf" => {
-                    map.next_value::<Distinct>()?;
-                    claims.bound = true;
+                "typ" | "token_use" => {
+                    let other = is_other_purpose(name, &map.next_value()?);
+                    claims.other_purpose |= other;
                 }
+                "client_id" => claims.take_client_id(self.0, map.next_value()?),
                 name => claims.take_named(self.0, name, &mut map)?,
             }
         }
@@ -206,28 +230,17 @@ impl<'de> Visitor<'de> for ClaimsVisitor<'_> {
 }
 
 impl<'de> Claims<'de> {
+    fn take_client_id(&mut self, names: &ClaimNames, texts: Texts<'de>) {
+        self.client_id = matches!(&texts, Texts::One(id) if !id.is_empty());
+        let set = names.matching(u64::MAX, 0, "client_id");
+        Along { names, set, depth: 1, fields: &mut self.fields }.put(texts);
+    }
+
     fn take_named<A: MapAccess<'de>>(&mut self, names: &ClaimNames, name: &str, map: &mut A) -> Result<(), A::Error> {
-        let mut wanted = names.find(name).peekable();
-        if wanted.peek().is_none() {
+        let set = names.matching(u64::MAX, 0, name);
+        if set == 0 {
             return map.next_value::<Distinct>().map(drop);
         }
-        let texts: Texts<'de> = map.next_value()?;
-        if texts == Texts::Absent {
-            return Ok(());
-        }
-        for (field, rank) in wanted {
-            let slot = match (field, &mut self.fields) {
-                (Field::Scope, [slot, ..])
-                | (Field::Roles, [_, slot, ..])
-                | (Field::Tenant, [_, _, slot, ..])
-                | (Field::Plan, [_, _, _, slot, ..])
-                | (Field::Client, [.., slot, _])
-                | (Field::Email, [.., slot]) => slot,
-            };
-            if slot.1 == Texts::Absent || rank < slot.0 {
-                *slot = (rank, texts.clone());
-            }
-        }
-        Ok(())
+        map.next_value_seed(Along { names, set, depth: 1, fields: &mut self.fields })
     }
 }

@@ -10,7 +10,7 @@ use super::{
     jwks::{KeyCache, NoKey},
     key::Key,
     key_set::KeySet,
-    token::{self, Signature, Token},
+    token::{self, HeaderText, Signature, Token},
 };
 use crate::{
     auth::accepted::Checked,
@@ -119,8 +119,8 @@ impl Engine {
     /// first, and what a token claims is looked at only when it is known who says so.
     fn look(&self, text: &str, now: Timestamp) -> Result<Look, Fault> {
         let token = Token::split(text)?;
-        let decoded = token::decode(token.header)?;
-        let (header, algorithm) = self.read_header(&decoded)?;
+        let decoded = HeaderText::decode(token.header)?;
+        let (header, algorithm) = self.read_header(decoded.as_bytes())?;
         let kid = header.kid.as_deref();
         let cache = match &self.keys {
             Keys::Static(set) => {
@@ -166,8 +166,8 @@ impl Engine {
     async fn wait(&self, text: &str, now: Timestamp) -> Result<Principal, Rejection> {
         let Keys::Fetched(cache) = &self.keys else { return Err(Fault::UnknownKey.into()) };
         let token = Token::split(text)?;
-        let decoded = token::decode(token.header)?;
-        let (header, algorithm) = self.read_header(&decoded)?;
+        let decoded = HeaderText::decode(token.header)?;
+        let (header, algorithm) = self.read_header(decoded.as_bytes())?;
         let kid = header.kid.as_deref();
         match cache.wait_for(kid, algorithm).await {
             Ok(loaded) => {

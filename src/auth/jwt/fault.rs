@@ -1,3 +1,5 @@
+use std::sync::OnceLock;
+
 use crate::rejection::{Rejection, RejectionKind};
 
 /// Why a token was refused: for the log. The client learns only the kind.
@@ -35,10 +37,12 @@ pub(crate) enum Fault {
     Issuer,
     #[error("aud names no accepted audience")]
     Audience,
-    #[error("the token is bound to a key (cnf), which a bearer has not proven to hold")]
-    Bound,
     #[error("the token is an ID token, a logout token or an event, no access token")]
     Purpose,
+    #[error("the token is bound to no key (cnf), as the profile demands")]
+    Unbound,
+    #[error("exp lies further from iat than max_lifetime")]
+    Lifetime,
     #[error("exp has passed")]
     Expired,
     #[error("nbf or iat lies in the future")]
@@ -57,8 +61,40 @@ impl Fault {
     }
 }
 
+/// Those that say nothing of the token beside themselves.
+const ALL: [Fault; 21] = [
+    Fault::TooLong,
+    Fault::Parts,
+    Fault::Base64,
+    Fault::HeaderJson,
+    Fault::HeaderShape,
+    Fault::Critical,
+    Fault::Type,
+    Fault::Algorithm,
+    Fault::UnknownKey,
+    Fault::AmbiguousKey,
+    Fault::KeyAlgorithm,
+    Fault::Signature,
+    Fault::ClaimsJson,
+    Fault::Issuer,
+    Fault::Audience,
+    Fault::Unbound,
+    Fault::Purpose,
+    Fault::Lifetime,
+    Fault::Expired,
+    Fault::NotYet,
+    Fault::Claim("exp"),
+];
+
+/// Made once for each fault: who sends garbage costs no allocation here.
 impl From<Fault> for Rejection {
     fn from(fault: Fault) -> Self {
-        Self::new(fault.kind()).with_source(fault)
+        static SHARED: OnceLock<Vec<(Fault, Rejection)>> = OnceLock::new();
+        let make = |fault: Fault| Self::new(fault.kind()).with_source(fault);
+        let shared = SHARED.get_or_init(|| ALL.map(|fault| (fault, make(fault))).into());
+        match shared.iter().find(|(held, _)| *held == fault) {
+            Some((_, rejection)) => rejection.clone(),
+            None => make(fault),
+        }
     }
 }

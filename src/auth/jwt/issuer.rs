@@ -1,12 +1,11 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
-    Algorithm, ClaimNames, JwtVerifier, KeySource, StaticKeys, VerifierFactory,
+    Algorithm, ClaimNames, JwtVerifier, KeySource, Profile, StaticKeys, VerifierFactory,
     claims::{BoundTokens, Expectations},
     engine::{Engine, Keys},
-    header::{AcceptedTypes, without_application},
     jwks::KeyCache,
-    verifier::BuiltIn,
+    verifier::{BuiltIn, Preferring},
 };
 use crate::{
     config_error::{ConfigError, ConfigIssues},
@@ -14,13 +13,8 @@ use crate::{
 };
 
 const DEFAULT_LEEWAY: Duration = Duration::from_secs(30);
-const MAX_LEEWAY: Duration = Duration::from_secs(60);
-/// Claims that are read for what they are. As a name for something else they would never be found.
-const RESERVED_CLAIMS: &[&str] =
-    &["iss", "sub", "aud", "exp", "nbf", "iat", "jti", "cnf", "at_hash", "c_hash", "events"];
-/// Media types of JWTs that are no access tokens; to accept one is to accept it for another purpose.
-const FOREIGN_TYPES: &[&str] = &["dpop+jwt", "logout+jwt", "secevent+jwt", "token-introspection+jwt", "jwk-set+jwt"];
-
+/// RFC 9700 §2.2.2 wants short lives; what the seeds' tokens have.
+const DEFAULT_LIFETIME: Duration = Duration::from_secs(15 * 60);
 /// Whose tokens are accepted, for which audience, and with which keys.
 ///
 /// An audience and exactly one origin of keys are required. See the [module](super) for what is
@@ -28,20 +22,24 @@ const FOREIGN_TYPES: &[&str] = &["dpop+jwt", "logout+jwt", "secevent+jwt", "toke
 ///
 /// | setting | default |
 /// |---|---|
+/// | [`profile`](Self::profile) | [`Profile::Lenient`] |
+/// | [`max_lifetime`](Self::max_lifetime) | 15 min from `iat` to `exp` |
 /// | [`leeway`](Self::leeway) | 30 s |
 /// | [`algorithms`](Self::algorithms) | all that the keys stand for |
-/// | [`types`](Self::types) | `at+jwt`, `JWT`, or no `typ` |
+/// | [`types`](Self::types) | what the profile says: `at+jwt`, `JWT`, or no `typ` |
 /// | [`claim_names`](Self::claim_names) | see [`ClaimNames`] |
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Issuer {
-    name: String,
-    audiences: Vec<String>,
+    pub(super) name: String,
+    pub(super) audiences: Vec<String>,
     origins: Vec<Origin>,
-    leeway: Duration,
-    algorithms: Option<Vec<Algorithm>>,
-    types: Option<Vec<String>>,
-    names: ClaimNames,
+    pub(super) profile: Profile,
+    pub(super) leeway: Duration,
+    pub(super) max_lifetime: Duration,
+    pub(super) algorithms: Option<Vec<Algorithm>>,
+    pub(super) types: Option<Vec<String>>,
+    pub(super) names: ClaimNames,
     bound: BoundTokens,
     factory: Arc<dyn VerifierFactory>,
     clock: Option<Arc<dyn Clock>>,
@@ -53,6 +51,8 @@ enum Origin {
     Source(Arc<dyn KeySource>),
     #[cfg(feature = "jwks")]
     Url(String),
+    #[cfg(feature = "jwks")]
+    Discovered,
 }
 
 /// Without the URL: some providers want a token in it.
@@ -63,6 +63,8 @@ impl fmt::Debug for Origin {
             Self::Source(source) => source.fmt(f),
             #[cfg(feature = "jwks")]
             Self::Url(_) => f.write_str("Url(***)"),
+            #[cfg(feature = "jwks")]
+            Self::Discovered => f.write_str("Discovered"),
         }
     }
 }
@@ -74,11 +76,13 @@ impl Issuer {
             name: issuer.into(),
             audiences: Vec::new(),
             origins: Vec::new(),
+            profile: Profile::Lenient,
             leeway: DEFAULT_LEEWAY,
+            max_lifetime: DEFAULT_LIFETIME,
             algorithms: None,
             types: None,
             names: ClaimNames::default(),
-            bound: BoundTokens::Refused,
+            bound: BoundTokens::DEFAULT,
             factory: Arc::new(BuiltIn),
             clock: None,
         }
@@ -105,6 +109,15 @@ impl Issuer {
         self
     }
 
+    /// The key set that the issuer's metadata names (OpenID Connect Discovery, RFC 8414). The issuer
+    /// must be an `https` URL, or `http` on the loopback interface; see
+    /// [the module](super#discovery).
+    #[cfg(feature = "jwks")]
+    pub fn discover(mut self) -> Self {
+        self.origins.push(Origin::Discovered);
+        self
+    }
+
     /// A source of keys of your own, behind the same cache as a URL.
     pub fn key_source(mut self, source: Arc<dyn KeySource>) -> Self {
         self.origins.push(Origin::Source(source));
@@ -117,6 +130,20 @@ impl Issuer {
         self
     }
 
+    /// How much a token must say of itself. Default: [`Profile::Lenient`].
+    pub fn profile(mut self, profile: Profile) -> Self {
+        self.profile = profile;
+        self
+    }
+
+    /// How long a token may live, from `iat` to `exp` (without `iat`: from now). A longer one is
+    /// refused, however long ago it was issued: nothing ends a stolen token but `exp`. Default 15
+    /// min; above an hour [`build`](Self::build) warns in the log.
+    pub fn max_lifetime(mut self, lifetime: Duration) -> Self {
+        self.max_lifetime = lifetime;
+        self
+    }
+
     /// By how much the clocks may differ, for `exp`, `nbf` and `iat`. Default 30 s; more than 60 s
     /// is a mistake.
     pub fn leeway(mut self, leeway: Duration) -> Self {
@@ -124,14 +151,16 @@ impl Issuer {
         self
     }
 
-    /// Only these algorithms, whatever the keys are (RFC 8725 §3.1).
+    /// Only these algorithms, whatever the keys are (RFC 8725 §3.1). A key that names none (a JWK
+    /// without `alg`) is used with the first of these that suits it; without this setting, an RSA
+    /// key with `RS256`.
     pub fn algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
         self.algorithms = Some(algorithms.into_iter().collect());
         self
     }
 
-    /// Only these values of `typ`, case-insensitive; a token without `typ` is then refused.
-    /// `["at+jwt"]` is what RFC 9068 demands.
+    /// Only these values of `typ`, case-insensitive; a token without `typ` is then refused. The
+    /// profiles beside `Lenient` have their own, and take no others.
     pub fn types<T: Into<String>>(mut self, types: impl IntoIterator<Item = T>) -> Self {
         self.types = Some(types.into_iter().map(Into::into).collect());
         self
@@ -164,8 +193,9 @@ impl Issuer {
     ///
     /// # Errors
     /// Every mistake: an empty issuer or audience, none or more than one origin of keys, unusable
-    /// keys, a URL that is neither `https` nor loopback, a leeway of more than 60 s, an algorithm
-    /// that no key is for, an empty or registered claim name, a source without a runtime.
+    /// keys, a URL that is neither `https` nor loopback, a leeway of more than 60 s, a maximum
+    /// lifetime of nothing, an algorithm that no key is for or the profile forbids, an empty or
+    /// registered claim name, a source without a runtime.
     pub fn build(mut self) -> Result<JwtVerifier, ConfigError> {
         let mut issues = ConfigIssues::new();
         self.check(&mut issues);
@@ -183,76 +213,54 @@ impl Issuer {
             // Has been reported above.
             None => Keys::Static(super::key_set::KeySet::default()),
         };
+        self.warn_of_long_lives();
         let boxed = |texts: Vec<String>| texts.into_iter().map(String::into_boxed_str).collect();
         Ok(JwtVerifier::new(Engine {
             expected: Expectations {
                 issuer: self.name.into(),
                 audiences: boxed(self.audiences),
+                profile: self.profile,
                 leeway: self.leeway,
+                max_lifetime: self.max_lifetime,
                 names: self.names,
                 bound: self.bound,
             },
             types,
-            algorithms: self.algorithms.unwrap_or_else(|| Algorithm::ALL.to_vec()),
+            algorithms: self.algorithms.unwrap_or_else(|| self.profile.algorithms().to_vec()),
             keys,
         }))
     }
 
-    fn check(&self, issues: &mut ConfigIssues) {
-        if self.name.is_empty() {
-            issues.add("issuer", "it is empty", "give the iss of the tokens, such as https://id.example.com");
+    /// The factory, with the algorithms in mind.
+    fn preferring(&self) -> Arc<dyn VerifierFactory> {
+        let factory = Arc::clone(&self.factory);
+        match (&self.algorithms, self.profile) {
+            (None, Profile::Lenient | Profile::Rfc9068) => factory,
+            (Some(algorithms), _) => Arc::new(Preferring { factory, algorithms: algorithms.clone() }),
+            (None, profile) => Arc::new(Preferring { factory, algorithms: profile.algorithms().to_vec() }),
         }
-        if self.audiences.is_empty() {
-            issues.add("audience", "there is none", "name this service: tokens for another one must not work here");
-        }
-        if self.audiences.iter().any(String::is_empty) {
-            issues.add("audience", "one is empty", "name this service as its tokens do");
-        }
-        if self.leeway > MAX_LEEWAY {
-            issues.add("leeway", "it is longer than 60 s", "use 60 s at most, and a time server");
-        }
-        if self.algorithms.as_ref().is_some_and(Vec::is_empty) {
-            issues.add("algorithms", "there is none", "name at least one, or leave the setting out");
-        }
-        for name in self.names.each().flat_map(|(_, names)| names) {
-            if name.is_empty() || RESERVED_CLAIMS.contains(&&**name) {
-                issues.add(
-                    "claim_names",
-                    format!("{name:?} cannot be given another meaning"),
-                    "use the claim's own name",
-                );
-            }
-        }
-    }
-
-    fn accepted_types(&mut self, issues: &mut ConfigIssues) -> AcceptedTypes {
-        let Some(types) = self.types.take() else { return AcceptedTypes::default() };
-        if types.is_empty() {
-            issues.add("types", "there is none", "use [\"at+jwt\"], or leave the setting out");
-        }
-        let names: Vec<Box<str>> =
-            types.iter().map(|typ| without_application(typ).to_ascii_lowercase().into_boxed_str()).collect();
-        for name in &names {
-            if name.is_empty() || FOREIGN_TYPES.contains(&&**name) {
-                issues.add("types", format!("{name:?} is not a type of access tokens"), "use [\"at+jwt\"]");
-            }
-        }
-        AcceptedTypes { names, absent: false }
     }
 
     fn keys_of_origin(&mut self, issues: &mut ConfigIssues) -> Option<KeysOrSource> {
         let mut origins = std::mem::take(&mut self.origins).into_iter();
         let (Some(origin), None) = (origins.next(), origins.next()) else {
-            issues.add("keys", "there must be exactly one origin of keys", "use one of keys, jwks_url, key_source");
+            let cure = "use one of keys, jwks_url, discover, key_source";
+            issues.add("keys", "there must be exactly one origin of keys", cure);
             return None;
         };
         match origin {
-            Origin::Static(keys) => Some(KeysOrSource::Keys(Keys::Static(keys.build(&*self.factory, issues)))),
+            Origin::Static(keys) => Some(KeysOrSource::Keys(Keys::Static(keys.build(&*self.preferring(), issues)))),
             Origin::Source(source) => Some(KeysOrSource::Source(source)),
             #[cfg(feature = "jwks")]
             Origin::Url(url) => {
                 let source = issues.take("", super::jwks::HttpKeySource::new(&url))?;
                 Some(KeysOrSource::Source(Arc::new(source)))
+            }
+            #[cfg(feature = "jwks")]
+            Origin::Discovered => {
+                let clock = self.chosen_clock();
+                let source = super::discovery::DiscoveredKeys::new(&self.name, clock);
+                Some(KeysOrSource::Source(Arc::new(issues.take("", source)?)))
             }
         }
     }
@@ -261,8 +269,11 @@ impl Issuer {
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| {
             ConfigError::new("jwks_url", "there is no tokio runtime to fetch keys on", "call build within the runtime")
         })?;
-        let clock = self.clock.take().unwrap_or_else(|| Arc::new(SystemClock::new()));
-        Ok(Keys::Fetched(KeyCache::start(source, Arc::clone(&self.factory), clock, runtime)))
+        Ok(Keys::Fetched(KeyCache::start(source, self.preferring(), self.chosen_clock(), runtime)))
+    }
+
+    fn chosen_clock(&mut self) -> Arc<dyn Clock> {
+        Arc::clone(self.clock.get_or_insert_with(|| Arc::new(SystemClock::new())))
     }
 }
 

@@ -14,14 +14,14 @@ const MAX_MEMBERS: usize = 128;
 /// few, which is all of them in common tokens, lie on the stack.
 #[derive(Debug)]
 pub(crate) struct Names<'de> {
-    first: [Cow<'de, str>; 12],
+    first: [Cow<'de, str>; 16],
     more: Vec<Cow<'de, str>>,
     len: usize,
 }
 
 impl<'de> Names<'de> {
     pub(crate) fn new() -> Self {
-        Self { first: [const { Cow::Borrowed("") }; 12], more: Vec::new(), len: 0 }
+        Self { first: [const { Cow::Borrowed("") }; 16], more: Vec::new(), len: 0 }
     }
 
     /// Reads the next name, and refuses one that was there already.
@@ -157,6 +157,29 @@ impl<'de> Texts<'de> {
         one.into_iter().chain(many).map(|text| &**text)
     }
 
+    /// Each of the strings.
+    pub(crate) fn into_each(self) -> impl Iterator<Item = Cow<'de, str>> {
+        let (one, many) = match self {
+            Self::One(text) => (Some(text), Vec::new()),
+            Self::Many(texts) => (None, texts),
+            Self::Absent | Self::Wrong => (None, Vec::new()),
+        };
+        one.into_iter().chain(many)
+    }
+
+    /// The items of an array.
+    pub(crate) fn of_seq<A: SeqAccess<'de>>(mut items: A) -> Result<Self, A::Error> {
+        let mut texts = Vec::new();
+        let mut right = true;
+        while let Some(item) = items.next_element::<Self>()? {
+            match item {
+                Self::One(text) => texts.push(text),
+                _ => right = false,
+            }
+        }
+        Ok(if right { Self::Many(texts) } else { Self::Wrong })
+    }
+
     /// The one string that is not empty, if this is that.
     pub(crate) fn into_one(self) -> Option<Cow<'de, str>> {
         match self {
@@ -189,16 +212,8 @@ impl<'de> Visitor<'de> for TextsVisitor {
         Ok(Texts::One(Cow::Owned(text.into())))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Texts<'de>, A::Error> {
-        let mut texts = Vec::new();
-        let mut right = true;
-        while let Some(item) = items.next_element::<Texts<'de>>()? {
-            match item {
-                Texts::One(text) => texts.push(text),
-                _ => right = false,
-            }
-        }
-        Ok(if right { Texts::Many(texts) } else { Texts::Wrong })
+    fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<Texts<'de>, A::Error> {
+        Texts::of_seq(items)
     }
 
     fn visit_unit<E>(self) -> Result<Texts<'de>, E> {

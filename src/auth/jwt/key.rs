@@ -30,7 +30,7 @@ impl Key {
     pub(crate) fn verify(&self, message: &[u8], signature: &[u8], now: Timestamp) -> bool {
         match &self.material {
             Material::Public(verifier) => verifier.verify(message, signature),
-            Material::Shared(secrets) => super::hmac_keys::verify(secrets, message, signature, now),
+            Material::Shared(secrets) => super::hmac_keys::verify(self.algorithm, secrets, message, signature, now),
         }
     }
 }
@@ -74,11 +74,19 @@ pub(crate) fn from_jwk(jwk: &Value, factory: &dyn VerifierFactory) -> Result<Key
             rsa(kid, named, &modulus, &exponent, factory)
         }
         ("EC", Some("P-256")) => {
-            let (x, y) = (coordinate(jwk.x.as_deref())?, coordinate(jwk.y.as_deref())?);
-            p256(kid, named, &x, &y, factory)
+            let point = point::<32, 65>(jwk.x.as_deref(), jwk.y.as_deref())?;
+            public(kid, named, &PublicKey::P256 { point: &point }, factory)
+        }
+        ("EC", Some("P-384")) => {
+            let point = point::<48, 97>(jwk.x.as_deref(), jwk.y.as_deref())?;
+            public(kid, named, &PublicKey::P384 { point: &point }, factory)
+        }
+        ("EC", Some("P-521")) => {
+            let point = point::<66, 133>(jwk.x.as_deref(), jwk.y.as_deref())?;
+            public(kid, named, &PublicKey::P521 { point: &point }, factory)
         }
         ("OKP", Some("Ed25519")) => {
-            let key = coordinate(jwk.x.as_deref())?;
+            let key = coordinate::<32>(jwk.x.as_deref())?;
             public(kid, named, &PublicKey::Ed25519 { key: &key }, factory)
         }
         ("EC" | "OKP", _) => Err(UnusableKey("the curve is not supported")),
@@ -107,33 +115,30 @@ pub(crate) fn rsa(
     public(kid, named, &PublicKey::Rsa { modulus, exponent }, factory)
 }
 
-/// A P-256 key of its coordinates.
-pub(crate) fn p256(
-    kid: Option<Box<str>>,
-    named: Option<&str>,
-    x: &[u8; 32],
-    y: &[u8; 32],
-    factory: &dyn VerifierFactory,
-) -> Result<Key, UnusableKey> {
-    let mut point = [4; 65];
-    for (to, from) in point.iter_mut().skip(1).zip(x.iter().chain(y)) {
-        *to = *from;
-    }
-    public(kid, named, &PublicKey::P256 { point: &point }, factory)
-}
-
-/// The type of key decides the algorithm; `alg`, if there, must say the same.
+/// `alg`, if there, must be one for the type of key (RFC 8725 §3.1).
 pub(crate) fn public(
     kid: Option<Box<str>>,
     named: Option<&str>,
     key: &PublicKey<'_>,
     factory: &dyn VerifierFactory,
 ) -> Result<Key, UnusableKey> {
-    let algorithm = key.algorithm();
-    if named.is_some_and(|named| Algorithm::from_name(named) != Some(algorithm)) {
-        return Err(UnusableKey("alg is not supported, or not one for this type of key"));
+    let algorithm = match named {
+        Some(named) => Algorithm::from_name(named),
+        None => factory.algorithm(key),
+    };
+    let algorithm = algorithm.filter(|algorithm| key.algorithms().contains(algorithm));
+    let algorithm = algorithm.ok_or(UnusableKey::ALGORITHM)?;
+    Ok(Key { kid, algorithm, material: Material::Public(factory.verifier(algorithm, key)?) })
+}
+
+/// A point of a curve whose coordinates have `N` bytes, in SEC 1 uncompressed form of `M` bytes.
+pub(crate) fn point<const N: usize, const M: usize>(x: Option<&str>, y: Option<&str>) -> Result<[u8; M], UnusableKey> {
+    let (x, y) = (coordinate::<N>(x)?, coordinate::<N>(y)?);
+    let mut point = [4; M];
+    for (to, from) in point.iter_mut().skip(1).zip(x.iter().chain(&y)) {
+        *to = *from;
     }
-    Ok(Key { kid, algorithm, material: Material::Public(factory.verifier(key)?) })
+    Ok(point)
 }
 
 /// A number or coordinate in base64url; `None` if it is not that.
@@ -142,9 +147,9 @@ pub(crate) fn number(text: Option<&str>) -> Result<Vec<u8>, UnusableKey> {
     Base64UrlUnpadded::decode_vec(text).map_err(|_| UnusableKey("a number of the key is not base64url"))
 }
 
-/// Exactly 32 bytes, leading zeros included (RFC 7518 §6.2.1.2): a P-256 point labelled as one of
-/// another curve, or the reverse, does not get through.
-pub(crate) fn coordinate(text: Option<&str>) -> Result<[u8; 32], UnusableKey> {
+/// Exactly as long as the curve says, leading zeros included (RFC 7518 §6.2.1.2): a point labelled as
+/// one of another curve does not get through.
+pub(crate) fn coordinate<const N: usize>(text: Option<&str>) -> Result<[u8; N], UnusableKey> {
     number(text)?.try_into().map_err(|_| UnusableKey("a coordinate does not have the curve's length"))
 }
 

@@ -77,7 +77,7 @@ impl KeySet {
         };
         let start = self.keys.partition_point(|key| key.kid.as_deref() < Some(kid));
         let rest = self.keys.get(start..).unwrap_or_default();
-        let count = rest.partition_point(|key| key.kid.as_deref() == Some(kid));
+        let count = rest.iter().take_while(|key| key.kid.as_deref() == Some(kid)).count();
         let named = rest.get(..count).unwrap_or_default();
         if !named.is_empty() {
             let fits = named.iter().any(|key| key.algorithm == algorithm);

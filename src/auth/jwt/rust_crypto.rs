@@ -22,24 +22,48 @@ impl SignatureVerifier for Foreign {
     }
 }
 
-pub(super) fn verifier(key: &PublicKey<'_>) -> Result<Arc<dyn SignatureVerifier>, UnusableKey> {
+pub(super) fn verifier(
+    algorithm: super::Algorithm,
+    key: &PublicKey<'_>,
+) -> Result<Arc<dyn SignatureVerifier>, UnusableKey> {
     const REFUSED: UnusableKey = UnusableKey("RustCrypto refuses the key");
-    let (algorithm, key) = match key {
+    if !key.algorithms().contains(&algorithm) {
+        return Err(UnusableKey::ALGORITHM);
+    }
+    let key = match key {
         PublicKey::Rsa { modulus, exponent } => {
             if modulus.len() > 512 {
                 return Err(UnusableKey("RustCrypto takes RSA keys of at most 4096 bits"));
             }
-            (Algorithm::RS256, DecodingKey::from_rsa_raw_components(modulus, exponent))
+            DecodingKey::from_rsa_raw_components(modulus, exponent)
         }
-        PublicKey::P256 { point } => (Algorithm::ES256, DecodingKey::from_ec_der(point.as_slice())),
+        PublicKey::P256 { point } => DecodingKey::from_ec_der(point.as_slice()),
+        PublicKey::P384 { point } => DecodingKey::from_ec_der(point.as_slice()),
+        PublicKey::P521 { .. } => return Err(UnusableKey("RustCrypto has no ES512 here: enable the feature aws-lc")),
         PublicKey::Ed25519 { key } => {
             let key = DecodingKey::from_ed_components(&Base64UrlUnpadded::encode_string(key.as_slice()));
-            (Algorithm::EdDSA, key.map_err(|_| REFUSED)?)
+            key.map_err(|_| REFUSED)?
         }
     };
+    let algorithm = foreign(algorithm).ok_or(UnusableKey::ALGORITHM)?;
     // Parses the key, and thereby checks that a point lies on its curve.
     match (DEFAULT_PROVIDER.verifier_factory)(&algorithm, &key) {
         Ok(_) => Ok(Arc::new(Foreign { algorithm, key })),
         Err(_) => Err(REFUSED),
     }
+}
+
+fn foreign(algorithm: super::Algorithm) -> Option<Algorithm> {
+    Some(match algorithm {
+        super::Algorithm::Rs256 => Algorithm::RS256,
+        super::Algorithm::Rs384 => Algorithm::RS384,
+        super::Algorithm::Rs512 => Algorithm::RS512,
+        super::Algorithm::Ps256 => Algorithm::PS256,
+        super::Algorithm::Ps384 => Algorithm::PS384,
+        super::Algorithm::Ps512 => Algorithm::PS512,
+        super::Algorithm::Es256 => Algorithm::ES256,
+        super::Algorithm::Es384 => Algorithm::ES384,
+        super::Algorithm::EdDsa => Algorithm::EdDSA,
+        _ => return None,
+    })
 }

@@ -72,6 +72,9 @@ pub enum KeySourceError {
     /// Not a JWK set, or one with more than 100 keys.
     #[error("the key source did not answer with a JWK set of at most 100 keys")]
     Malformed,
+    /// The issuer's metadata cannot be used to find its keys.
+    #[error("the issuer's metadata cannot be used: {0}")]
+    Metadata(&'static str),
     /// No key in the set can be used: as good as no answer.
     #[error("no key of the set can be used")]
     NoUsableKey,

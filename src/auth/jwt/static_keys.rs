@@ -4,7 +4,6 @@ use serde_json::Value;
 
 use super::{
     Algorithm, PublicKey, SignatureVerifier, UnusableKey, VerifierFactory,
-    hmac_keys::MIN_SECRET,
     key::{self, Key, Material},
     key_set::{KeySet, Unnamed},
 };
@@ -47,8 +46,9 @@ enum Part {
     Jwk(String),
     Rsa { kid: String, modulus: String, exponent: String },
     P256 { kid: String, x: String, y: String },
+    P384 { kid: String, x: String, y: String },
     Ed25519 { kid: String, x: String },
-    Secret(SecretSet),
+    Secret(Algorithm, SecretSet),
     Own(Key),
 }
 
@@ -84,6 +84,11 @@ impl StaticKeys {
         self.with(Part::P256 { kid: kid.into(), x: x.into(), y: y.into() })
     }
 
+    /// A P-384 key for `ES384`: its coordinates in base64url.
+    pub fn p384(self, kid: impl Into<String>, x: impl Into<String>, y: impl Into<String>) -> Self {
+        self.with(Part::P384 { kid: kid.into(), x: x.into(), y: y.into() })
+    }
+
     /// An Ed25519 key for `EdDSA`, in base64url.
     pub fn ed25519(self, kid: impl Into<String>, x: impl Into<String>) -> Self {
         self.with(Part::Ed25519 { kid: kid.into(), x: x.into() })
@@ -93,7 +98,12 @@ impl StaticKeys {
     /// previous ones all verify. Whoever verifies with a shared secret can also sign: use it only
     /// where issuer and service are one.
     pub fn secret(self, secrets: impl Into<SecretSet>) -> Self {
-        self.with(Part::Secret(secrets.into()))
+        self.secret_for(Algorithm::Hs256, secrets)
+    }
+
+    /// The same for `HS384` or `HS512`, whose secrets have at least 48 and 64 bytes.
+    pub fn secret_for(self, algorithm: Algorithm, secrets: impl Into<SecretSet>) -> Self {
+        self.with(Part::Secret(algorithm, secrets.into()))
     }
 
     /// A verifier of your own, under a `kid`.
@@ -120,7 +130,7 @@ impl StaticKeys {
 }
 
 fn load(part: Part, factory: &dyn VerifierFactory, keys: &mut Vec<Key>) -> Result<(), (String, &'static str)> {
-    const CURE: &str = "use an RSA (2048 bits or more), P-256 or Ed25519 public key for signatures";
+    const CURE: &str = "use an RSA (2048 bits or more), P-256, P-384, P-521 or Ed25519 public key for signatures";
     let unusable = |reason: UnusableKey| (reason.to_string(), CURE);
     let named = |kid: String| Some(kid.into_boxed_str());
     let key = match part {
@@ -135,27 +145,38 @@ fn load(part: Part, factory: &dyn VerifierFactory, keys: &mut Vec<Key>) -> Resul
             key::rsa(named(kid), None, &modulus, &exponent, factory).map_err(unusable)?
         }
         Part::P256 { kid, x, y } => {
-            let (x, y) = (key::coordinate(Some(&x)).map_err(unusable)?, key::coordinate(Some(&y)).map_err(unusable)?);
-            key::p256(named(kid), None, &x, &y, factory).map_err(unusable)?
+            let point = key::point::<32, 65>(Some(&x), Some(&y)).map_err(unusable)?;
+            key::public(named(kid), None, &PublicKey::P256 { point: &point }, factory).map_err(unusable)?
+        }
+        Part::P384 { kid, x, y } => {
+            let point = key::point::<48, 97>(Some(&x), Some(&y)).map_err(unusable)?;
+            key::public(named(kid), None, &PublicKey::P384 { point: &point }, factory).map_err(unusable)?
         }
         Part::Ed25519 { kid, x } => {
-            let key = key::coordinate(Some(&x)).map_err(unusable)?;
+            let key = key::coordinate::<32>(Some(&x)).map_err(unusable)?;
             key::public(named(kid), None, &PublicKey::Ed25519 { key: &key }, factory).map_err(unusable)?
         }
-        Part::Secret(secrets) => {
-            if secrets.valid_at(crate::time::Timestamp::EPOCH).iter().any(|secret| secret.len() < MIN_SECRET) {
-                return Err(("an HS256 secret is shorter than 32 bytes".into(), "use 32 random bytes or more"));
-            }
-            Key { kid: None, algorithm: Algorithm::Hs256, material: Material::Shared(secrets) }
-        }
+        Part::Secret(algorithm, secrets) => shared(algorithm, secrets)?,
         Part::Own(key) => key,
     };
     keys.push(key);
     Ok(())
 }
 
+fn shared(algorithm: Algorithm, secrets: SecretSet) -> Result<Key, (String, &'static str)> {
+    let Some(least) = algorithm.least_secret() else {
+        return Err((format!("{algorithm} uses no shared secret"), "use HS256, HS384 or HS512, or a public key"));
+    };
+    if secrets.valid_at(crate::time::Timestamp::EPOCH).iter().any(|secret| secret.len() < least) {
+        let reason = format!("an {algorithm} secret is shorter than {least} bytes");
+        return Err((reason, "use as many random bytes as the hash has, or more"));
+    }
+    Ok(Key { kid: None, algorithm, material: Material::Shared(secrets) })
+}
+
 fn load_set(json: &str, factory: &dyn VerifierFactory, keys: &mut Vec<Key>) -> Result<(), (String, &'static str)> {
-    const CURE: &str = "give the text of a JWK set with at least one RSA, P-256 or Ed25519 key for signatures";
+    const CURE: &str =
+        "give the text of a JWK set with at least one RSA, P-256, P-384, P-521 or Ed25519 key for signatures";
     let set = KeySet::from_jwks(json.as_bytes(), factory).map_err(|bad| (bad.to_string(), CURE))?;
     if set.keys().is_empty() {
         let reasons: Vec<String> = set.skipped().iter().map(ToString::to_string).collect();

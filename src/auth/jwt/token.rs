@@ -34,6 +34,33 @@ impl<'a> Token<'a> {
     }
 }
 
+/// A decoded header: on the stack, where it is as short as headers are.
+#[derive(Debug)]
+pub(crate) struct HeaderText {
+    short: [u8; MAX_SHORT],
+    len: usize,
+    long: Vec<u8>,
+}
+
+/// Headers without certificate chains have a quarter of this.
+const MAX_SHORT: usize = 512;
+
+impl HeaderText {
+    pub(crate) fn decode(text: &str) -> Result<Self, Fault> {
+        let mut decoded = Self { short: [0; MAX_SHORT], len: 0, long: Vec::new() };
+        if Base64UrlUnpadded::encoded_len(&decoded.short) < text.len() {
+            decoded.long = decode(text)?;
+        } else {
+            decoded.len = Base64UrlUnpadded::decode(text, &mut decoded.short).map_err(|_| Fault::Base64)?.len();
+        }
+        Ok(decoded)
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        if self.long.is_empty() { self.short.get(..self.len).unwrap_or_default() } else { &self.long }
+    }
+}
+
 /// A decoded signature, on the stack.
 #[derive(Debug)]
 pub(crate) struct Signature {

@@ -35,7 +35,8 @@ pub trait SignatureVerifier: fmt::Debug + Send + Sync + 'static {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PublicKey<'a> {
-    /// For `RS256`: modulus (2048 bits or more) and exponent, big-endian without leading zeros.
+    /// For `RS256` to `RS512` and `PS256` to `PS512`: modulus (2048 bits or more) and exponent,
+    /// big-endian without leading zeros.
     Rsa {
         /// The modulus.
         modulus: &'a [u8],
@@ -47,6 +48,16 @@ pub enum PublicKey<'a> {
         /// The point.
         point: &'a [u8; 65],
     },
+    /// For `ES384`, in the same form.
+    P384 {
+        /// The point.
+        point: &'a [u8; 97],
+    },
+    /// For `ES512`, in the same form.
+    P521 {
+        /// The point.
+        point: &'a [u8; 133],
+    },
     /// For `EdDSA`.
     Ed25519 {
         /// The key as in RFC 8032 §5.1.5.
@@ -55,12 +66,21 @@ pub enum PublicKey<'a> {
 }
 
 impl PublicKey<'_> {
-    /// The one algorithm that the key is used with.
-    pub const fn algorithm(&self) -> Algorithm {
+    /// The algorithms that this type of key is for; one of them is what a key is used with.
+    pub const fn algorithms(&self) -> &'static [Algorithm] {
         match self {
-            Self::Rsa { .. } => Algorithm::Rs256,
-            Self::P256 { .. } => Algorithm::Es256,
-            Self::Ed25519 { .. } => Algorithm::EdDsa,
+            Self::Rsa { .. } => &[
+                Algorithm::Rs256,
+                Algorithm::Rs384,
+                Algorithm::Rs512,
+                Algorithm::Ps256,
+                Algorithm::Ps384,
+                Algorithm::Ps512,
+            ],
+            Self::P256 { .. } => &[Algorithm::Es256],
+            Self::P384 { .. } => &[Algorithm::Es384],
+            Self::P521 { .. } => &[Algorithm::Es512],
+            Self::Ed25519 { .. } => &[Algorithm::EdDsa],
         }
     }
 }
@@ -70,11 +90,15 @@ impl PublicKey<'_> {
 #[error("{0}")]
 pub struct UnusableKey(pub &'static str);
 
+impl UnusableKey {
+    pub(crate) const ALGORITHM: Self = Self("alg is not supported, or not one for this type of key");
+}
+
 /// Makes a [`SignatureVerifier`] of each public key of a key set: the way to another crypto library.
 ///
 /// ```
 /// use std::sync::Arc;
-/// use portcullis::auth::jwt::{PublicKey, SignatureVerifier, UnusableKey, VerifierFactory};
+/// use portcullis::auth::jwt::{Algorithm, PublicKey, SignatureVerifier, UnusableKey, VerifierFactory};
 ///
 /// #[derive(Debug)]
 /// struct Mine;
@@ -82,7 +106,11 @@ pub struct UnusableKey(pub &'static str);
 /// # impl SignatureVerifier for MyKey { fn verify(&self, _: &[u8], _: &[u8]) -> bool { false } }
 ///
 /// impl VerifierFactory for Mine {
-///     fn verifier(&self, key: &PublicKey<'_>) -> Result<Arc<dyn SignatureVerifier>, UnusableKey> {
+///     fn verifier(
+///         &self,
+///         algorithm: Algorithm,
+///         key: &PublicKey<'_>,
+///     ) -> Result<Arc<dyn SignatureVerifier>, UnusableKey> {
 ///         match key {
 ///             PublicKey::Ed25519 { key } => match MyKey::parse(*key) {
 ///                 Some(key) => Ok(Arc::new(key)),
@@ -93,14 +121,22 @@ pub struct UnusableKey(pub &'static str);
 ///     }
 /// }
 /// # let key = PublicKey::Ed25519 { key: &[0; 32] };
-/// # assert!(Mine.verifier(&key).is_ok());
+/// # assert!(Mine.verifier(Algorithm::EdDsa, &key).is_ok());
 /// ```
 pub trait VerifierFactory: fmt::Debug + Send + Sync + 'static {
-    /// Called once for each key when a key set is loaded, never for a request.
+    /// Called once for each key when a key set is loaded, never for a request. `algorithm` is one of
+    /// [`PublicKey::algorithms`].
     ///
     /// # Errors
     /// [`UnusableKey`], which skips this key and no other.
-    fn verifier(&self, key: &PublicKey<'_>) -> Result<Arc<dyn SignatureVerifier>, UnusableKey>;
+    fn verifier(&self, algorithm: Algorithm, key: &PublicKey<'_>) -> Result<Arc<dyn SignatureVerifier>, UnusableKey>;
+
+    /// What a key is used with that does not say (a JWK without `alg`). Default: the first of
+    /// [`PublicKey::algorithms`], which is `RS256` for an RSA key.
+    /// [`Issuer::algorithms`](super::Issuer::algorithms) has the first word.
+    fn algorithm(&self, key: &PublicKey<'_>) -> Option<Algorithm> {
+        key.algorithms().first().copied()
+    }
 }
 
 /// The provider that is compiled in: aws-lc-rs before `RustCrypto` before none.
@@ -108,19 +144,38 @@ pub trait VerifierFactory: fmt::Debug + Send + Sync + 'static {
 pub(crate) struct BuiltIn;
 
 impl VerifierFactory for BuiltIn {
-    fn verifier(&self, key: &PublicKey<'_>) -> Result<Arc<dyn SignatureVerifier>, UnusableKey> {
+    fn verifier(&self, algorithm: Algorithm, key: &PublicKey<'_>) -> Result<Arc<dyn SignatureVerifier>, UnusableKey> {
         #[cfg(feature = "aws-lc")]
         {
-            super::aws_lc::verifier(key)
+            super::aws_lc::verifier(algorithm, key)
         }
         #[cfg(all(feature = "rust-crypto", not(feature = "aws-lc")))]
         {
-            super::rust_crypto::verifier(key)
+            super::rust_crypto::verifier(algorithm, key)
         }
         #[cfg(not(any(feature = "aws-lc", feature = "rust-crypto")))]
         {
-            let _ = key;
+            let _ = (algorithm, key);
             Err(UnusableKey("no provider: enable the feature aws-lc or rust-crypto, or give Issuer::verifiers"))
         }
+    }
+}
+
+/// A factory for an issuer that accepts these algorithms only: a key that does not say is used with
+/// the first of them that it can be used with.
+#[derive(Debug)]
+pub(crate) struct Preferring {
+    pub(crate) factory: Arc<dyn VerifierFactory>,
+    pub(crate) algorithms: Vec<Algorithm>,
+}
+
+impl VerifierFactory for Preferring {
+    fn verifier(&self, algorithm: Algorithm, key: &PublicKey<'_>) -> Result<Arc<dyn SignatureVerifier>, UnusableKey> {
+        self.factory.verifier(algorithm, key)
+    }
+
+    fn algorithm(&self, key: &PublicKey<'_>) -> Option<Algorithm> {
+        let fits = |algorithm: &&Algorithm| key.algorithms().contains(algorithm);
+        self.algorithms.iter().find(fits).copied().or_else(|| self.factory.algorithm(key))
     }
 }

@@ -1,6 +1,13 @@
 mod api_keys;
 mod combinations;
+mod forwarding;
+#[cfg(any(feature = "aws-lc", feature = "rust-crypto"))]
+mod issuers;
+mod metadata;
 mod rfc6750;
+mod sources;
+#[cfg(any(feature = "aws-lc", feature = "rust-crypto"))]
+mod typed_claims;
 
 use axum::{Router, body::Body, response::Response, routing::get};
 use http::{HeaderMap, HeaderValue, Request, StatusCode};

@@ -4,7 +4,9 @@ mod api_keys;
 mod quotas;
 mod rates;
 mod replays;
+mod revocations;
 mod seen;
+mod signing_keys;
 
 use std::sync::Arc;
 
@@ -22,6 +24,8 @@ struct Inner {
     quotas: quotas::Quotas,
     api_keys: api_keys::ApiKeys,
     replays: replays::Replays,
+    revocations: revocations::Revocations,
+    signing_keys: signing_keys::SigningKeys,
     seen: seen::Seen,
 }
 

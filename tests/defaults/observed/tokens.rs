@@ -6,7 +6,7 @@ use axum::{Router, routing};
 use portcullis::{
     auth::{
         AuthLayer,
-        jwt::{Algorithm, ClaimNames, Issuer, StaticKeys},
+        jwt::{Algorithm, ClaimNames, Issuer, Profile, PublicKey, StaticKeys},
     },
     gate::RequestContextLayer,
     secret::Secret,
@@ -24,6 +24,18 @@ pub(super) async fn look(seen: &mut Observed) {
     times(seen).await;
     contents(seen).await;
     names(seen);
+    seen.see(TOKENS, "profile", format!("`{:?}`", Profile::default()));
+    seen.see(TOKENS, "algorithm of an RSA key without `alg`", {
+        let key = PublicKey::Rsa { modulus: &[], exponent: &[] };
+        key.algorithms()[0].as_str()
+    });
+    let names = async |count: u64| {
+        let roles = (0..count).map(|number| format!("r{number}"));
+        let none: [&str; 0] = [];
+        let names = ClaimNames::default().scope(none).tenant(none).plan(none).client(none).email(none).roles(roles);
+        issuer().issuer().claim_names(names).build().is_ok()
+    };
+    seen.see(TOKENS, "names of claims that are looked for", format!("at most {}", greatest(0..=200, names).await));
     seen.see(TOKENS, "algorithms", {
         let names: Vec<&str> = Algorithm::ALL.iter().map(|algorithm| algorithm.as_str()).collect();
         format!("those of the keys: {}", names.join(", "))
@@ -60,6 +72,9 @@ async fn times(seen: &mut Observed) {
     };
     // `exp` is the first moment at which a token no longer holds (RFC 7519 §4.1.4).
     seen.see(TOKENS, "leeway", format!("{} s", greatest(0..=600, late).await + 1));
+    let app = service(&issuer, NOW);
+    let lives = async |secs: u64| accepts(&app, issuer.token("usr_1").expires_in(Duration::from_secs(secs))).await;
+    seen.see(TOKENS, "longest life of a token", format!("{} s", greatest(1..=100_000, lives).await));
     let allowed = async |secs: u64| issuer.issuer().leeway(Duration::from_secs(secs)).build().is_ok();
     seen.see(TOKENS, "longest leeway", format!("{} s", greatest(0..=600, allowed).await));
 }

@@ -3,9 +3,14 @@
 //! Nothing here is skipped where the foreign code is absent: a test that did not run has shown
 //! nothing, so it fails, and says what is to be installed.
 
+pub mod provider;
+pub mod redis;
+pub mod scratch;
+
 use std::{
     collections::BTreeMap,
     io::Write as _,
+    net::TcpListener,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -58,11 +63,7 @@ pub fn verify(deliveries: &[Delivery<'_>]) -> Vec<bool> {
 
 /// One result for each job.
 fn run<T: DeserializeOwned>(script: &str, jobs: &[impl Serialize]) -> Vec<T> {
-    let folder = folder();
-    assert!(
-        folder.join("node_modules").is_dir(),
-        "the vendors' libraries are not installed: run `scripts/test tools`, or `npm ci` in tests/interop"
-    );
+    let folder = folder_with_packages();
     let mut node = Command::new("node")
         .arg(script)
         .current_dir(folder)
@@ -80,6 +81,30 @@ fn run<T: DeserializeOwned>(script: &str, jobs: &[impl Serialize]) -> Vec<T> {
     results
 }
 
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).to_path_buf()
+fn folder_with_packages() -> PathBuf {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).to_path_buf();
+    assert!(
+        folder.join("node_modules/oidc-provider").is_dir(),
+        "the packages are not installed: run `scripts/test tools`, or `npm ci` in tests/interop"
+    );
+    folder
+}
+
+/// The python that has the packages of `requirements.txt`.
+///
+/// # Panics
+/// If `scripts/test tools` has not made it.
+pub fn python() -> PathBuf {
+    let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.tools/venv/bin/python");
+    assert!(python.is_file(), "other people's signers are not installed: run `scripts/test tools`");
+    python
+}
+
+/// A port on which nobody listens.
+///
+/// # Panics
+/// If there is none.
+pub fn free_port() -> u16 {
+    let probe = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    probe.local_addr().expect("it has an address").port()
 }

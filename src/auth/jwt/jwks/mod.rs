@@ -25,7 +25,7 @@ use arc_swap::{ArcSwapOption, Guard};
 use tokio::{runtime::Handle, sync::watch, task::JoinHandle};
 
 #[cfg(feature = "jwks")]
-pub(crate) use self::fetch::HttpKeySource;
+pub(crate) use self::fetch::{HttpKeySource, client as http_client};
 use self::{
     budget::{Budget, UnknownKids},
     flight::{Flight, lock},

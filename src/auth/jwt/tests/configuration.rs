@@ -111,7 +111,7 @@ fn an_own_factory_verifies_instead() {
         }
     }
     impl VerifierFactory for Yes {
-        fn verifier(&self, _: &PublicKey<'_>) -> Result<Arc<dyn SignatureVerifier>, UnusableKey> {
+        fn verifier(&self, _: Algorithm, _: &PublicKey<'_>) -> Result<Arc<dyn SignatureVerifier>, UnusableKey> {
             Ok(Arc::new(Yes))
         }
     }

@@ -2,13 +2,18 @@
 #![cfg(any(feature = "aws-lc", feature = "rust-crypto"))]
 
 mod accepted;
+mod attacks;
 mod claims;
 mod configuration;
+mod costs;
+#[cfg(feature = "jwks")]
+mod discovery;
 mod fuzz;
 mod header;
 mod hostile;
 mod keys;
 mod oracle;
+mod profiles;
 
 use std::sync::Arc;
 
@@ -34,10 +39,21 @@ fn issuer_with(algorithm: Algorithm) -> TestIssuer {
     TestIssuer::with_algorithm(URL, algorithm).clock(ManualClock::at(NOW))
 }
 
-/// RSA keys take long to make: one for all tests of this process.
+/// RSA keys take long to make: one issuer of each algorithm for all tests of this process.
+fn shared_issuer(algorithm: Algorithm) -> &'static TestIssuer {
+    static ISSUERS: [std::sync::OnceLock<TestIssuer>; 13] = [const { std::sync::OnceLock::new() }; 13];
+    let at = Algorithm::ALL.iter().position(|one| *one == algorithm).unwrap();
+    ISSUERS[at].get_or_init(|| issuer_with(algorithm))
+}
+
 fn rsa_issuer() -> &'static TestIssuer {
-    static ISSUER: std::sync::OnceLock<TestIssuer> = std::sync::OnceLock::new();
-    ISSUER.get_or_init(|| issuer_with(Algorithm::Rs256))
+    shared_issuer(Algorithm::Rs256)
+}
+
+/// Those that the provider has.
+fn every_algorithm() -> impl Iterator<Item = Algorithm> {
+    let lacks_p521 = cfg!(not(feature = "aws-lc"));
+    Algorithm::ALL.iter().copied().filter(move |algorithm| !(lacks_p521 && *algorithm == Algorithm::Es512))
 }
 
 fn at_once(verifier: &JwtVerifier, token: &str, now: Timestamp) -> Result<Principal, Rejection> {

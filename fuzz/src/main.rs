@@ -1,0 +1,30 @@
+//! Everything that a stranger can write into a header, fed to the layers by libFuzzer. One program
+//! for all targets: `PORTCULLIS_FUZZ` names the one, `scripts/fuzz` builds and runs them.
+//!
+//! Whatever comes, a layer answers with a refusal: a panic, a 5xx, or a request that gets through
+//! without a credential that was made for it, is a crash.
+#![no_main]
+
+mod api_key;
+mod door;
+mod token;
+
+use std::sync::OnceLock;
+
+use libfuzzer_sys::fuzz_target;
+
+type Target = fn(&[u8]);
+
+const TARGETS: [(&str, Target); 2] = [("token", token::run), ("api_key", api_key::run)];
+
+fn target() -> Target {
+    static CHOSEN: OnceLock<Target> = OnceLock::new();
+    *CHOSEN.get_or_init(|| {
+        let name = std::env::var("PORTCULLIS_FUZZ").unwrap_or_default();
+        let found = TARGETS.iter().find(|(known, _)| *known == name);
+        let names = TARGETS.map(|(name, _)| name).join(", ");
+        found.unwrap_or_else(|| panic!("PORTCULLIS_FUZZ={name:?}: there are {names}")).1
+    })
+}
+
+fuzz_target!(|data: &[u8]| target()(data));
