@@ -11,7 +11,7 @@ use portcullis::{
     audit::{AuditBatch, AuditLayer, AuditSink},
     auth::{
         AuthLayer,
-        api_key::{ApiKey, ApiKeyFormat, ApiKeyRecord},
+        api_key::{ApiKey, ApiKeyFormat, ApiKeyRecord, KeyHasher},
     },
     authz::ScopeLayer,
     backend::memory::MemoryStore,
@@ -51,7 +51,7 @@ impl AuditSink for Discard {
 fn protected(limited: bool) -> Result<(Router, HeaderValue), Box<dyn std::error::Error>> {
     let store = MemoryStore::new();
     let record = ApiKeyRecord::builder("usr_1").plan("pro").scopes(["read:orders"]);
-    let key = ApiKey::issue(&ApiKeyFormat::new("bench", "live")?, record)?;
+    let key = ApiKey::issue(&ApiKeyFormat::new("bench", "live")?, &KeyHasher::ephemeral(), record)?;
     store.insert_api_key(key.record)?;
     let value = HeaderValue::from_bytes(key.secret.expose())?;
     let rates = |name, key, rate| RateLimitLayer::builder(store.clone()).rule(Rule::new(name, key, rate)).build();
@@ -72,7 +72,7 @@ fn protected(limited: bool) -> Result<(Router, HeaderValue), Box<dyn std::error:
 fn seven() -> Result<(Router, HeaderValue), Box<dyn std::error::Error>> {
     let store = MemoryStore::new();
     let record = ApiKeyRecord::builder("usr_1").plan("pro").scopes(["read:orders"]);
-    let key = ApiKey::issue(&ApiKeyFormat::new("bench", "live")?, record)?;
+    let key = ApiKey::issue(&ApiKeyFormat::new("bench", "live")?, &KeyHasher::ephemeral(), record)?;
     store.insert_api_key(key.record)?;
     let rule = Rule::new("client", Key::client(), Rate::per_second(1_000_000));
     let layers = ServiceBuilder::new()

@@ -4,7 +4,7 @@ use serde::de::DeserializeOwned;
 
 use super::{
     AuthLayer, Authenticator, CookieSource, IdentityHeaders, ProtectedResource,
-    api_key::{ApiKeyFormat, ApiKeyStore, ApiKeyVerifier},
+    api_key::ApiKeyVerifier,
     binding::{Binding, Unbound},
     challenge::{Challenges, Offered},
     condition::Condition,
@@ -30,8 +30,7 @@ pub struct AuthLayerBuilder {
     jwts: Vec<JwtVerifier>,
     tokens: Vec<Arc<dyn TokenVerifier>>,
     opaque: Vec<IntrospectionVerifier>,
-    keys: Vec<Arc<dyn ApiKeyStore>>,
-    key_format: Option<ApiKeyFormat>,
+    keys: Vec<ApiKeyVerifier>,
     others: Vec<Arc<dyn Authenticator>>,
     conditions: Vec<Arc<dyn Condition>>,
     dpop: Option<Dpop>,
@@ -61,16 +60,11 @@ impl AuthLayerBuilder {
         self
     }
 
-    /// Accepts API keys, as `X-API-Key` or as bearer token, whose records lie in `store`.
-    pub fn api_keys(mut self, store: impl ApiKeyStore + 'static) -> Self {
-        self.keys.push(Arc::new(store));
-        self
-    }
-
-    /// Accepts only API keys of this brand and environment; others are refused without asking the
-    /// store. Default: every brand and environment of which the store has a record.
-    pub fn api_key_format(mut self, format: ApiKeyFormat) -> Self {
-        self.key_format = Some(format);
+    /// Accepts API keys, as `X-API-Key` or as bearer token: those of an
+    /// [`ApiKeys`](super::api_key::ApiKeys), of an [`ApiKeyVerifier`], or of a
+    /// [`MemoryStore`](crate::backend::memory::MemoryStore) whose keys die with the process.
+    pub fn api_keys(mut self, keys: impl Into<ApiKeyVerifier>) -> Self {
+        self.keys.push(keys.into());
         self
     }
 
@@ -164,8 +158,8 @@ impl AuthLayerBuilder {
     /// The layer.
     ///
     /// # Errors
-    /// If there is neither a verifier nor a store, two verifiers of one issuer, two stores, a key format
-    /// without a store, an unusable realm, or an unusable setting of `DPoP`.
+    /// If there is no kind of credential, two verifiers of one issuer or of API keys, an unusable realm, or an
+    /// unusable setting of `DPoP`.
     pub fn build(mut self) -> Result<AuthLayer, ConfigError> {
         let mut issues = ConfigIssues::new();
         if let Some(issuers) = Issuers::new(std::mem::take(&mut self.jwts), &mut issues) {
@@ -176,17 +170,18 @@ impl AuthLayerBuilder {
             issues.add("jwt", "there are two verifiers, and only one would be asked", "call jwt(…) once");
         }
         if !self.keys.is_empty() {
-            issues.add("api_keys", "there are two stores, and only one would be asked", "call api_keys(…) once");
+            issues.add("api_keys", "there are two verifiers, and only one would be asked", "call api_keys(…) once");
         }
         let opaque = self.opaque.pop();
         if !self.opaque.is_empty() {
             issues.add("opaque_tokens", "there are two verifiers, and only one would be asked", "give it once");
         }
         if tokens.is_none() && opaque.is_none() && keys.is_none() && self.others.is_empty() {
-            issues.add("jwt", "no kind of credential is accepted", "call jwt(…), opaque_tokens(…), api_keys(…) or authenticator(…)");
-        }
-        if self.key_format.is_some() && keys.is_none() {
-            issues.add("api_key_format", "no API keys are accepted", "call api_keys(…), or drop the format");
+            issues.add(
+                "jwt",
+                "no kind of credential is accepted",
+                "call jwt(…), opaque_tokens(…), api_keys(…) or authenticator(…)",
+            );
         }
         let realm = self.realm.as_deref().unwrap_or(DEFAULT_REALM);
         if realm.is_empty() || realm.len() > MAX_REALM || !realm.bytes().all(is_quotable) {
@@ -206,16 +201,14 @@ impl AuthLayerBuilder {
             metadata: self.metadata.as_ref().map(|metadata| metadata.metadata_url().to_owned()),
         };
         let challenges = Challenges::new(challenges, offered);
-        let format = self.key_format;
-        let api_keys = keys.map(|store| ApiKeyVerifier::new(store, format));
-        let sources = Sources { api_keys: api_keys.is_some(), dpop: dpop.is_some(), ..self.sources };
+        let sources = Sources { api_keys: keys.is_some(), dpop: dpop.is_some(), ..self.sources };
         let mut conditions = self.conditions;
         conditions.insert(0, Arc::new(Binding { dpop, unbound: self.unbound }));
         conditions.extend(self.revocation.condition(&mut issues));
         issues.finish(AuthLayer::new(AuthGate {
             tokens,
             opaque: opaque.map(|opaque| Arc::new(opaque) as _),
-            api_keys,
+            api_keys: keys,
             others: self.others,
             conditions,
             client_cert: self.client_cert,

@@ -37,7 +37,8 @@ pub(super) struct Offered {
 impl Challenges {
     /// `realm` must be fit for a quoted string; the builder saw to it.
     pub(super) fn new(realm: &str, offered: Offered) -> Self {
-        let metadata = offered.metadata.as_ref().map(|url| format!(", resource_metadata=\"{url}\"")).unwrap_or_default();
+        let metadata =
+            offered.metadata.as_ref().map(|url| format!(", resource_metadata=\"{url}\"")).unwrap_or_default();
         let line = |scheme: &str, error: &str, end: &str| {
             let text = format!("{scheme} realm=\"{realm}\"{error}{end}");
             HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("Bearer"))

@@ -7,7 +7,7 @@ use tower_layer::Layer;
 use super::{
     AuthLayerBuilder, Authenticator, Head, Presented,
     accepted::{Accepted, Checked},
-    api_key::{ApiKeyVerifier, is_api_key},
+    api_key::{self, ApiKeyVerifier},
     authenticator::BODY_TIMEOUT,
     challenge::Challenges,
     condition::Condition,
@@ -101,15 +101,14 @@ impl Gate<Body> for AuthGate {
         if let Err(rejection) = mtls::settle(&mut request, context, self.client_cert) {
             return Entry::Reject(self.challenges.attach(rejection, Some(Via::Bearer)));
         }
-        let now = context.now().wall;
         let (checked, via) = match self.sent(Head::of(&request)) {
             Ok(Sent::Nothing) if self.mode == Mode::Optional => return Entry::Pass(request, Vec::new()),
             Ok(Sent::Nothing) => return Entry::Reject(self.unauthenticated()),
             Ok(Sent::OtherScheme) => return Entry::Reject(self.unauthenticated().with_detail(OTHER_SCHEME)),
-            Ok(Sent::Bearer(token)) => (self.check_bearer(token, now), Via::Bearer),
-            Ok(Sent::Dpop(token)) => (self.check_bearer(token, now), Via::Dpop),
-            Ok(Sent::WebSocket(token)) => (self.check_bearer(token, now), Via::WebSocket),
-            Ok(Sent::ApiKey(key)) => (self.check_key(key, now), Via::ApiKey),
+            Ok(Sent::Bearer(token)) => (self.check_bearer(token, context), Via::Bearer),
+            Ok(Sent::Dpop(token)) => (self.check_bearer(token, context), Via::Dpop),
+            Ok(Sent::WebSocket(token)) => (self.check_bearer(token, context), Via::WebSocket),
+            Ok(Sent::ApiKey(key)) => (self.check_key(key, context), Via::ApiKey),
             Ok(Sent::Other(other)) => return self.ask(&other, request, context),
             Err(Unreadable(rejection, via)) => {
                 return Entry::Reject(self.challenges.attach(rejection, Some(via)));
@@ -144,27 +143,27 @@ impl AuthGate {
 
     /// Which verifier a token is for follows from its form alone, and that verifier's word is
     /// final: what one refuses is never shown to the other.
-    fn check_bearer(&self, token: &str, now: Timestamp) -> Checked {
+    fn check_bearer(&self, token: &str, context: &RequestContext) -> Checked {
         if let Some(keys) = &self.api_keys
-            && is_api_key(token)
+            && api_key::is_api_key(token)
         {
-            return keys.verify(token, now);
+            return keys.verify(token, context.now(), context.client_ip());
         }
         if let Some(opaque) = &self.opaque
             && (self.tokens.is_none() || !is_jwt(token))
         {
-            return opaque.verify(token, now);
+            return opaque.verify(token, context.now().wall);
         }
         match (&self.tokens, &self.api_keys) {
-            (Some(tokens), _) => tokens.verify(token, now),
-            (None, Some(keys)) => keys.verify(token, now),
+            (Some(tokens), _) => tokens.verify(token, context.now().wall),
+            (None, Some(keys)) => keys.verify(token, context.now(), context.client_ip()),
             (None, None) => Checked::Ready(Err(RejectionKind::InvalidToken.into())),
         }
     }
 
-    fn check_key(&self, key: &str, now: Timestamp) -> Checked {
+    fn check_key(&self, key: &str, context: &RequestContext) -> Checked {
         match &self.api_keys {
-            Some(keys) => keys.verify(key, now),
+            Some(keys) => keys.verify(key, context.now(), context.client_ip()),
             None => Checked::Ready(Err(RejectionKind::InvalidApiKey.into())),
         }
     }

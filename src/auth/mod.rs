@@ -9,7 +9,7 @@
 //! use axum::{Router, body::Body, routing::get};
 //! use http::{Request, StatusCode};
 //! use portcullis::{
-//!     auth::{AuthLayer, api_key::{ApiKey, ApiKeyFormat, ApiKeyRecord}},
+//!     auth::{AuthLayer, api_key::{ApiKeyFormat, ApiKeyRecord, ApiKeys, KeyHasher}},
 //!     backend::memory::MemoryStore,
 //!     identity::Principal,
 //! };
@@ -17,11 +17,10 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let format = ApiKeyFormat::new("acme", "live")?;
-//! let key = ApiKey::issue(&format, ApiKeyRecord::builder("usr_42").scopes(["read:orders"]))?;
-//! let store = MemoryStore::new();
-//! store.insert_api_key(key.record)?;
+//! let keys = ApiKeys::new(MemoryStore::new(), format, KeyHasher::ephemeral());
+//! let key = keys.issue(ApiKeyRecord::builder("usr_42").scopes(["read:orders"])).await?;
 //!
-//! let auth = AuthLayer::builder().api_keys(store).api_key_format(format).realm("orders").build()?;
+//! let auth = AuthLayer::builder().api_keys(&keys).realm("orders").build()?;
 //! let app = Router::new()
 //!     .route("/me", get(|caller: Principal| async move { caller.subject().to_owned() }))
 //!     .layer(ServiceBuilder::new().layer(auth));
@@ -39,7 +38,7 @@
 //! * `Authorization: Bearer <token>`, the scheme in any case, one token of at most 8 KiB: a JWT, or
 //!   an API key where keys are accepted. Which of the two follows from its form alone: a key has a
 //!   checksum, and no dots.
-//! * `X-API-Key: <key>`, where a key store is configured; elsewhere the header is not read.
+//! * `X-API-Key: <key>`, where API keys are accepted; elsewhere the header is not read.
 //! * On request, a bearer token as WebSocket [sub-protocol](AuthLayerBuilder::websocket_protocol) or in
 //!   a [cookie](AuthLayerBuilder::cookie).
 //! * What an [`Authenticator`] knows: signed requests, client certificates, a kind of your own.
@@ -74,7 +73,7 @@
 //!
 //! # Cost
 //! Reading the headers and choosing a verifier allocates nothing; every challenge is written when
-//! the layer is built. An API key in the memory store costs one SHA-256, one map look-up and no
+//! the layer is built. An API key in the memory store costs one HMAC, one map look-up and no
 //! allocation. Only a verifier or store that has to wait costs a box.
 
 mod accepted;

@@ -5,7 +5,7 @@ use http::Request;
 use tower_layer::Layer;
 
 use super::{
-    RoleMap, ScopeTableBuilder, object, refusal,
+    AuthInventory, RoleMap, ScopeCatalogue, ScopeTableBuilder, object, refusal,
     requirement::{Caller, Check, Requirement},
     table::{Row, Table},
 };
@@ -41,7 +41,7 @@ impl ScopeLayer {
 
     /// A layer with one requirement for all that stands inside it, with more to set.
     pub fn builder(requirement: Requirement) -> ScopeLayerBuilder {
-        ScopeLayerBuilder { requirement, roles: None }
+        ScopeLayerBuilder { requirement, roles: None, catalogue: None }
     }
 
     /// A layer for a whole router, with a requirement for each of its routes.
@@ -52,6 +52,14 @@ impl ScopeLayer {
     /// How often the layer said what, since it was built.
     pub fn verdicts(&self) -> VerdictCounts {
         self.gate.verdicts()
+    }
+
+    /// The routes that the layer knows, with what each requires; `None` if it is no table.
+    pub fn inventory(&self) -> Option<&AuthInventory> {
+        match &self.gate.gate()?.plan {
+            Plan::One(_) => None,
+            Plan::Table(table) => Some(table.inventory()),
+        }
     }
 
     pub(super) fn new(gate: ScopeGate) -> Self {
@@ -77,6 +85,7 @@ impl<S> Layer<S> for ScopeLayer {
 pub struct ScopeLayerBuilder {
     requirement: Requirement,
     roles: Option<RoleMap>,
+    catalogue: Option<ScopeCatalogue>,
 }
 
 impl ScopeLayerBuilder {
@@ -86,13 +95,20 @@ impl ScopeLayerBuilder {
         self
     }
 
+    /// The scopes that there are: another one in the requirement is a mistake. Default: any is taken.
+    pub fn catalogue(mut self, catalogue: &ScopeCatalogue) -> Self {
+        self.catalogue = Some(catalogue.clone());
+        self
+    }
+
     /// The layer.
     ///
     /// # Errors
-    /// If the requirement names no scope, or one that is none.
+    /// If the requirement names no scope, or one that is none or not in the catalogue; no role where
+    /// it asks for roles; or a step-up that asks for nothing.
     pub fn build(self) -> Result<ScopeLayer, ConfigError> {
         let mut issues = ConfigIssues::new();
-        let check = self.requirement.compile("scopes", &mut issues);
+        let check = self.requirement.compile("scopes", self.catalogue.as_ref(), &mut issues);
         issues.finish(ScopeLayer::new(ScopeGate { plan: Plan::One(check), roles: self.roles }))
     }
 }
@@ -148,13 +164,21 @@ impl ScopeGate {
                 }
             }
         };
-        let caller = Caller { principal: context.require_principal()?, roles: self.roles.as_ref() };
-        let grant = check.grant(caller).ok_or_else(|| refusal::insufficient(check, caller, context))?;
-        context.add_grant(grant.clone());
-        let owes = check.leaves_objects(grant);
-        if owes {
-            context.obligation().open();
-        }
-        Ok(ScopePass { owes })
+        decide(check, self.roles.as_ref(), context)
     }
+}
+
+/// Lets a caller through who has what is asked, leaves the grant, and perhaps the duty to look at the
+/// object.
+pub(super) fn decide(check: &Check, roles: Option<&RoleMap>, context: &RequestContext) -> Result<ScopePass, Rejection> {
+    let principal = context.require_principal()?;
+    let roles = roles.map(|roles| roles.for_request(context));
+    let caller = Caller { principal, roles: roles.as_deref(), now: context.now().wall };
+    let grant = check.grant(caller).map_err(|lack| refusal::of(lack, check, caller, context))?;
+    context.add_grant(grant.clone());
+    let owes = check.leaves_objects(grant);
+    if owes {
+        context.obligation().open();
+    }
+    Ok(ScopePass { owes })
 }

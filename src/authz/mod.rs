@@ -10,14 +10,14 @@
 //! use axum::{Router, body::Body, routing::get};
 //! use http::{Method, Request, StatusCode};
 //! use portcullis::{
-//!     auth::{AuthLayer, api_key::{ApiKey, ApiKeyFormat, ApiKeyRecord}},
+//!     auth::{AuthLayer, api_key::{ApiKey, ApiKeyFormat, ApiKeyRecord, KeyHasher}},
 //!     authz::{Requirement, RoleMap, ScopeLayer},
 //!     backend::memory::MemoryStore,
 //! };
 //! use tower::{ServiceBuilder, ServiceExt};
 //!
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # let key = ApiKey::issue(&ApiKeyFormat::new("acme", "live")?, ApiKeyRecord::builder("usr_42").roles(["support"]))?;
+//! # let key = ApiKey::issue(&ApiKeyFormat::new("acme", "live")?, &KeyHasher::ephemeral(), ApiKeyRecord::builder("usr_42").roles(["support"]))?;
 //! # let store = MemoryStore::new();
 //! # store.insert_api_key(key.record)?;
 //! # let auth = AuthLayer::builder().api_keys(store).optional().build()?;
@@ -82,18 +82,38 @@
 //! A binary search for each required scope, and one for each role of a caller who lacks it; for a
 //! table also one hash of the path. Letting a call through allocates nothing.
 
+pub mod catalogue;
 pub mod fields;
+mod head;
+mod inventory;
 mod layer;
+pub mod matrix;
 pub mod object;
+pub mod policy;
+pub mod rar;
 mod refusal;
 mod requirement;
+mod role_layer;
 mod roles;
+mod routes;
+pub mod step_up;
 mod table;
 
+#[cfg(feature = "testing")]
+pub(crate) use self::matrix::filled;
 pub use self::{
+    catalogue::{ScopeCatalogue, ScopeCatalogueBuilder, ScopeEntry, ScopeRisk},
+    head::path_param,
+    inventory::{AuthInventory, InventoryRow},
     layer::{ScopeGate, ScopeLayer, ScopeLayerBuilder, ScopePass},
+    matrix::{AuthMatrix, AuthMatrixBuilder, Expected, MatrixCaller, MatrixCheck},
+    policy::{Policy, PolicyGate, PolicyLayer, PolicySet},
+    rar::{Rar, RarGate, RarLayer, RarRequirement},
     requirement::Requirement,
-    roles::{RoleMap, RoleMapBuilder},
+    role_layer::{RoleGate, RoleLayer, RoleLayerBuilder},
+    roles::{RoleHandle, RoleMap, RoleMapBuilder},
+    routes::{SecuredRouter, SecuredRoutes},
+    step_up::{StepUp, StepUpGate, StepUpLayer},
     table::ScopeTableBuilder,
 };
 

@@ -3,8 +3,9 @@ use std::collections::HashMap;
 use http::Method;
 
 use super::{
-    RoleMap, ScopeLayer,
+    AuthInventory, RoleMap, ScopeCatalogue, ScopeLayer,
     layer::{Plan, ScopeGate},
+    object::Objects,
     requirement::{Check, Requirement},
 };
 use crate::config_error::{ConfigError, ConfigIssues};
@@ -18,6 +19,8 @@ use crate::config_error::{ConfigError, ConfigIssues};
 pub struct ScopeTableBuilder {
     rows: Vec<(Method, String, Option<Requirement>)>,
     roles: Option<RoleMap>,
+    catalogue: Option<ScopeCatalogue>,
+    objects: Objects,
 }
 
 impl ScopeTableBuilder {
@@ -34,28 +37,47 @@ impl ScopeTableBuilder {
         self
     }
 
+    /// On every route with a parameter in its path, `/orders/{id}`, the handler must show that the
+    /// caller may have the object: as if each of these requirements were
+    /// [`object_level`](Requirement::object_level), unless it says
+    /// [`own_allowed`](Requirement::own_allowed) or [`function_level`](Requirement::function_level).
+    /// Who adds a route cannot forget it then. Default: only where a requirement says so.
+    pub fn object_level(mut self) -> Self {
+        self.objects = Objects::Each;
+        self
+    }
+
     /// What the callers' roles stand for. Default: roles stand for nothing.
     pub fn roles(mut self, roles: RoleMap) -> Self {
         self.roles = Some(roles);
         self
     }
 
+    /// The scopes that there are: another one in a row is a mistake. Default: any is taken.
+    pub fn catalogue(mut self, catalogue: &ScopeCatalogue) -> Self {
+        self.catalogue = Some(catalogue.clone());
+        self
+    }
+
     /// The layer.
     ///
     /// # Errors
-    /// If there is no row, a route comes twice, a path is not one, or a requirement names no scope
-    /// or one that is none.
+    /// If there is no row, a route comes twice, a path is not one, or a requirement names no scope,
+    /// or one that is none or not in the catalogue.
     pub fn build(self) -> Result<ScopeLayer, ConfigError> {
         let mut issues = ConfigIssues::new();
         if self.rows.is_empty() {
             issues.add("route", "the table has no rows, so every call would be refused", "add route(…) or public(…)");
         }
-        let mut table = Table::default();
+        let mut table = Table { inventory: AuthInventory::of(&self.rows), ..Table::default() };
         for (method, path, requirement) in self.rows {
             let field = format!("route[{method} {path}]");
             check_path(&path, &field, &mut issues);
             let row = match requirement {
-                Some(requirement) => Row::Needs(requirement.compile(&field, &mut issues)),
+                Some(requirement) => {
+                    let requirement = if self.objects == Objects::Each { requirement.at(&path) } else { requirement };
+                    Row::Needs(requirement.compile(&field, self.catalogue.as_ref(), &mut issues))
+                }
                 None => Row::Public,
             };
             let rows = table.paths.entry(path.into_boxed_str()).or_default();
@@ -81,6 +103,7 @@ fn check_path(path: &str, field: &str, issues: &mut ConfigIssues) {
 #[derive(Debug, Default)]
 pub(super) struct Table {
     paths: HashMap<Box<str>, Vec<(Method, Row)>>,
+    inventory: AuthInventory,
 }
 
 #[derive(Debug)]
@@ -90,6 +113,10 @@ pub(super) enum Row {
 }
 
 impl Table {
+    pub(super) fn inventory(&self) -> &AuthInventory {
+        &self.inventory
+    }
+
     /// One hash of the path and a look at each of its methods.
     pub(super) fn find(&self, method: &Method, path: &str) -> Option<&Row> {
         let rows = self.paths.get(path)?;

@@ -6,19 +6,20 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use portcullis::{backend::memory::MemoryStore, conformance::replays, webhook::ReplayStore};
+//! use portcullis::{backend::memory::MemoryStore, conformance::replays};
 //!
 //! # #[tokio::main(flavor = "current_thread")] async fn main() {
 //! // A law for each test says at a glance what is broken …
-//! replays::of_many_one_claims(&(Arc::new(MemoryStore::new()) as Arc<dyn ReplayStore>)).await;
+//! replays::of_many_one_claims(&Arc::new(MemoryStore::new())).await;
 //! // … and all of them take a second.
-//! replays::all(&(Arc::new(MemoryStore::new()) as Arc<dyn ReplayStore>)).await;
+//! replays::all(&Arc::new(MemoryStore::new())).await;
 //! # }
 //! ```
 //!
-//! Laws that are about time wait for it, some tenths of a second: a store on a server has that
-//! server's clock. They use keys of their own, so they may run beside each other, and more than once
-//! on one server.
+//! Where the server's clock counts, laws that are about time wait for it, some tenths of a second.
+//! They use keys of their own, so they may run beside each other, and more than once on one server.
 
+pub mod api_keys;
 pub mod replays;
 pub mod revocations;
+pub mod seen;

@@ -20,7 +20,7 @@ const LONGER: Duration = Duration::from_millis(150);
 ///
 /// # Panics
 /// If a law is broken.
-pub async fn all(store: &Arc<dyn ReplayStore>) {
+pub async fn all(store: &Arc<impl ReplayStore + ?Sized>) {
     a_claim_keeps_others_away(store).await;
     of_many_one_claims(store).await;
     events_are_apart(store).await;
@@ -37,7 +37,7 @@ pub async fn all(store: &Arc<dyn ReplayStore>) {
 ///
 /// # Panics
 /// If the law is broken.
-pub async fn a_claim_keeps_others_away(store: &Arc<dyn ReplayStore>) {
+pub async fn a_claim_keeps_others_away(store: &Arc<impl ReplayStore + ?Sized>) {
     let key = key();
     fresh(store, key, LEASE).await;
     for _ in 0..3 {
@@ -57,7 +57,7 @@ pub async fn a_claim_keeps_others_away(store: &Arc<dyn ReplayStore>) {
 ///
 /// # Panics
 /// If the law is broken.
-pub async fn of_many_one_claims(store: &Arc<dyn ReplayStore>) {
+pub async fn of_many_one_claims(store: &Arc<impl ReplayStore + ?Sized>) {
     for _ in 0..8 {
         let key = key();
         let mut claims = JoinSet::new();
@@ -75,7 +75,7 @@ pub async fn of_many_one_claims(store: &Arc<dyn ReplayStore>) {
 ///
 /// # Panics
 /// If the law is broken.
-pub async fn events_are_apart(store: &Arc<dyn ReplayStore>) {
+pub async fn events_are_apart(store: &Arc<impl ReplayStore + ?Sized>) {
     let (one, other, third) = (key(), key(), key());
     let fence = fresh(store, one, LEASE).await;
     let others = fresh(store, other, LEASE).await;
@@ -91,7 +91,7 @@ pub async fn events_are_apart(store: &Arc<dyn ReplayStore>) {
 ///
 /// # Panics
 /// If the law is broken.
-pub async fn what_is_completed_is_not_claimed(store: &Arc<dyn ReplayStore>) {
+pub async fn what_is_completed_is_not_claimed(store: &Arc<impl ReplayStore + ?Sized>) {
     let key = key();
     let fence = fresh(store, key, SHORT).await;
     assert!(settle(store, key, fence, DONE).await, "a claim is completed");
@@ -105,7 +105,7 @@ pub async fn what_is_completed_is_not_claimed(store: &Arc<dyn ReplayStore>) {
 ///
 /// # Panics
 /// If the law is broken.
-pub async fn what_is_completed_is_forgotten_in_time(store: &Arc<dyn ReplayStore>) {
+pub async fn what_is_completed_is_forgotten_in_time(store: &Arc<impl ReplayStore + ?Sized>) {
     let key = key();
     let fence = fresh(store, key, LEASE).await;
     assert!(settle(store, key, fence, Settlement::Complete { ttl: SHORT }).await, "a claim is completed");
@@ -117,7 +117,7 @@ pub async fn what_is_completed_is_forgotten_in_time(store: &Arc<dyn ReplayStore>
 ///
 /// # Panics
 /// If the law is broken.
-pub async fn what_is_released_is_claimed_at_once(store: &Arc<dyn ReplayStore>) {
+pub async fn what_is_released_is_claimed_at_once(store: &Arc<impl ReplayStore + ?Sized>) {
     let key = key();
     let mut last = fresh(store, key, LEASE).await;
     for _ in 0..5 {
@@ -133,7 +133,7 @@ pub async fn what_is_released_is_claimed_at_once(store: &Arc<dyn ReplayStore>) {
 ///
 /// # Panics
 /// If the law is broken.
-pub async fn a_claim_ends_with_its_lease(store: &Arc<dyn ReplayStore>) {
+pub async fn a_claim_ends_with_its_lease(store: &Arc<impl ReplayStore + ?Sized>) {
     let key = key();
     let first = fresh(store, key, SHORT).await;
     tokio::time::sleep(LONGER).await;
@@ -145,7 +145,7 @@ pub async fn a_claim_ends_with_its_lease(store: &Arc<dyn ReplayStore>) {
 ///
 /// # Panics
 /// If the law is broken.
-pub async fn who_was_overtaken_settles_nothing(store: &Arc<dyn ReplayStore>) {
+pub async fn who_was_overtaken_settles_nothing(store: &Arc<impl ReplayStore + ?Sized>) {
     let key = key();
     let first = fresh(store, key, SHORT).await;
     tokio::time::sleep(LONGER).await;
@@ -162,7 +162,7 @@ pub async fn who_was_overtaken_settles_nothing(store: &Arc<dyn ReplayStore>) {
 ///
 /// # Panics
 /// If the law is broken.
-pub async fn a_claim_is_settled_once(store: &Arc<dyn ReplayStore>) {
+pub async fn a_claim_is_settled_once(store: &Arc<impl ReplayStore + ?Sized>) {
     let key = key();
     let fence = fresh(store, key, LEASE).await;
     assert!(settle(store, key, fence, DONE).await, "a claim is completed");
@@ -176,7 +176,7 @@ pub async fn a_claim_is_settled_once(store: &Arc<dyn ReplayStore>) {
 ///
 /// # Panics
 /// If the law is broken.
-pub async fn the_longest_times_are_no_trouble(store: &Arc<dyn ReplayStore>) {
+pub async fn the_longest_times_are_no_trouble(store: &Arc<impl ReplayStore + ?Sized>) {
     let key = key();
     let fence = fresh(store, key, Duration::MAX).await;
     let claimed = claim(store, key, Duration::MAX).await;
@@ -196,20 +196,20 @@ fn now() -> Timestamp {
     SystemClock::new().now().monotonic
 }
 
-async fn claim(store: &Arc<dyn ReplayStore>, key: ReplayKey, lease: Duration) -> Claimed {
+async fn claim(store: &Arc<impl ReplayStore + ?Sized>, key: ReplayKey, lease: Duration) -> Claimed {
     let claimed = store.claim(key, lease, now()).await;
     assert!(claimed.is_ok(), "the store does not answer a claim: {claimed:?}");
     claimed.unwrap_or(Claimed::Completed)
 }
 
-async fn fresh(store: &Arc<dyn ReplayStore>, key: ReplayKey, lease: Duration) -> Fence {
+async fn fresh(store: &Arc<impl ReplayStore + ?Sized>, key: ReplayKey, lease: Duration) -> Fence {
     let claimed = claim(store, key, lease).await;
     let fence = if let Claimed::Fresh(fence) = claimed { Some(fence) } else { None };
     assert!(fence.is_some(), "of an event that is free it says {claimed:?}");
     fence.unwrap_or(Fence::new(0))
 }
 
-async fn settle(store: &Arc<dyn ReplayStore>, key: ReplayKey, fence: Fence, settlement: Settlement) -> bool {
+async fn settle(store: &Arc<impl ReplayStore + ?Sized>, key: ReplayKey, fence: Fence, settlement: Settlement) -> bool {
     let settled = store.settle(key, fence, settlement, now()).await;
     assert!(settled.is_ok(), "the store does not answer a settlement: {settled:?}");
     settled.unwrap_or(false)
@@ -225,7 +225,7 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn the_memory_store_keeps_them() {
-        all(&(Arc::new(MemoryStore::new()) as Arc<dyn ReplayStore>)).await;
+        all(&Arc::new(MemoryStore::new())).await;
     }
 
     /// Looks, and then writes; forgets fences; and so on.
@@ -276,7 +276,7 @@ mod tests {
     }
 
     async fn breaks(fault: Fault) -> bool {
-        let store = Arc::new(Naive(MemoryStore::new(), fault)) as Arc<dyn ReplayStore>;
+        let store = Arc::new(Naive(MemoryStore::new(), fault));
         tokio::spawn(async move { all(&store).await }).await.is_err()
     }
 

@@ -5,16 +5,20 @@
 //! where anonymous callers are allowed.
 
 mod claims;
+mod details;
 mod grant;
 mod principal;
+mod role_table;
 mod scopes;
 mod text;
 
 pub(crate) use self::principal::{Confirmation, PrincipalParts};
+pub(crate) use self::role_table::{RoleTable, Written};
 #[allow(unused_imports, reason = "named where a principal is made")]
 pub(crate) use self::text::Text;
 pub use self::{
     claims::Claims,
+    details::{AuthorizationDetail, DetailsError},
     grant::{Grant, Reach},
     principal::{AuthMethod, ClaimsError, Principal},
     scopes::{ScopeError, Scopes},

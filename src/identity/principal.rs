@@ -1,12 +1,12 @@
 use std::{
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
-use super::{Scopes, Text, claims::Remembered};
+use super::{AuthorizationDetail, DetailsError, Scopes, Text, claims::Remembered, details};
 use crate::time::Timestamp;
 
 /// How the caller proved who it is.
@@ -79,6 +79,8 @@ pub(crate) struct PrincipalParts {
     pub(crate) actor: Option<Text>,
     pub(crate) confirmation: Option<Confirmation>,
     pub(crate) claims: Bytes,
+    /// `authorization_details`, once somebody has asked for them.
+    pub(crate) details: OnceLock<Result<Arc<[AuthorizationDetail]>, DetailsError>>,
 }
 
 /// What a credential is bound to (`cnf`, RFC 7800): whoever presents it must prove the possession.
@@ -112,6 +114,11 @@ impl Principal {
 
     fn texts<'a>(&'a self, texts: &'a [Text]) -> impl Iterator<Item = &'a str> {
         texts.iter().map(|text| self.text(text))
+    }
+
+    /// The same caller, whose credential ends at another time.
+    pub(crate) fn with_expiry(&self, at: Timestamp) -> Self {
+        Self::new(PrincipalParts { expires_at: Some(at), ..PrincipalParts::clone(self.parts()) })
     }
 
     /// Who: `sub` of a token, the owner of an API key.
@@ -206,6 +213,18 @@ impl Principal {
     /// When the credential ends.
     pub fn expires_at(&self) -> Option<Timestamp> {
         self.parts().expires_at
+    }
+
+    /// What the credential allows in detail: the claim `authorization_details` (RFC 9396), parsed at
+    /// the first call. None without the claim.
+    ///
+    /// # Errors
+    /// [`DetailsError`] if the claim is malformed; it then grants nothing.
+    pub fn authorization_details(&self) -> Result<&[AuthorizationDetail], DetailsError> {
+        match self.parts().details.get_or_init(|| details::read(&self.parts().claims)) {
+            Ok(details) => Ok(details),
+            Err(error) => Err(*error),
+        }
     }
 
     /// The claims as JSON, read into a type of yours. Parsed anew at each call: keep the result, or

@@ -61,7 +61,7 @@ impl Scopes {
     /// [`ScopeError`] as above, or if a `*` is not the whole last segment after an action.
     pub fn from_own_data<'a>(scopes: impl IntoIterator<Item = &'a str>) -> Result<Self, ScopeError> {
         let all = collect(scopes)?;
-        let (mut exact, mut wildcards) = (Vec::new(), Vec::new());
+        let (mut exact, mut wildcards): (Vec<&str>, Vec<Box<str>>) = (Vec::new(), Vec::new());
         for scope in words(&all) {
             match scope.strip_suffix('*') {
                 Some(prefix) if prefix.ends_with(':') && !prefix.contains('*') && prefix.len() > 1 => {
@@ -71,12 +71,14 @@ impl Scopes {
                 _ => exact.push(scope),
             }
         }
+        // The order of `read:*` and `read:!:*` is not that of `read:` and `read:!:`.
+        wildcards.sort_unstable();
         Ok(Self { exact: join(&exact), wildcards: wildcards.into() })
     }
 
     /// Whether these scopes satisfy `required`. Costs a binary search for each segment of it.
     pub fn satisfies(&self, required: &str) -> bool {
-        if self.contains(required) || self.wildcards.iter().any(|prefix| covers(prefix, required)) {
+        if self.contains(required) || self.is_covered(required) {
             return true;
         }
         // `read:orders` is more than `read:orders:own`; `read` alone is not more than `read:orders`.
@@ -84,6 +86,16 @@ impl Scopes {
             Some((wider, _)) if wider.contains(':') => self.contains(wider),
             _ => false,
         }
+    }
+
+    /// `read:*` covers `read:orders` and `read:orders:own`, but not `read:`. A binary search for each
+    /// prefix that ends with a colon, so that many wildcards cost no more than one.
+    fn is_covered(&self, required: &str) -> bool {
+        !self.wildcards.is_empty()
+            && required.match_indices(':').any(|(at, _)| {
+                let (prefix, rest) = required.split_at_checked(at.saturating_add(1)).unwrap_or_default();
+                !rest.is_empty() && self.wildcards.binary_search_by(|held| (**held).cmp(prefix)).is_ok()
+            })
     }
 
     fn contains(&self, scope: &str) -> bool {
@@ -134,11 +146,6 @@ impl Scopes {
     pub fn is_requirement(text: &str) -> bool {
         valid(text) && !text.contains('*') && text.split(':').all(|segment| !segment.is_empty())
     }
-}
-
-/// `read:` covers `read:orders` and `read:orders:own`, but not `read:`.
-fn covers(prefix: &str, required: &str) -> bool {
-    required.strip_prefix(prefix).is_some_and(|rest| !rest.is_empty())
 }
 
 fn valid(scope: &str) -> bool {
@@ -258,6 +265,14 @@ mod tests {
             }
         }
         assert!(Scopes::none().union(&Scopes::none()).is_empty() && !Scopes::none().satisfies(""));
+    }
+
+    #[test]
+    fn every_wildcard_is_found_among_many() {
+        let many: Vec<String> = (0..100).map(|i| format!("act{i}:*")).chain(["a:!:*".into(), "a:*".into()]).collect();
+        let scopes = Scopes::from_own_data(many.iter().map(String::as_str)).unwrap();
+        assert!((0..100).all(|i| scopes.satisfies(&format!("act{i}:x")) && !scopes.satisfies(&format!("act{i}x:x"))));
+        assert!(scopes.satisfies("a:!:x") && scopes.satisfies("a:b") && scopes.satisfies("a:!:x:y"));
     }
 
     proptest! {

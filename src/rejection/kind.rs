@@ -103,6 +103,10 @@ kinds! {
     StaleTimestamp => UNAUTHORIZED, "timestamp_out_of_window", Medium,
         "Timestamp out of window", "The signed timestamp is too old, or in the future.",
         "Set the client's clock, sign anew with the present time, and send at once.";
+    /// The caller was not authenticated strongly or recently enough (RFC 9470).
+    StepUpRequired => UNAUTHORIZED, "insufficient_user_authentication", Low,
+        "Stronger authentication required", "A stronger or more recent authentication is required.",
+        "Have the user authenticate again with what `acr_values` and `max_age` in `WWW-Authenticate` say.";
     /// The request is malformed: two credentials, a repeated header, an unreadable value.
     InvalidRequest => BAD_REQUEST, "invalid_request", Low,
         "Invalid request", "The request is malformed.",

@@ -23,7 +23,7 @@ use super::{
     webhook::VerifiedWebhook,
 };
 use crate::{
-    identity::{Grant, Principal},
+    identity::{Grant, Principal, RoleTable},
     rejection::Stamp,
     time::{Clock, Now, SystemClock},
 };
@@ -101,6 +101,8 @@ pub struct RequestContext {
     challenges: OnceLock<Arc<[HeaderValue]>>,
     grants: AppendOnly<Grant, 4>,
     obligation: ObligationSlot,
+    /// What roles stand for, and the address of the map that said so.
+    roles: OnceLock<(usize, Arc<RoleTable>)>,
     rate_limits: AppendOnly<RateLimitStatus, 4>,
     quota: Mutex<Option<QuotaStatus>>,
     webhook: OnceLock<VerifiedWebhook>,
@@ -143,6 +145,7 @@ impl RequestContext {
             challenges: OnceLock::new(),
             grants: AppendOnly::new(),
             obligation: ObligationSlot::new(),
+            roles: OnceLock::new(),
             rate_limits: AppendOnly::new(),
             quota: Mutex::new(None),
             webhook: OnceLock::new(),
@@ -295,9 +298,20 @@ impl RequestContext {
         &self.obligation
     }
 
-    /// Whether the caller has the scope. For checks inside handlers.
+    /// What the roles of the map `map` stand for, for this request: however often the map is replaced
+    /// meanwhile, all layers see the same. (Of a second map each layer takes what is current.)
+    pub(crate) fn roles_of(&self, map: usize, load: impl Fn() -> Arc<RoleTable>) -> Arc<RoleTable> {
+        let (held, table) = self.roles.get_or_init(|| (map, load()));
+        if *held == map { Arc::clone(table) } else { load() }
+    }
+
+    /// Whether the caller has the scope, by its credential or by one of its roles, as far as a layer
+    /// with roles stands outside. For checks inside handlers.
     pub(crate) fn caller_may(&self, scope: &str) -> bool {
-        self.principal().is_some_and(|principal| principal.scopes().satisfies(scope))
+        self.principal().is_some_and(|principal| {
+            principal.scopes().satisfies(scope)
+                || self.roles.get().is_some_and(|(_, roles)| roles.may(principal, scope))
+        })
     }
 
     pub(crate) fn add_rate_limit(&self, status: RateLimitStatus) {

@@ -22,6 +22,17 @@ pub(crate) fn fingerprint(kind: &str, credential: &[u8]) -> Box<str> {
     std::str::from_utf8(&text).unwrap_or_default().into()
 }
 
+/// 32 bytes that only this process knows, another for each purpose, the same at each call.
+pub(crate) fn process_key(purpose: &str) -> Zeroizing<[u8; 32]> {
+    let mut derived = Zeroizing::new([0; 32]);
+    if let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&**key()) {
+        mac.update(b"key\0");
+        mac.update(purpose.as_bytes());
+        derived.copy_from_slice(&mac.finalize().into_bytes());
+    }
+    derived
+}
+
 fn key() -> &'static Zeroizing<[u8; 32]> {
     static KEY: OnceLock<Zeroizing<[u8; 32]>> = OnceLock::new();
     KEY.get_or_init(|| {

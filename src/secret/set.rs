@@ -97,6 +97,13 @@ impl SecretSet {
         valid.extend(inner.previous.iter().filter(|(_, until)| now < *until).map(|(secret, _)| secret.clone()));
         valid
     }
+
+    /// Looks at the secrets that are valid at `now`, the current one first, without copying one.
+    pub(crate) fn each_valid_at(&self, now: Timestamp, mut look: impl FnMut(&Secret)) {
+        let inner = self.0.load();
+        look(&inner.current);
+        inner.previous.iter().filter(|(_, until)| now < *until).for_each(|(secret, _)| look(secret));
+    }
 }
 
 impl From<Secret> for SecretSet {

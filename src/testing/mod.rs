@@ -5,7 +5,10 @@
 //! * [`with_webhook`] does the same for a handler that takes a verified webhook.
 //! * [`enforce_obligations`] makes every test fail that meets a handler which forgot to check whose
 //!   object it hands out, and [`authorized`] makes the proof that one was checked.
+//! * [`assert_indistinguishable`] compares the answers for somebody else's object and for none.
 //! * [`unmatched_fields`] finds properties of a response type that were meant to be hidden and are not.
+//! * `AuthMatrix::check` and `AuthInventory::check` ask a service what it lets whom do, and make an
+//!   [`AuthReport`] of what is not as the matrix, or the table of routes, says.
 //! * [`ManualClock`] moves only when told to.
 //! * [`SigV4Signer`] signs requests as AWS's clients do.
 //! * [`TestIssuer`] signs real tokens with keys of its own, for the tests that include `AuthLayer`:
@@ -31,6 +34,7 @@
 //!
 //! Nothing here belongs into a running service: leave the feature `testing` to dev-dependencies.
 
+mod authz;
 #[cfg(any(feature = "aws-lc", feature = "rust-crypto"))]
 mod dpop;
 #[cfg(any(feature = "aws-lc", feature = "rust-crypto"))]
@@ -46,7 +50,8 @@ mod sigv4;
 mod token;
 mod webhook;
 
-pub use self::objects::{authorized, enforce_obligations, unmatched_fields};
+pub use self::authz::{AuthMismatch, AuthReport};
+pub use self::objects::{assert_indistinguishable, authorized, enforce_obligations, unmatched_fields};
 pub use self::principal::{PrincipalBuilder, PrincipalGate, PrincipalLayer, anonymous, principal, with_principal};
 pub use self::sigv4::SigV4Signer;
 pub use self::webhook::{TestWebhookGate, WebhookLayer, with_webhook};

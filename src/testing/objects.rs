@@ -1,6 +1,8 @@
-use axum::response::Response;
+use axum::{Router, body::Body, response::Response};
+use http::Request;
+use http_body_util::BodyExt as _;
 use serde::Serialize;
-use tower::util::MapResponseLayer;
+use tower::{ServiceExt as _, util::MapResponseLayer};
 
 use crate::{
     authz::{
@@ -76,7 +78,7 @@ fn demand_check(response: Response) -> Response {
 /// were renamed, which hide nothing. Should be empty for a sample with every field filled.
 ///
 /// ```
-/// use portcullis::{field_scopes, testing::unmatched_fields};
+/// use portcullis::{authz::fields::field_scopes, testing::unmatched_fields};
 /// use serde::Serialize;
 ///
 /// #[derive(Serialize)]
@@ -95,4 +97,54 @@ fn demand_check(response: Response) -> Response {
 pub fn unmatched_fields<T: FieldScopes + ?Sized>(sample: &(impl Serialize + ?Sized)) -> Vec<String> {
     let text = serde_json::to_vec(sample).expect("a sample that can be written as JSON");
     fields::unmatched::<T>(&text).expect("a sample that is not nested too deeply")
+}
+
+/// Sends two requests, one for an object that is somebody else's and one for an object that does not
+/// exist, and fails unless the answers are the same: status, header fields and body, the request's id
+/// apart. For every route with an id, this is what no caller should be able to tell apart.
+///
+/// ```
+/// use axum::{Router, body::Body, extract::Path, routing::get};
+/// use http::{Request, StatusCode};
+/// use portcullis::testing::assert_indistinguishable;
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let app: Router = Router::new().route("/orders/{id}", get(|Path(id): Path<u64>| async move {
+///     match id {
+///         1 => (StatusCode::OK, "tea"),
+///         2 => (StatusCode::NOT_FOUND, "order not found"), // somebody else's
+///         _ => (StatusCode::NOT_FOUND, "not found"),
+///     }
+/// }));
+/// let ask = |path: &str| Request::get(path).body(Body::empty()).unwrap();
+/// let test = tokio::spawn(async move { assert_indistinguishable(&app, ask("/orders/2"), ask("/orders/3")).await });
+/// assert!(test.await.unwrap_err().is_panic());
+/// # }
+/// ```
+///
+/// # Panics
+/// If the answers differ.
+pub async fn assert_indistinguishable(app: &Router, theirs: Request<Body>, missing: Request<Body>) {
+    let place = format!("{} {}", theirs.method(), theirs.uri().path());
+    let (theirs, missing) = (shown(app, theirs).await, shown(app, missing).await);
+    assert_eq!(theirs, missing, "{place} tells that there is something");
+}
+
+/// Status, header fields and body, as text, without the id of the request.
+#[expect(clippy::expect_used, reason = "only tests call this, and it is what they are to fail with")]
+async fn shown(app: &Router, request: Request<Body>) -> String {
+    let response = app.clone().oneshot(request).await.unwrap_or_else(|never| match never {});
+    let (parts, body) = response.into_parts();
+    let body = body.collect().await.expect("a whole body").to_bytes();
+    let mut fields: Vec<String> = parts
+        .headers
+        .iter()
+        .map(|(name, value)| format!("{name}: {}\n", String::from_utf8_lossy(value.as_bytes())))
+        .collect();
+    fields.sort_unstable();
+    let text = format!("{}\n{}\n{}", parts.status, fields.concat(), String::from_utf8_lossy(&body));
+    match parts.headers.get("x-request-id").and_then(|id| id.to_str().ok()) {
+        Some(id) if !id.is_empty() => text.replace(id, "(id)"),
+        _ => text,
+    }
 }

@@ -117,6 +117,26 @@ impl PrincipalBuilder {
         self.noting("exp", json!(at.as_secs()))
     }
 
+    /// How strongly the caller was authenticated (`acr`).
+    pub fn acr(mut self, acr: impl Into<String>) -> Self {
+        let acr = acr.into();
+        self.parts.acr = Some(acr.as_str().into());
+        self.noting("acr", acr)
+    }
+
+    /// By which methods the caller was authenticated (`amr`), in place of those before.
+    pub fn amr<S: Into<String>>(mut self, methods: impl IntoIterator<Item = S>) -> Self {
+        let methods: Vec<String> = methods.into_iter().map(Into::into).collect();
+        self.parts.amr = methods.iter().map(|method| method.as_str().into()).collect();
+        self.noting("amr", methods)
+    }
+
+    /// When the caller was last authenticated in person (`auth_time`).
+    pub fn auth_time(mut self, at: Timestamp) -> Self {
+        self.parts.auth_time = Some(at);
+        self.noting("auth_time", json!(at.as_secs()))
+    }
+
     /// Any other claim, for [`Principal::claims`].
     pub fn claim(self, name: &str, value: impl Into<Value>) -> Self {
         self.noting(name, value)

@@ -88,6 +88,14 @@ impl Timestamp {
         let time = jiff::Timestamp::from_microsecond(micros).unwrap_or(jiff::Timestamp::MAX);
         format!("{time:.6}")
     }
+
+    /// The `IMF-fixdate` of RFC 9110 §5.6.7, for example `Sun, 06 Nov 1994 08:49:37 GMT`. Rounded
+    /// down to a second; times after the year 9999 are shown as its last day.
+    pub fn to_http_date(self) -> String {
+        let secs = i64::try_from(self.as_secs()).unwrap_or(i64::MAX);
+        let time = jiff::Timestamp::from_second(secs).unwrap_or(jiff::Timestamp::MAX);
+        time.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+    }
 }
 
 /// A duration in microseconds, rounded up and saturating.
@@ -123,6 +131,13 @@ mod tests {
         assert_eq!(Timestamp::from_micros(1_700_000_000_000_001).to_rfc3339(), "2023-11-14T22:13:20.000001Z");
         assert_eq!(Timestamp::EPOCH.to_rfc3339(), "1970-01-01T00:00:00.000000Z");
         assert_eq!(Timestamp::MAX.to_rfc3339(), "9999-12-30T22:00:00.999999Z");
+    }
+
+    /// The example of RFC 9110 §5.6.7.
+    #[test]
+    fn http_dates_are_imf_fixdates() {
+        assert_eq!(Timestamp::from_secs(784_111_777).to_http_date(), "Sun, 06 Nov 1994 08:49:37 GMT");
+        assert_eq!(Timestamp::MAX.to_http_date().len(), 29);
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod callers;
 mod edge;
 mod hooks;
 mod limits;
+mod objects;
 mod records;
 mod tokens;
 
@@ -25,6 +26,7 @@ impl Observed {
 pub(crate) async fn all(seen: &mut Observed) {
     edge::look(seen).await;
     callers::look(seen).await;
+    objects::look(seen).await;
     tokens::look(seen).await;
     limits::look(seen).await;
     browsers::look(seen).await;

@@ -151,6 +151,18 @@ const QUOTATIONS: &[Quotation] = &[
             ("src/auth/api_key/format.rs", "const MAX_LEN: usize = 100;"),
         ],
     ),
+    (
+        "Objects and properties",
+        "longest id in a path",
+        "256 bytes",
+        &[("src/authz/object/authorized.rs", "const MAX_ID: usize = 256;")],
+    ),
+    (
+        "Objects and properties",
+        "deepest JSON of which properties are looked at",
+        "128 levels",
+        &[("src/authz/fields/json.rs", "const MAX_DEPTH: usize = 128;")],
+    ),
     ("Rate limits", "algorithm", "token bucket", &[("src/rate_limit/rule.rs", "family: Family::TokenBucket,")]),
     (
         "Webhooks",

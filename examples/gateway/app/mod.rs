@@ -14,7 +14,7 @@ use portcullis::{
     audit::{AuditLayer, AuditSink},
     auth::{
         AuthLayer,
-        api_key::{ApiKey, ApiKeyFormat, ApiKeyRecord},
+        api_key::{ApiKey, ApiKeyFormat, ApiKeyRecord, KeyHasher},
         jwt::{Issuer, JwtVerifier},
     },
     authz::ScopeLayer,
@@ -66,6 +66,7 @@ pub(crate) fn build(issuer: &TestIssuer, sink: impl AuditSink) -> Result<Gateway
 
     let api_key = ApiKey::issue(
         &ApiKeyFormat::new("demo", "live")?,
+        &KeyHasher::ephemeral(),
         ApiKeyRecord::builder("usr_key").plan("free").scopes(["read:orders"]),
     )?;
     store.insert_api_key(api_key.record)?;

@@ -18,17 +18,37 @@
 
 mod crc;
 mod digest;
+mod flush;
 mod format;
+mod hasher;
 mod issue;
+mod keys;
+mod leak;
+mod notices;
 mod record;
+mod record_builder;
+mod registry;
+mod slow;
+mod slow_guard;
 mod store;
+mod uses;
 mod verifier;
+mod verifier_builder;
 
+pub(crate) use self::format::is_api_key;
 pub use self::{
     digest::{ApiKeyDigest, DigestError},
+    flush::ApiKeyFlush,
     format::ApiKeyFormat,
+    hasher::KeyHasher,
     issue::ApiKey,
-    record::{ApiKeyRecord, ApiKeyRecordBuilder},
+    keys::{ApiKeyError, ApiKeys},
+    leak::LeakReports,
+    record::{ApiKeyChange, ApiKeyRecord, Changed, Superseded},
+    record_builder::ApiKeyRecordBuilder,
+    registry::ApiKeyRegistry,
     store::ApiKeyStore,
+    uses::ApiKeyUse,
+    verifier::ApiKeyVerifier,
+    verifier_builder::ApiKeyVerifierBuilder,
 };
-pub(crate) use self::{format::is_api_key, verifier::ApiKeyVerifier};

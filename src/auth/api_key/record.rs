@@ -1,40 +1,70 @@
-use super::{ApiKeyDigest, format};
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use super::{ApiKeyDigest, ApiKeyRecordBuilder, record_builder::MAX_REASON};
 use crate::{
-    config_error::{ConfigError, ConfigIssues},
-    identity::{AuthMethod, Principal, PrincipalParts, Scopes},
-    secret::fingerprint,
+    identity::{Principal, Scopes},
     time::Timestamp,
 };
 
 /// What is kept of an API key: everything but the key.
 ///
-/// New keys come from [`ApiKey::issue`](super::ApiKey::issue); a store that reads a record back
-/// puts it together with [`ApiKeyRecord::builder`] and [`ApiKeyRecordBuilder::build`].
+/// New keys come from [`ApiKeys::issue`](super::ApiKeys::issue) or
+/// [`ApiKey::issue`](super::ApiKey::issue); a store that reads a record back puts it together with
+/// [`ApiKeyRecord::builder`] and [`ApiKeyRecordBuilder::build`].
 #[derive(Clone, Debug)]
 pub struct ApiKeyRecord {
-    id: Box<str>,
-    environment: Box<str>,
-    digest: ApiKeyDigest,
-    created_at: Option<Timestamp>,
-    revoked_at: Option<Timestamp>,
+    pub(super) id: Box<str>,
+    pub(super) environment: Box<str>,
+    pub(super) digest: ApiKeyDigest,
+    pub(super) networks: Box<[IpNet]>,
+    pub(super) not_before: Option<Timestamp>,
+    pub(super) last_used_at: Option<Timestamp>,
+    /// What few keys have.
+    pub(super) history: Option<Box<History>>,
     /// Made once for each record, not once for each request. Handed out only after the digest
     /// has been compared.
-    principal: Principal,
+    pub(super) principal: Principal,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct History {
+    pub(super) rotated_from: Option<Box<str>>,
+    pub(super) superseded: Option<Superseded>,
+    pub(super) revoked: Option<Revoked>,
+}
+
+/// A key that has been replaced, and works on for the time of transition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Superseded {
+    pub(super) by: Box<str>,
+    pub(super) at: Timestamp,
+}
+
+impl Superseded {
+    /// The id of the new key.
+    pub fn by(&self) -> &str {
+        &self.by
+    }
+
+    /// Since when there is a new one.
+    pub fn at(&self) -> Timestamp {
+        self.at
+    }
+}
+
+/// When a key was revoked, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Revoked {
+    pub(super) at: Timestamp,
+    pub(super) reason: Option<Box<str>>,
 }
 
 impl ApiKeyRecord {
     /// A record of a key that belongs to `owner`: the subject of the principal that it stands for.
     pub fn builder(owner: impl Into<String>) -> ApiKeyRecordBuilder {
-        ApiKeyRecordBuilder {
-            owner: owner.into(),
-            tenant: None,
-            plan: None,
-            scopes: Vec::new(),
-            roles: Vec::new(),
-            created_at: None,
-            expires_at: None,
-            revoked_at: None,
-        }
+        ApiKeyRecordBuilder::new(owner.into())
     }
 
     /// The public id: twelve letters or digits, by which a store finds the record.
@@ -77,9 +107,19 @@ impl ApiKeyRecord {
         self.principal.roles()
     }
 
+    /// The networks from which it may be used, as CIDRs; none means from anywhere.
+    pub fn allowed_networks(&self) -> impl Iterator<Item = String> {
+        self.networks.iter().map(ToString::to_string)
+    }
+
     /// When it was issued, if known.
     pub fn created_at(&self) -> Option<Timestamp> {
-        self.created_at
+        self.principal.issued_at()
+    }
+
+    /// Before when it is refused.
+    pub fn not_before(&self) -> Option<Timestamp> {
+        self.not_before
     }
 
     /// From when on it is refused.
@@ -87,17 +127,100 @@ impl ApiKeyRecord {
         self.principal.expires_at()
     }
 
+    /// The id of the key that this one replaced.
+    pub fn rotated_from(&self) -> Option<&str> {
+        self.history.as_ref()?.rotated_from.as_deref()
+    }
+
+    /// The key that replaces this one; it works until [`expires_at`](Self::expires_at).
+    pub fn superseded(&self) -> Option<&Superseded> {
+        self.history.as_ref()?.superseded.as_ref()
+    }
+
     /// When it was revoked. A revoked key is refused whatever the time, so that a clock that is
     /// behind does not revive it.
     pub fn revoked_at(&self) -> Option<Timestamp> {
-        self.revoked_at
+        Some(self.history.as_ref()?.revoked.as_ref()?.at)
+    }
+
+    /// Why it was revoked.
+    pub fn revocation_reason(&self) -> Option<&str> {
+        self.history.as_ref()?.revoked.as_ref()?.reason.as_deref()
+    }
+
+    /// When it was last used, as far as that has been written: uses are written in batches.
+    pub fn last_used_at(&self) -> Option<Timestamp> {
+        self.last_used_at
     }
 
     /// The same record, revoked. The first revocation stands.
     #[must_use]
     pub fn revoked(mut self, at: Timestamp) -> Self {
-        self.revoked_at = self.revoked_at.or(Some(at));
+        let history = self.history.get_or_insert_default();
+        history.revoked.get_or_insert(Revoked { at, reason: None });
         self
+    }
+
+    /// The same record, used at `at`. The latest use stands.
+    #[must_use]
+    pub fn used(mut self, at: Timestamp) -> Self {
+        self.last_used_at = self.last_used_at.max(Some(at));
+        self
+    }
+
+    /// The same record after a change, or `None` if the change does not apply: what a store does
+    /// that has no statement for it. Read, change and write must be one step, or a conditional write.
+    pub fn changed(&self, change: &ApiKeyChange) -> Option<Self> {
+        let mut record = self.clone();
+        match change {
+            ApiKeyChange::Revoke { at, reason } => {
+                let history = record.history.get_or_insert_default();
+                if history.revoked.is_some() {
+                    return None;
+                }
+                history.revoked =
+                    Some(Revoked { at: *at, reason: Some(reason.chars().take(MAX_REASON).collect::<String>().into()) });
+            }
+            ApiKeyChange::Supersede { by, at, until } => {
+                let is_over = self.expires_at().is_some_and(|end| *at >= end);
+                if is_over || self.revoked_at().is_some() || self.superseded().is_some() {
+                    return None;
+                }
+                let end = self.expires_at().map_or(*until, |end| end.min(*until));
+                record.principal = record.principal.with_expiry(end);
+                record.history.get_or_insert_default().superseded =
+                    Some(Superseded { by: by.as_str().into(), at: *at });
+            }
+            ApiKeyChange::Rehash { from, to } => {
+                if self.digest != *from {
+                    return None;
+                }
+                record.digest = to.clone();
+            }
+        }
+        Some(record)
+    }
+
+    /// A record for the key that is to replace this one: the same owner and the same rights.
+    pub fn successor(&self) -> ApiKeyRecordBuilder {
+        let mut builder = Self::builder(self.owner())
+            .scopes(self.scopes().iter())
+            .roles(self.roles())
+            .allowed_networks(self.allowed_networks())
+            .rotated_from(self.id());
+        if let Some(tenant) = self.tenant() {
+            builder = builder.tenant(tenant);
+        }
+        if let Some(plan) = self.plan() {
+            builder = builder.plan(plan);
+        }
+        builder
+    }
+
+    /// Whether it may be used from an address. Nobody knows where an unknown peer is.
+    pub(super) fn allows(&self, client: Option<IpAddr>) -> bool {
+        self.networks.is_empty()
+            || client.is_some_and(|client| self.networks.iter().any(|network| network.contains(&client)))
     }
 
     pub(super) fn principal(&self) -> &Principal {
@@ -105,102 +228,43 @@ impl ApiKeyRecord {
     }
 }
 
-/// Builds an [`ApiKeyRecord`].
-#[derive(Clone, Debug)]
-#[must_use]
-pub struct ApiKeyRecordBuilder {
-    owner: String,
-    tenant: Option<String>,
-    plan: Option<String>,
-    scopes: Vec<String>,
-    roles: Vec<String>,
-    created_at: Option<Timestamp>,
-    expires_at: Option<Timestamp>,
-    revoked_at: Option<Timestamp>,
+/// A change of a stored record. Each applies as a whole or not at all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ApiKeyChange {
+    /// The key ends at once. Applies unless it is revoked already: the first revocation stands.
+    Revoke {
+        /// When.
+        at: Timestamp,
+        /// Why, for the owner and the audit: at most 200 characters are kept.
+        reason: String,
+    },
+    /// Another key replaces this one. Applies unless it is revoked, superseded or expired at `at`: of
+    /// two rotations at once, one wins.
+    Supersede {
+        /// The id of the new key.
+        by: String,
+        /// When.
+        at: Timestamp,
+        /// Until when the old key works, if it does not expire before.
+        until: Timestamp,
+    },
+    /// A digest of the same key by the present hasher. Applies if `from` is what is stored.
+    Rehash {
+        /// The digest that was verified.
+        from: ApiKeyDigest,
+        /// The digest to be stored.
+        to: ApiKeyDigest,
+    },
 }
 
-impl ApiKeyRecordBuilder {
-    /// The owner's tenant. Default: none.
-    pub fn tenant(mut self, tenant: impl Into<String>) -> Self {
-        self.tenant = Some(tenant.into());
-        self
-    }
-
-    /// The plan that limits and quotas go by. Default: none.
-    pub fn plan(mut self, plan: impl Into<String>) -> Self {
-        self.plan = Some(plan.into());
-        self
-    }
-
-    /// Adds to what the key allows; `read:*` is a wildcard here. Default: nothing.
-    pub fn scopes(mut self, scopes: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        self.scopes.extend(scopes.into_iter().map(Into::into));
-        self
-    }
-
-    /// Adds to the roles that the key stands for. Default: none.
-    pub fn roles(mut self, roles: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        self.roles.extend(roles.into_iter().map(Into::into));
-        self
-    }
-
-    /// When it was issued. Default: unknown.
-    pub fn created_at(mut self, at: Timestamp) -> Self {
-        self.created_at = Some(at);
-        self
-    }
-
-    /// From when on it is refused. Default: never.
-    pub fn expires_at(mut self, at: Timestamp) -> Self {
-        self.expires_at = Some(at);
-        self
-    }
-
-    /// When it was revoked. Default: it was not.
-    pub fn revoked_at(mut self, at: Timestamp) -> Self {
-        self.revoked_at = Some(at);
-        self
-    }
-
-    /// The record of a key that was issued earlier, from its stored parts.
-    ///
-    /// # Errors
-    /// If the owner is empty, the id is not twelve letters or digits, the environment is not 1 to
-    /// 16 of them, or a scope is not one (`*` and `*:*` are not: name the actions).
-    pub fn build(self, id: &str, environment: &str, digest: ApiKeyDigest) -> Result<ApiKeyRecord, ConfigError> {
-        let mut issues = ConfigIssues::new();
-        if self.owner.is_empty() {
-            issues.add("owner", "a key without an owner is nobody's", "name the user or service that the key is for");
-        }
-        if !format::is_id(id) {
-            issues.add("id", "an id is twelve ASCII letters or digits", "use the id that ApiKey::issue made");
-        }
-        if !format::is_name(environment) {
-            issues.add("environment", "not 1 to 16 ASCII letters or digits", "use the environment of the key's format");
-        }
-        let scopes = Scopes::from_own_data(self.scopes.iter().map(String::as_str)).unwrap_or_else(|error| {
-            issues.add("scopes", error.to_string(), "write action:resource, or action:* for all of an action");
-            Scopes::none()
-        });
-        let principal = Principal::new(PrincipalParts {
-            subject: self.owner.into(),
-            tenant: self.tenant.map(Into::into),
-            plan: self.plan.map(Into::into),
-            method: Some(AuthMethod::ApiKey),
-            scopes,
-            roles: self.roles.into_iter().map(Into::into).collect(),
-            credential_id: Some(id.into()),
-            fingerprint: Some(fingerprint("api_key", digest.as_bytes())),
-            expires_at: self.expires_at,
-            ..PrincipalParts::default()
-        });
-        issues.finish(ApiKeyRecord {
-            id: id.into(),
-            environment: environment.into(),
-            digest,
-            created_at: self.created_at,
-            revoked_at: self.revoked_at,
-            principal,
-        })
-    }
+/// What became of an [`ApiKeyChange`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Changed {
+    /// It is made, and [`ApiKeyStore::find`](super::ApiKeyStore::find) shows it.
+    Applied,
+    /// There is such a key, but the change does not apply to it.
+    NotApplicable,
+    /// There is no such key.
+    Unknown,
 }

@@ -17,7 +17,7 @@ use crate::{
 /// use axum::{Router, body::Body, routing::get};
 /// use http::{Request, StatusCode};
 /// use portcullis::{
-///     auth::{AuthLayer, api_key::{ApiKey, ApiKeyFormat, ApiKeyRecord, ApiKeyStore}},
+///     auth::{AuthLayer, api_key::{ApiKey, ApiKeyFormat, ApiKeyRecord, ApiKeyStore, ApiKeyVerifier, KeyHasher}},
 ///     store::{BoxFuture, StoreError},
 ///     time::Timestamp,
 /// };
@@ -52,7 +52,9 @@ use crate::{
 /// }
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let key = ApiKey::issue(&ApiKeyFormat::new("acme", "live")?, ApiKeyRecord::builder("usr_42"))?;
+/// # let from_configuration = portcullis::secret::Secret::new(vec![7_u8; 32]);
+/// let hasher = KeyHasher::hmac(from_configuration)?;
+/// let key = ApiKey::issue(&ApiKeyFormat::new("acme", "live")?, &hasher, ApiKeyRecord::builder("usr_42"))?;
 /// let row = Row {
 ///     id: key.record.id().into(),
 ///     environment: key.record.environment().into(),
@@ -62,7 +64,7 @@ use crate::{
 ///     revoked_us: None,
 /// };
 /// let table = Table(HashMap::from([(row.id.clone(), row)]));
-/// let auth = AuthLayer::builder().api_keys(table).build()?;
+/// let auth = AuthLayer::builder().api_keys(ApiKeyVerifier::new(table, hasher)).build()?;
 /// let app = Router::new().route("/", get(|| async { "in" })).layer(auth);
 ///
 /// let request = Request::get("/").header("x-api-key", key.secret.expose()).body(Body::empty())?;
@@ -74,8 +76,9 @@ pub trait ApiKeyStore: fmt::Debug + Send + Sync {
     ///
     /// `id` is twelve ASCII letters or digits and chosen by whoever calls: compare it exactly (no
     /// case-insensitive collation), and do not keep unknown ids without a bound. `now` is the
-    /// request's wall time, for stores that cache. An error becomes a 503; the request waits, so give
-    /// up in time with [`StoreError::TimedOut`].
+    /// request's wall time, for stores that cache. An error becomes a 503, and so does waiting for
+    /// longer than the layer's [patience](super::ApiKeyVerifierBuilder::patience): give up before, with
+    /// [`StoreError::TimedOut`].
     fn find<'a>(&'a self, id: &'a str, now: Timestamp) -> BoxFuture<'a, Result<Option<Arc<ApiKeyRecord>>, StoreError>>;
 
     /// The same without waiting, where the store can: `None` means "ask [`find`](Self::find)".

@@ -20,7 +20,7 @@ const FUTURE: Duration = Duration::from_secs(5);
 /// use std::time::Duration;
 /// use axum::{Router, body::Body, extract::Request, routing::get};
 /// use portcullis::{
-///     auth::{AuthLayer, ForwardedIdentity, IdentityHeaders, api_key::{ApiKey, ApiKeyFormat, ApiKeyRecord}},
+///     auth::{AuthLayer, ForwardedIdentity, IdentityHeaders, api_key::{ApiKey, ApiKeyFormat, ApiKeyRecord, KeyHasher}},
 ///     backend::memory::MemoryStore,
 ///     secret::{Secret, SecretSet},
 ///     time::{Clock, SystemClock},
@@ -28,7 +28,7 @@ const FUTURE: Duration = Duration::from_secs(5);
 /// use tower::ServiceExt;
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let key = ApiKey::issue(&ApiKeyFormat::new("acme", "live")?, ApiKeyRecord::builder("usr_42").scopes(["read:orders"]).plan("pro"))?;
+/// # let key = ApiKey::issue(&ApiKeyFormat::new("acme", "live")?, &KeyHasher::ephemeral(), ApiKeyRecord::builder("usr_42").scopes(["read:orders"]).plan("pro"))?;
 /// # let store = MemoryStore::new();
 /// # store.insert_api_key(key.record)?;
 /// let shared = SecretSet::new(Secret::new("a secret that only the two services know"));

@@ -69,9 +69,5 @@ impl Introspector for HttpIntrospector {
 }
 
 fn failed(error: reqwest::Error) -> IntrospectionError {
-    if error.is_timeout() {
-        IntrospectionError::TimedOut
-    } else {
-        IntrospectionError::unreachable(error.without_url())
-    }
+    if error.is_timeout() { IntrospectionError::TimedOut } else { IntrospectionError::unreachable(error.without_url()) }
 }

@@ -81,12 +81,7 @@ impl Judge {
             return Err(Refused::Unbound);
         }
         let expires_at = parts.expires_at.filter(|_| has_end);
-        Ok(PrincipalParts {
-            method: Some(AuthMethod::OpaqueToken),
-            expires_at,
-            claims: Bytes::from(bytes),
-            ..parts
-        })
+        Ok(PrincipalParts { method: Some(AuthMethod::OpaqueToken), expires_at, claims: Bytes::from(bytes), ..parts })
     }
 }
 

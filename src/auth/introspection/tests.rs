@@ -187,9 +187,8 @@ async fn what_may_be_left_out_may_be_left_out_rfc7662_2_2() {
     assert!(why.contains("aud"), "{why}");
     let nobody = json!({ "active": true, "aud": "orders" });
     assert_eq!(kind_of(nobody).await, RejectionKind::InvalidToken);
-    let careless = |answer: Value| {
-        Scene::with(Ok(answer.to_string().into()), Introspection::dangerously_accept_missing_audience)
-    };
+    let careless =
+        |answer: Value| Scene::with(Ok(answer.to_string().into()), Introspection::dangerously_accept_missing_audience);
     assert_eq!(careless(without("aud")).status("t").await, 200);
     assert_eq!(careless(with("aud", json!("billing"))).status("t").await, 401);
 }
@@ -340,8 +339,11 @@ async fn without_a_cache_every_request_asks() {
 
 #[tokio::test]
 async fn the_form_of_a_token_says_who_judges_it() {
-    let server = Server { answer: Arc::new(Mutex::new(Ok(good().to_string().into()))), asked: Arc::default(), slow: false };
-    let opaque = || Introspection::with(ISSUER, server.clone()).audience("orders").clock(ManualClock::at(Timestamp::from_secs(NOW)));
+    let server =
+        Server { answer: Arc::new(Mutex::new(Ok(good().to_string().into()))), asked: Arc::default(), slow: false };
+    let opaque = || {
+        Introspection::with(ISSUER, server.clone()).audience("orders").clock(ManualClock::at(Timestamp::from_secs(NOW)))
+    };
     let keys = crate::auth::jwt::StaticKeys::new().secret(crate::secret::Secret::new([7; 32]));
     let jwt = crate::auth::jwt::Issuer::new("https://other.test").audience("orders").keys(keys).build().unwrap();
     let auth = AuthLayer::builder()
@@ -361,7 +363,11 @@ async fn the_form_of_a_token_says_who_judges_it() {
 
 #[test]
 fn every_mistake_of_a_configuration_is_named() {
-    let server = || Server { answer: Arc::new(Mutex::new(Err(IntrospectionError::TimedOut))), asked: Arc::default(), slow: false };
+    let server = || Server {
+        answer: Arc::new(Mutex::new(Err(IntrospectionError::TimedOut))),
+        asked: Arc::default(),
+        slow: false,
+    };
     let fields = |settings: Introspection| {
         let error = settings.build().unwrap_err();
         error.issues().iter().map(|issue| issue.field.to_string()).collect::<Vec<_>>()

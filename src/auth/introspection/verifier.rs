@@ -9,7 +9,11 @@ use super::{
     response::{Judge, Refused},
 };
 use crate::{
-    auth::{accepted::{Accepted, Checked}, jwt::parts::Fault, layer::TokenVerifier},
+    auth::{
+        accepted::{Accepted, Checked},
+        jwt::parts::Fault,
+        layer::TokenVerifier,
+    },
     identity::{Principal, PrincipalParts},
     rejection::{Rejection, RejectionKind},
     secret::fingerprint,

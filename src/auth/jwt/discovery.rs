@@ -1,4 +1,4 @@
-//! The key set that an issuer's metadata names (OpenID Connect Discovery 1.0 §4, RFC 8414 §3).
+//! The key set that an issuer's metadata names (OIDC Discovery 1.0 §4, RFC 8414 §3).
 
 use std::{
     fmt,
@@ -126,7 +126,7 @@ impl KeySource for DiscoveredKeys {
     }
 }
 
-/// Appended to the issuer (OpenID Connect Discovery §4.1), then inserted before its path (RFC 8414
+/// Appended to the issuer (OIDC Discovery §4.1), then inserted before its path (RFC 8414
 /// §3.1).
 fn well_known(issuer: &Url) -> [Url; 2] {
     let path = issuer.path().trim_end_matches('/');

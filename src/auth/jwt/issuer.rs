@@ -109,7 +109,7 @@ impl Issuer {
         self
     }
 
-    /// The key set that the issuer's metadata names (OpenID Connect Discovery, RFC 8414). The issuer
+    /// The key set that the issuer's metadata names (OIDC Discovery, RFC 8414). The issuer
     /// must be an `https` URL, or `http` on the loopback interface; see
     /// [the module](super#discovery).
     #[cfg(feature = "jwks")]

@@ -10,7 +10,7 @@
 //! use axum::{Router, body::Body, routing::get};
 //! use http::{Request, StatusCode};
 //! use portcullis::{
-//!     auth::{AuthLayer, api_key::{ApiKey, ApiKeyFormat, ApiKeyRecord}, revocation::{Revocation, RevocationStore}},
+//!     auth::{AuthLayer, api_key::{ApiKey, ApiKeyFormat, ApiKeyRecord, KeyHasher}, revocation::{Revocation, RevocationStore}},
 //!     backend::memory::MemoryStore,
 //!     time::Timestamp,
 //! };
@@ -18,7 +18,7 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let store = MemoryStore::new();
-//! let key = ApiKey::issue(&ApiKeyFormat::new("acme", "live")?, ApiKeyRecord::builder("usr_42"))?;
+//! let key = ApiKey::issue(&ApiKeyFormat::new("acme", "live")?, &KeyHasher::ephemeral(), ApiKeyRecord::builder("usr_42"))?;
 //! store.insert_api_key(key.record.clone())?;
 //!
 //! let auth = AuthLayer::builder().api_keys(store.clone()).revocations(store.clone()).build()?;

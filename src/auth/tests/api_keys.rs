@@ -6,7 +6,10 @@ use std::sync::{
 };
 
 use super::*;
-use crate::{auth::api_key::ApiKeyStore, store::BoxFuture};
+use crate::{
+    auth::api_key::{ApiKeyStore, ApiKeyVerifier},
+    store::BoxFuture,
+};
 
 const REFUSED: &[&str] = &[
     "Bearer realm=\"api\"",
@@ -36,7 +39,7 @@ impl ApiKeyStore for Remote {
 }
 
 fn keys_only(store: impl ApiKeyStore + 'static) -> Router {
-    router(AuthLayer::builder().api_keys(store))
+    router(AuthLayer::builder().api_keys(ApiKeyVerifier::new(store, KeyHasher::ephemeral())))
 }
 
 #[tokio::test]
@@ -129,7 +132,8 @@ async fn what_cannot_be_a_key_never_reaches_the_store() {
     let store = Remote::default();
     let key = issue(&store.inner, ApiKeyRecord::builder("usr_1"));
     let format = ApiKeyFormat::new("acme", "live").unwrap();
-    let foreign = router(AuthLayer::builder().api_keys(store.clone()).api_key_format(format));
+    let verifier = ApiKeyVerifier::builder(store.clone(), KeyHasher::ephemeral()).format(format).build().unwrap();
+    let foreign = router(AuthLayer::builder().api_keys(verifier));
     get_with(&foreign, &[("x-api-key", &key)]).await.is(401, "invalid_api_key").challenged(REFUSED);
     let app = keys_only(store.clone());
     for text in ["abc123", &key[..71], &key.to_lowercase(), &format!("{key}0")] {
@@ -144,7 +148,7 @@ async fn what_cannot_be_a_key_never_reaches_the_store() {
 async fn a_store_that_is_down_is_503_and_names_no_host() {
     let store = Remote { down: true, ..Remote::default() };
     let key = issue(&store.inner, ApiKeyRecord::builder("usr_1"));
-    let app = router(AuthLayer::builder().api_keys(store).optional());
+    let app = router(AuthLayer::builder().api_keys(ApiKeyVerifier::new(store, KeyHasher::ephemeral())).optional());
     let answer = get_with(&app, &[("x-api-key", &key)]).await;
     answer.is(503, "backend_unavailable").challenged(&[]);
     assert!(!answer.body.contains("db.internal"));
@@ -165,8 +169,8 @@ async fn a_record_that_is_not_the_keys_does_not_verify_it() {
         }
     }
     let format = ApiKeyFormat::new("acme", "test").unwrap();
-    let admin = ApiKey::issue(&format, ApiKeyRecord::builder("admin")).unwrap();
-    let mine = ApiKey::issue(&format, ApiKeyRecord::builder("usr_1")).unwrap();
+    let admin = ApiKey::issue(&format, &KeyHasher::ephemeral(), ApiKeyRecord::builder("admin")).unwrap();
+    let mine = ApiKey::issue(&format, &KeyHasher::ephemeral(), ApiKeyRecord::builder("usr_1")).unwrap();
     let app = keys_only(Confused(Arc::new(admin.record)));
     let key = std::str::from_utf8(mine.secret.expose()).unwrap();
     get_with(&app, &[("x-api-key", key)]).await.is(401, "invalid_api_key");

@@ -1,3 +1,7 @@
+mod api_key_leaks;
+mod api_key_life;
+#[cfg(feature = "password")]
+mod api_key_slow;
 mod api_keys;
 mod combinations;
 mod forwarding;
@@ -17,7 +21,7 @@ use tower::ServiceExt as _;
 use super::{
     AuthLayer, AuthLayerBuilder,
     accepted::Checked,
-    api_key::{ApiKey, ApiKeyFormat, ApiKeyRecord, ApiKeyRecordBuilder},
+    api_key::{ApiKey, ApiKeyFormat, ApiKeyRecord, ApiKeyRecordBuilder, KeyHasher},
     layer::TokenVerifier,
 };
 use crate::{
@@ -71,7 +75,7 @@ fn both() -> (AuthLayerBuilder, MemoryStore, String) {
 }
 
 fn issue(store: &MemoryStore, record: ApiKeyRecordBuilder) -> String {
-    let key = ApiKey::issue(&ApiKeyFormat::new("acme", "test").unwrap(), record).unwrap();
+    let key = ApiKey::issue(&ApiKeyFormat::new("acme", "test").unwrap(), &KeyHasher::ephemeral(), record).unwrap();
     store.insert_api_key(key.record).unwrap();
     String::from_utf8(key.secret.expose().to_vec()).unwrap()
 }
@@ -156,9 +160,8 @@ fn every_mistake_of_a_configuration_is_named() {
         let error = builder.build().unwrap_err();
         error.issues().iter().map(|issue| issue.field.to_string()).collect::<Vec<_>>()
     };
-    let format = ApiKeyFormat::new("acme", "live").unwrap();
     assert_eq!(fields(AuthLayer::builder()), ["jwt"]);
-    assert_eq!(fields(AuthLayer::builder().api_key_format(format).realm("")), ["jwt", "api_key_format", "realm"]);
+    assert_eq!(fields(AuthLayer::builder().realm("")), ["jwt", "realm"]);
     for realm in ["a\"b", "a\\b", "a\r\nb", "é", &"a".repeat(129)] {
         assert_eq!(fields(tokens_only().realm(realm)), ["realm"], "{realm}");
     }

@@ -32,7 +32,7 @@ impl Field {
 
 /// Says which properties of a type's JSON form need which scope.
 ///
-/// Most easily with [`field_scopes!`](crate::field_scopes), which has the compiler look whether the
+/// Most easily with [`field_scopes!`](super::field_scopes), which has the compiler look whether the
 /// fields exist. Names are those in the JSON, after `#[serde(rename)]`; what is read under an
 /// `#[serde(alias)]` needs a row for each name.
 pub trait FieldScopes {

@@ -1,7 +1,7 @@
 /// Implements [`FieldScopes`](crate::authz::fields::FieldScopes) for one or more types.
 ///
 /// ```
-/// use portcullis::field_scopes;
+/// use portcullis::authz::fields::field_scopes;
 /// use serde::Serialize;
 ///
 /// #[derive(Serialize)]
@@ -38,41 +38,42 @@
 ///
 /// ```compile_fail
 /// struct Order { margin: f64 }
-/// portcullis::field_scopes! { Order { margins => "read:margins" } }
+/// portcullis::authz::fields::field_scopes! { Order { margins => "read:margins" } }
 /// ```
+#[doc(hidden)]
 #[macro_export]
-macro_rules! field_scopes {
+macro_rules! __field_scopes {
     ($($type:ident { $($rows:tt)* })*) => {$(
         impl $crate::authz::fields::FieldScopes for $type {
             const FIELDS: &'static [$crate::authz::fields::Field] =
-                $crate::field_scopes!(@rows $type [] $($rows)*);
+                $crate::authz::fields::field_scopes!(@rows $type [] $($rows)*);
         }
     )*};
     (@rows $type:ident [$($done:tt)*]) => { &[$($done)*] };
     (@rows $type:ident [$($done:tt)*] $path:literal => $scope:literal $(, $($rest:tt)*)?) => {
-        $crate::field_scopes!(@rows $type [
+        $crate::authz::fields::field_scopes!(@rows $type [
             $($done)* $crate::authz::fields::Field::needs($path, $scope),
         ] $($($rest)*)?)
     };
     (@rows $type:ident [$($done:tt)*] $field:ident => $scope:literal $(, $($rest:tt)*)?) => {
-        $crate::field_scopes!(@rows $type [
-            $($done)* $crate::field_scopes!(@exists $type $field needs ::core::concat!("/", ::core::stringify!($field)), $scope),
+        $crate::authz::fields::field_scopes!(@rows $type [
+            $($done)* $crate::authz::fields::field_scopes!(@exists $type $field needs ::core::concat!("/", ::core::stringify!($field)), $scope),
         ] $($($rest)*)?)
     };
     (@rows $type:ident [$($done:tt)*] $field:ident as $name:literal => $scope:literal $(, $($rest:tt)*)?) => {
-        $crate::field_scopes!(@rows $type [
-            $($done)* $crate::field_scopes!(@exists $type $field needs ::core::concat!("/", $name), $scope),
+        $crate::authz::fields::field_scopes!(@rows $type [
+            $($done)* $crate::authz::fields::field_scopes!(@exists $type $field needs ::core::concat!("/", $name), $scope),
         ] $($($rest)*)?)
     };
     (@rows $type:ident [$($done:tt)*] $field:ident => $inner:ty $(, $($rest:tt)*)?) => {
-        $crate::field_scopes!(@rows $type [
-            $($done)* $crate::field_scopes!(@exists $type $field holds ::core::concat!("/", ::core::stringify!($field)),
+        $crate::authz::fields::field_scopes!(@rows $type [
+            $($done)* $crate::authz::fields::field_scopes!(@exists $type $field holds ::core::concat!("/", ::core::stringify!($field)),
                 <$inner as $crate::authz::fields::FieldScopes>::FIELDS),
         ] $($($rest)*)?)
     };
     (@rows $type:ident [$($done:tt)*] $field:ident as $name:literal => $inner:ty $(, $($rest:tt)*)?) => {
-        $crate::field_scopes!(@rows $type [
-            $($done)* $crate::field_scopes!(@exists $type $field holds ::core::concat!("/", $name),
+        $crate::authz::fields::field_scopes!(@rows $type [
+            $($done)* $crate::authz::fields::field_scopes!(@exists $type $field holds ::core::concat!("/", $name),
                 <$inner as $crate::authz::fields::FieldScopes>::FIELDS),
         ] $($($rest)*)?)
     };
@@ -84,3 +85,6 @@ macro_rules! field_scopes {
         $crate::authz::fields::Field::$rule($path, $what)
     }};
 }
+
+#[doc(inline)]
+pub use __field_scopes as field_scopes;

@@ -11,8 +11,7 @@
 //! use http::{Request, StatusCode};
 //! use http_body_util::BodyExt;
 //! use portcullis::{
-//!     authz::{fields::{Visible, Writable}, object::Permissions},
-//!     field_scopes,
+//!     authz::{fields::{Visible, Writable, field_scopes}, object::Permissions},
 //!     testing::{principal, with_principal},
 //! };
 //! use serde::{Deserialize, Serialize};
@@ -63,7 +62,7 @@
 //! A scope that the caller is not known to have is one that it lacks: without a `ScopeLayer` with a
 //! role map outside, roles show nothing, and [`Visible::to_everybody`] shows what is open to all.
 //!
-//! The gap: a row whose path leads nowhere hides nothing. [`field_scopes!`](crate::field_scopes) lets
+//! The gap: a row whose path leads nowhere hides nothing. [`field_scopes!`] lets
 //! the compiler look whether the field exists; against `#[serde(rename)]` it is blind, so one test per
 //! type with `portcullis::testing::unmatched_fields` belongs beside each.
 //!
@@ -94,6 +93,7 @@ mod writable;
 pub(crate) use self::visible::unmatched;
 pub use self::{
     field::{Field, FieldScopes},
+    macros::field_scopes,
     visible::Visible,
     writable::Writable,
 };

@@ -65,7 +65,7 @@ struct Line {
     cost: f64,
 }
 
-crate::field_scopes! {
+field_scopes! {
     Order {
         margin => "read:margins",
         note as "internalNote" => "read:notes",
@@ -188,7 +188,7 @@ struct LineChange {
     cost: Option<f64>,
 }
 
-crate::field_scopes! {
+field_scopes! {
     Change { discount => "write:discounts", discount as "rebate" => "write:discounts", lines => LineChange }
     LineChange { cost => "write:costs" }
 }

@@ -91,7 +91,8 @@
 //! | `.own_allowed()` | those who have the scope only with `:own`: `read:orders:own` for `read:orders` |
 //! | names a scope with `:own` | those who have no more than that |
 //!
-//! or if it stands behind a [`WriteGuardLayer`]. Meeting it is what the three types above do when they
+//! or if its table is [`object_level`](super::ScopeTableBuilder::object_level) and its path has a
+//! parameter, or if it stands behind a [`WriteGuardLayer`]. Meeting it is what the three types above do when they
 //! say yes, and [`ListScope::filter`] when it is taken; [`Obligation::discharge`] does it for a reason
 //! of your own. If a handler answers with anything below 400 while the check is still owed, the
 //! answer is dropped, unread and with all its headers, and the client gets 500
@@ -163,6 +164,11 @@ pub(super) use self::{
     guard::judge,
     width::{Objects, Width},
 };
+
+/// Runs the programs of the page.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/object-level.md")]
+struct Page;
 
 #[cfg(test)]
 mod tests;

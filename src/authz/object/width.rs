@@ -6,6 +6,8 @@ pub(in crate::authz) enum Objects {
     /// Those whose scope ends with `own`, where such a scope is what is required.
     #[default]
     OwnRequired,
+    /// The same, and a table is not to ask for more.
+    Function,
     /// Those who have a required scope only with the qualifier `own`.
     OwnAllowed,
     /// Every one.
@@ -17,6 +19,13 @@ pub(in crate::authz) enum Objects {
 pub(in crate::authz) struct Width {
     all: Box<str>,
     own: Option<Box<str>>,
+}
+
+impl Objects {
+    /// What a table in which routes with parameters owe the check makes of it.
+    pub(in crate::authz) fn in_path(self, path: &str) -> Self {
+        if self == Self::OwnRequired && path.contains('{') { Self::Each } else { self }
+    }
 }
 
 impl Width {
@@ -46,6 +55,18 @@ impl Width {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_parameter_is_an_object_unless_somebody_said_otherwise() {
+        for (said, made) in [
+            (Objects::OwnRequired, Objects::Each),
+            (Objects::Function, Objects::Function),
+            (Objects::OwnAllowed, Objects::OwnAllowed),
+            (Objects::Each, Objects::Each),
+        ] {
+            assert_eq!((said.in_path("/orders/{id}"), said.in_path("/orders")), (made, said));
+        }
+    }
 
     #[test]
     fn a_scope_has_two_widths() {

@@ -2,7 +2,9 @@
 //!
 //! [`RedisStore`] implements the ports whose state must be the same everywhere at once, and need not
 //! outlive an outage of the server: which webhook events were claimed and completed
-//! ([`ReplayStore`](crate::webhook::ReplayStore)).
+//! ([`ReplayStore`](crate::webhook::ReplayStore)), which proofs and nonces were used
+//! ([`SeenStore`](crate::store::SeenStore)), and which tokens, sessions and keys are revoked
+//! ([`RevocationStore`](crate::auth::revocation::RevocationStore)).
 //!
 //! ```
 //! use axum::{Router, body::Body, routing::post};
@@ -35,9 +37,10 @@
 //! ```
 //!
 //! # The server
-//! Redis 7 or later, or what speaks its protocol (RESP3) and runs its scripts. Each operation is one
-//! script on one key, so it is atomic, and works wherever keys are spread over several servers by
-//! their names. Time is the server's own; the clocks of the processes need not agree.
+//! Redis 7 or later, or what speaks its protocol (RESP3) and runs its scripts: one server, or a
+//! primary with replicas behind one address; not a cluster, whose redirections are not followed. Each
+//! operation is one script, so it is atomic. Leases and repetitions are timed by the server's clock, so
+//! the clocks of the processes need not agree; when a revocation ends is decided by theirs.
 //!
 //! Set `maxmemory-policy noeviction`: any other policy forgets what was to be remembered, silently.
 //! With `noeviction` a full server says so, and the layer answers 503
@@ -45,7 +48,8 @@
 //! written in the instant before a failover may be lost, so an event may then be processed twice.
 //!
 //! Keys are `prefix:port:id`, where the id is a digest or a name of fixed form; nothing that a client
-//! sends is a key or part of a script. Every key expires by itself.
+//! sends is a key or part of a script. Every key expires by itself, but for
+//! revocations that are to last for ever.
 //!
 //! # The connection
 //! One, multiplexed; opened with the first call, and anew with the first one after it broke. It lives
@@ -70,6 +74,8 @@ mod connection;
 mod link;
 mod outage;
 mod replays;
+mod revocations;
+mod seen;
 
 use std::{
     fmt,
@@ -83,6 +89,7 @@ use self::{connection::Connection, link::Link};
 use crate::{
     config_error::{ConfigError, ConfigIssues},
     store::StoreError,
+    time::micros_ceil,
 };
 
 /// The ports on one Redis server. Clones share the connection.
@@ -229,6 +236,18 @@ fn unreadable() -> ConfigError {
 /// No braces: they would decide on which server of a cluster a key lies.
 fn is_of_prefix(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b':')
+}
+
+/// A century. The scripts calculate in doubles, which are exact up to 2^53 microseconds since 1970.
+const LONGEST: u64 = 100 * 365 * 86_400 * 1_000_000;
+
+fn micros(duration: Duration) -> u64 {
+    micros_ceil(duration).min(LONGEST)
+}
+
+/// Rounded up, and never zero, which would delete a key.
+fn millis(micros: u64) -> u64 {
+    micros.div_ceil(1_000).max(1)
 }
 
 #[cfg(test)]

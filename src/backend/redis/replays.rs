@@ -2,18 +2,15 @@ use std::{sync::LazyLock, time::Duration};
 
 use redis::{RedisResult, Script};
 
-use super::RedisStore;
+use super::{RedisStore, micros, millis};
 use crate::{
     store::{BoxFuture, StoreError},
-    time::{Timestamp, micros_ceil},
+    time::Timestamp,
     webhook::{Claimed, Fence, ReplayKey, ReplayStore, Settlement},
 };
 
 static CLAIM: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("claim.lua")));
 static SETTLE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("settle.lua")));
-
-/// A century. The scripts calculate in doubles, which are exact up to 2^53 microseconds since 1970.
-const LONGEST: u64 = 100 * 365 * 86_400 * 1_000_000;
 
 /// How long a claim's row outlives its lease: whoever holds the fence may still settle, as long as
 /// nobody else has claimed.
@@ -32,11 +29,12 @@ impl ReplayStore for RedisStore {
             let answer = self.link.answer(&mut claiming).await;
             if matches!(answer, Err(StoreError::TimedOut)) {
                 let store = self.clone();
-                drop(tokio::spawn(async move {
-                    if let Ok(Ok((0, fence))) = tokio::time::timeout(LATE, claiming).await {
+                // Past the outage: an answer that comes is the end of it, only nobody knows yet.
+                drop(tokio::spawn(tokio::time::timeout(LATE, async move {
+                    if let Ok((0, fence)) = claiming.await {
                         drop(store.settle_event(key, Fence::new(fence), Settlement::Release).await);
                     }
-                }));
+                })));
             }
             match answer? {
                 (0, fence) => Ok(Claimed::Fresh(Fence::new(fence))),
@@ -54,7 +52,7 @@ impl ReplayStore for RedisStore {
         settlement: Settlement,
         _now: Timestamp,
     ) -> BoxFuture<'_, Result<bool, StoreError>> {
-        Box::pin(self.settle_event(key, fence, settlement))
+        Box::pin(async move { self.link.answer(self.settle_event(key, fence, settlement)).await })
     }
 }
 
@@ -65,22 +63,13 @@ impl RedisStore {
         self.link.run(CLAIM.key(self.key("replay", &key)).arg(lease).arg(kept)).await
     }
 
-    async fn settle_event(&self, key: ReplayKey, fence: Fence, settlement: Settlement) -> Result<bool, StoreError> {
+    async fn settle_event(&self, key: ReplayKey, fence: Fence, settlement: Settlement) -> RedisResult<bool> {
         let mut settling = SETTLE.key(self.key("replay", &key));
         settling.arg(fence.get());
         if let Settlement::Complete { ttl } = settlement {
             let ttl = micros(ttl);
             settling.arg(ttl).arg(millis(ttl));
         }
-        self.link.answer(self.link.run(&settling)).await
+        self.link.run(&settling).await
     }
-}
-
-fn micros(duration: Duration) -> u64 {
-    micros_ceil(duration).min(LONGEST)
-}
-
-/// Rounded up, and never zero, which would delete the key.
-fn millis(micros: u64) -> u64 {
-    micros.div_ceil(1_000).max(1)
 }

@@ -9,7 +9,7 @@ use portcullis::{
     audit::AuditLayer,
     auth::{
         AuthLayer,
-        api_key::{ApiKey, ApiKeyFormat, ApiKeyRecord},
+        api_key::{ApiKey, ApiKeyFormat, ApiKeyRecord, KeyHasher},
         jwt::{Issuer, StaticKeys},
     },
     authz::{Requirement, ScopeLayer},
@@ -42,7 +42,7 @@ impl Service {
     pub fn new(records: Records) -> Result<Self, Box<dyn std::error::Error>> {
         let store = MemoryStore::new();
         let record = ApiKeyRecord::builder("usr_1").plan("free").scopes(["read:orders"]);
-        let key = ApiKey::issue(&ApiKeyFormat::new("acme", "live")?, record)?;
+        let key = ApiKey::issue(&ApiKeyFormat::new("acme", "live")?, &KeyHasher::ephemeral(), record)?;
         store.insert_api_key(key.record)?;
         let keys = StaticKeys::new().secret(Secret::new("a secret of the service, 32 bytes at least"));
         let tokens = Issuer::new("https://id.example.com").audience("orders").keys(keys).build()?;

@@ -5,7 +5,7 @@ use http::Method;
 use portcullis::{
     auth::{
         AuthLayer, AuthLayerBuilder,
-        api_key::{ApiKey, ApiKeyFormat, ApiKeyRecord},
+        api_key::{ApiKey, ApiKeyFormat, ApiKeyRecord, KeyHasher},
     },
     authz::{Requirement, ScopeLayer},
     backend::memory::MemoryStore,
@@ -67,7 +67,7 @@ async fn credentials(seen: &mut Observed) {
 /// A store with one key of a brand, and the key.
 fn issued(brand: &str) -> (MemoryStore, String) {
     let format = ApiKeyFormat::new(brand, "live").unwrap();
-    let key = ApiKey::issue(&format, ApiKeyRecord::builder("usr_1")).unwrap();
+    let key = ApiKey::issue(&format, &KeyHasher::ephemeral(), ApiKeyRecord::builder("usr_1")).unwrap();
     let store = MemoryStore::new();
     store.insert_api_key(key.record).unwrap();
     (store, String::from_utf8(key.secret.expose().to_vec()).unwrap())
@@ -83,7 +83,7 @@ async fn api_keys(seen: &mut Observed) {
     let every = if accepted == 2 { "every one that has a record" } else { "some" };
     seen.see(KEYS, "brands and environments", every);
     let format = ApiKeyFormat::new("acme", "live").unwrap();
-    let key = ApiKey::issue(&format, ApiKeyRecord::builder("usr_1")).unwrap();
+    let key = ApiKey::issue(&format, &KeyHasher::ephemeral(), ApiKeyRecord::builder("usr_1")).unwrap();
     seen.see(KEYS, "expiry", key.record.expires_at().map_or("never".into(), Timestamp::to_rfc3339));
     seen.see(KEYS, "scopes of a key", if key.record.scopes().is_empty() { "none" } else { "some" });
     // acme_live_, twelve of the id, _, the secret, six of the checksum.

@@ -39,6 +39,34 @@ impl Redis {
         redis
     }
 
+    /// A server that speaks TLS, too, with a certificate and its key in PEM; and its `rediss://` URL.
+    ///
+    /// # Panics
+    /// As [`Redis::start`].
+    pub fn with_tls(certificate: &str, key: &str) -> (Self, String) {
+        let files = Scratch::new("redis-tls");
+        let written = |name: &str, text: &str| {
+            let path = files.path().join(name);
+            std::fs::write(&path, text).expect("a file in a temporary folder");
+            path.to_str().expect("it has a name of text").to_owned()
+        };
+        let (certificate, key) = (written("cert.pem", certificate), written("key.pem", key));
+        let port = free_port().to_string();
+        let redis = Self::with(&[
+            "--tls-port",
+            &port,
+            "--tls-cert-file",
+            &certificate,
+            "--tls-key-file",
+            &key,
+            "--tls-auth-clients",
+            "no",
+        ]);
+        // It has read its files.
+        drop(files);
+        (redis, format!("rediss://localhost:{port}"))
+    }
+
     /// Where it listens.
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)

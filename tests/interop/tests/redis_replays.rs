@@ -25,8 +25,7 @@ macro_rules! laws {
         #[tokio::test(flavor = "multi_thread")]
         async fn $law() {
             let redis = Redis::start();
-            let store: Arc<dyn ReplayStore> = Arc::new(store(&redis));
-            replays::$law(&store).await;
+            replays::$law(&Arc::new(store(&redis))).await;
         }
     )*};
 }

@@ -13,7 +13,7 @@ use portcullis::{
     audit::{AuditBatch, AuditLayer, AuditSink},
     auth::{
         AuthLayer,
-        api_key::{ApiKey, ApiKeyFormat, ApiKeyRecord},
+        api_key::{ApiKey, ApiKeyFormat, ApiKeyRecord, KeyHasher},
     },
     authz::ScopeLayer,
     backend::memory::MemoryStore,
@@ -156,7 +156,7 @@ fn main() {
     let store = MemoryStore::new();
     let record = ApiKeyRecord::builder("usr_1").plan("pro").scopes(["read:orders"]);
     let format = ApiKeyFormat::new("bench", "live").expect("a format");
-    let key = ApiKey::issue(&format, record).expect("a key");
+    let key = ApiKey::issue(&format, &KeyHasher::ephemeral(), record).expect("a key");
     store.insert_api_key(key.record).expect("room");
     let value = HeaderValue::from_bytes(key.secret.expose()).expect("a header value");
     let credential = || Some((HeaderName::from_static("x-api-key"), value.clone()));

@@ -216,7 +216,8 @@ async fn bound_tokens_are_not_taken_from_a_bearer_rfc9449_7_2() {
     use tower::ServiceExt as _;
     let issuer = issuer();
     let trusting = issuer.issuer().dangerously_accept_bound_tokens().build().unwrap();
-    for cnf in [json!({"jkt": "x"}), json!({"x5t#S256": "x"}), json!({"kid": "x"}), json!({}), json!(null), json!("x")] {
+    for cnf in [json!({"jkt": "x"}), json!({"x5t#S256": "x"}), json!({"kid": "x"}), json!({}), json!(null), json!("x")]
+    {
         let token = issuer.token("a").claim("cnf", cnf.clone()).sign();
         for (verifier, status) in [(issuer.verifier(), 401), (trusting.clone(), 200)] {
             let layer = crate::auth::AuthLayer::builder().jwt(verifier).build().unwrap();

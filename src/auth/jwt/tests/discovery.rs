@@ -17,10 +17,13 @@ use serde_json::{Value, json};
 
 use super::*;
 
+/// Path, status, body.
+type Document = (&'static str, u16, Value);
+
 /// An identity provider whose documents the test writes.
 #[derive(Clone, Default)]
 struct Provider {
-    documents: Arc<Mutex<Vec<(&'static str, u16, Value)>>>,
+    documents: Arc<Mutex<Vec<Document>>>,
     asked: Arc<Mutex<Vec<String>>>,
     keys_asked: Arc<AtomicUsize>,
 }
@@ -28,24 +31,26 @@ struct Provider {
 impl Provider {
     async fn start() -> (Self, String) {
         let provider = Self::default();
-        let app = Router::new().fallback(Self::answer).with_state(provider.clone());
+        let app = Router::new()
+            .fallback(async |State(provider): State<Self>, request: Request| provider.answer(&request))
+            .with_state(provider.clone());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
         (provider, url)
     }
 
-    async fn answer(State(provider): State<Self>, request: Request) -> Response {
+    fn answer(&self, request: &Request) -> Response {
         let path = request.uri().path().to_owned();
-        let documents = provider.documents.lock().unwrap();
+        let documents = self.documents.lock().unwrap();
         let (status, body) = documents
             .iter()
             .find(|(at, ..)| *at == path)
             .map_or((404, String::new()), |(_, status, body)| (*status, body.to_string()));
         if path.starts_with("/keys") {
-            provider.keys_asked.fetch_add(1, Relaxed);
+            self.keys_asked.fetch_add(1, Relaxed);
         }
-        provider.asked.lock().unwrap().push(path);
+        self.asked.lock().unwrap().push(path);
         Response::builder().status(status).header("location", "/elsewhere").body(body.into()).unwrap()
     }
 

@@ -220,6 +220,41 @@ async fn a_public_row_and_a_plain_one_owe_nothing() {
 }
 
 #[tokio::test]
+async fn in_a_table_every_route_with_a_parameter_can_owe_the_check() {
+    let get = |table: crate::authz::ScopeTableBuilder, path: &str, requirement| {
+        table.route(http::Method::GET, path, requirement)
+    };
+    let orders = || Requirement::all(["read:orders"]);
+    let table = ScopeLayer::table().object_level();
+    let table = get(table, "/forgets/{id}", orders());
+    let table = get(table, "/checks/{id}", orders());
+    let table = get(table, "/plain", orders());
+    let table = get(table, "/any/{id}", orders().function_level());
+    let table = get(table, "/own/{id}", orders().own_allowed());
+    let table = get(table, "/files/{*path}", Requirement::authenticated());
+    let plain = || async { "the same for all" };
+    let routes = Router::new()
+        .route("/forgets/{id}", axum::routing::get(forgets))
+        .route("/checks/{id}", axum::routing::get(checks))
+        .route("/plain", axum::routing::get(plain))
+        .route("/any/{id}", axum::routing::get(plain))
+        .route("/own/{id}", axum::routing::get(plain))
+        .route("/files/{*path}", axum::routing::get(plain));
+    let app = behind(routes, &self::orders(), table.build().unwrap());
+    for (path, status) in [
+        ("/forgets/1", 500),
+        ("/checks/1", 200),
+        ("/plain", 200),
+        ("/any/1", 200),
+        ("/own/1", 200),
+        ("/files/a/b", 500),
+    ] {
+        assert_eq!(fetch(&app, path, SUE).await.status, status, "{path}");
+    }
+    assert_eq!(fetch(&app, "/own/1", ANN).await.status, 500);
+}
+
+#[tokio::test]
 async fn one_check_is_enough_for_two_layers_and_one_answer_is_judged_once() {
     let routes = Router::new()
         .route("/forgets/{id}", get(forgets).layer(object_level()))

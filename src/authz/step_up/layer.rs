@@ -1,0 +1,78 @@
+use std::sync::Arc;
+
+use http::Request;
+use tower_layer::Layer;
+
+use super::{StepUp, StepUpCheck};
+use crate::{
+    authz::refusal,
+    config_error::{ConfigError, ConfigIssues},
+    gate::{Entry, Gate, GateLayer, Gated, VerdictCounts},
+    rejection::Rejection,
+    request::{Place, RequestContext},
+};
+
+/// Asks for a stronger or fresher authentication. See the [module](super).
+#[derive(Clone, Debug)]
+pub struct StepUpLayer {
+    gate: GateLayer<StepUpGate>,
+}
+
+impl StepUpLayer {
+    /// The layer.
+    ///
+    /// # Errors
+    /// If nothing is asked for, a value cannot stand in a challenge, or the age is below one second.
+    pub fn new(step_up: StepUp) -> Result<Self, ConfigError> {
+        let mut issues = ConfigIssues::new();
+        let check = step_up.compile("step_up", &mut issues);
+        issues.finish(Self { gate: GateLayer::new(StepUpGate { check }) })
+    }
+
+    /// How often the layer said what, since it was built.
+    pub fn verdicts(&self) -> VerdictCounts {
+        self.gate.verdicts()
+    }
+
+    #[allow(dead_code, reason = "for Stack")]
+    pub(crate) fn gate_layer(&self) -> GateLayer<StepUpGate> {
+        self.gate.clone()
+    }
+}
+
+impl<S> Layer<S> for StepUpLayer {
+    type Service = Gated<StepUpGate, S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        self.gate.layer(inner)
+    }
+}
+
+/// The gate of [`StepUpLayer`].
+#[derive(Debug)]
+pub struct StepUpGate {
+    check: StepUpCheck,
+}
+
+impl<B> Gate<B> for StepUpGate {
+    const NAME: &'static str = "step_up";
+    const PLACE: Place = Place::Scope;
+    type Pass = ();
+
+    fn enter(self: &Arc<Self>, request: Request<B>, context: &Arc<RequestContext>) -> Entry<B, ()> {
+        match self.decide(context) {
+            Ok(()) => Entry::Pass(request, ()),
+            Err(rejection) => Entry::Reject(rejection),
+        }
+    }
+}
+
+impl StepUpGate {
+    fn decide(&self, context: &RequestContext) -> Result<(), Rejection> {
+        let principal = context.require_principal()?;
+        if self.check.holds(principal, context.now().wall) {
+            return Ok(());
+        }
+        Err(refusal::step_up(&self.check, context))
+    }
+}
