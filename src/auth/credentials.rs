@@ -20,6 +20,8 @@ pub(super) enum Sent<'a> {
     OtherScheme,
     /// `Authorization: Bearer …`.
     Bearer(&'a str),
+    /// `Authorization: DPoP …`.
+    Dpop(&'a str),
     /// The same token, as WebSocket sub-protocol.
     WebSocket(&'a str),
     /// `X-API-Key: …`.
@@ -33,6 +35,8 @@ pub(super) enum Sent<'a> {
 pub(in crate::auth) enum Via {
     /// `Authorization: Bearer`.
     Bearer,
+    /// `Authorization: DPoP`.
+    Dpop,
     /// A sub-protocol of a WebSocket handshake.
     WebSocket,
     /// `X-API-Key`.
@@ -63,14 +67,23 @@ pub(super) fn read<'a>(head: Head<'a>, sources: &Sources) -> Result<Sent<'a>, Un
             Some(Ok(None)) | None => Ok(Sent::Nothing),
         },
         (Some(_), Some(_)) => Err(twice()),
-        (Some(value), None) => match grammar::authorization(value.as_bytes()) {
+        (Some(value), None) => match grammar::authorization(value.as_bytes(), sources.dpop) {
             Ok(Authorization::Bearer(token)) => Ok(Sent::Bearer(token)),
+            Ok(Authorization::Dpop(token)) => Ok(Sent::Dpop(token)),
             Ok(Authorization::OtherScheme) => Ok(Sent::OtherScheme),
             Err(why) => Err(unreadable(&why, RejectionKind::InvalidToken, Via::Bearer)),
         },
         (None, Some(value)) => grammar::api_key(value.as_bytes())
             .map(Sent::ApiKey)
             .map_err(|why| unreadable(&why, RejectionKind::InvalidApiKey, Via::ApiKey)),
+    }
+}
+
+/// The token under the `DPoP` scheme, once [`read`] has found it.
+pub(super) fn dpop_token(headers: &HeaderMap) -> Option<&str> {
+    match grammar::authorization(headers.get(header::AUTHORIZATION)?.as_bytes(), true) {
+        Ok(Authorization::Dpop(token)) => Some(token),
+        _ => None,
     }
 }
 

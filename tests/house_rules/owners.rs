@@ -21,6 +21,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("sqlx", &["backend/sql"]),
     ("jsonwebtoken", &["auth/jwt", "testing"]),
     ("jwks_client_rs", &["auth/jwt", "testing"]),
+    ("x509_parser", &["auth/mtls"]),
     ("aws_lc_rs", &["auth/jwt", "testing"]),
 ];
 
@@ -38,6 +39,14 @@ const PURE: &[&str] = &[
     "identity/role_table.rs",
     "request/proxies.rs",
     "auth/grammar.rs",
+    "auth/dpop/fault.rs",
+    "auth/dpop/htu.rs",
+    "auth/dpop/jwk.rs",
+    "auth/dpop/nonce.rs",
+    "auth/dpop/proof.rs",
+    "auth/introspection/response.rs",
+    "auth/mtls/header.rs",
+    "auth/mtls/spiffe.rs",
     "auth/api_key/crc.rs",
     "auth/api_key/digest.rs",
     "auth/api_key/format.rs",

@@ -12,7 +12,6 @@ use std::{
 use bytes::Bytes;
 
 use crate::{
-    auth::jwt::Algorithm,
     auth::{
         accepted::Checked,
         jwt::{
