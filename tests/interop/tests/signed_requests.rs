@@ -124,7 +124,7 @@ async fn accepted(app: &Router, request: Request<Body>, body_is_signed: bool, wh
 
 fn targets(s3: bool) -> impl Iterator<Item = &'static str> {
     // S3's client signs paths as they are, so they must be written as S3 writes them.
-    let plain = |target: &&str| !s3 || !target.contains("a+b@c:d");
+    let plain = move |target: &&str| !s3 || !target.contains("a+b@c:d");
     TARGETS.iter().copied().filter(plain).chain(UNRESOLVED.iter().copied())
 }
 
@@ -201,11 +201,9 @@ struct Signed {
 }
 
 fn with_botocore(jobs: &[Job]) -> Vec<Signed> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let python = root.join(".tools/venv-interop/bin/python");
-    assert!(python.exists(), "botocore is not installed: run `scripts/test tools`");
-    let mut python = Command::new(python)
-        .arg(root.join("tests/interop/sign.py"))
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("sign.py");
+    let mut python = Command::new(portcullis_interop::python())
+        .arg(script)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
