@@ -205,11 +205,9 @@ struct Signed {
 }
 
 fn with_botocore(jobs: &[Job]) -> Vec<Signed> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let python = root.join(".tools/venv/bin/python");
-    assert!(python.exists(), "botocore is not installed: run `scripts/test tools`");
-    let mut python = Command::new(python)
-        .arg(root.join("tests/interop/sign.py"))
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("sign.py");
+    let mut python = Command::new(portcullis_interop::python())
+        .arg(script)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
