@@ -108,13 +108,11 @@ impl DpopVerifier {
             Ok(proven) => proven,
             Err(fault) => return Some(Err(self.refuse(fault, now.wall))),
         };
-        match self.store.see_now(proven.key, proven.keep, now.monotonic) {
-            Some(seen) => Some(self.conclude(&proven, seen, now.wall)),
-            None => {
-                self.store_waits.store(true, Relaxed);
-                None
-            }
+        let seen = self.store.see_now(proven.key, proven.keep, now.monotonic);
+        if seen.is_none() {
+            self.store_waits.store(true, Relaxed);
         }
+        seen.map(|seen| self.conclude(&proven, seen, now.wall))
     }
 
     /// The same for stores that must be awaited.

@@ -98,13 +98,11 @@ impl fmt::Debug for IntrospectionVerifier {
 impl TokenVerifier for IntrospectionVerifier {
     fn verify(&self, token: &str, now: Timestamp) -> Checked {
         let digest: Digest = Sha256::digest(token).into();
-        match self.0.known(&digest, now) {
-            Some(result) => Checked::Ready(result),
-            None => {
-                let (inner, token) = (Arc::clone(&self.0), token.to_owned());
-                Checked::Wait(Box::pin(async move { inner.ask(&token, digest).await }))
-            }
+        if let Some(result) = self.0.known(&digest, now) {
+            return Checked::Ready(result);
         }
+        let (inner, token) = (Arc::clone(&self.0), token.to_owned());
+        Checked::Wait(Box::pin(async move { inner.ask(&token, digest).await }))
     }
 }
 

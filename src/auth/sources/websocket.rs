@@ -11,7 +11,7 @@ const BEARER: &str = "bearer";
 
 /// The token after `bearer` in the offered sub-protocols of a handshake. `Some("")` if there is
 /// none after it.
-pub(in crate::auth) fn token<'a>(head: Head<'a>) -> Option<&'a str> {
+pub(in crate::auth) fn token(head: Head<'_>) -> Option<&str> {
     let upgrade = head.headers.get(header::UPGRADE)?;
     // HTTP/2 has no Upgrade field, and an extended CONNECT (RFC 8441) is not read here.
     if !upgrade.as_bytes().eq_ignore_ascii_case(b"websocket") {
