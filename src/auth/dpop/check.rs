@@ -34,6 +34,9 @@ use crate::{
 
 const DPOP: HeaderName = HeaderName::from_static("dpop");
 const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
+/// For how much longer a proof is remembered than it could be used by the clock of this instance: another
+/// one's may be behind, and this one's may be set back.
+const SKEW: Duration = Duration::from_secs(60);
 /// By how much a client's clock may be ahead.
 const FUTURE: Duration = Duration::from_secs(5);
 
@@ -195,7 +198,7 @@ impl DpopVerifier {
         }
         let (until, nonce_ends) = self.date(&claims, now)?;
         let key = SeenKey::new("dpop", &[&thumbprint, claims.id.as_bytes()]);
-        Ok(Proven { key, keep: until.since(now), nonce_ends })
+        Ok(Proven { key, keep: until.since(now).saturating_add(SKEW), nonce_ends })
     }
 
     /// Until when the proof could be used again. With a nonce the date is that of the nonce (RFC
