@@ -66,6 +66,8 @@
 //! the compiler look whether the field exists; against `#[serde(rename)]` it is blind, so one test per
 //! type with `portcullis::testing::unmatched_fields` belongs beside each.
 //!
+//! Where a struct is meant, [`Writable`] takes no array, which serde would read without a name.
+//!
 //! # In the context
 //! Reads the principal, and what the layers outside know of its roles. Leaves nothing.
 //!
@@ -86,6 +88,7 @@
 mod field;
 mod json;
 mod macros;
+mod named;
 mod visible;
 mod writable;
 
