@@ -84,6 +84,13 @@ async fn a_key_with_networks_is_refused_from_elsewhere_and_from_nowhere() {
     }
     // No peer address is known.
     desk.send(&key).await.is(401, "invalid_api_key");
+    // Peers are compared in their IPv4 form, and so networks must be.
+    let mapped = ApiKeyRecord::builder("usr_1").allowed_networks(["::ffff:198.51.100.0/120"]);
+    let (mapped, _) = desk.issue(mapped).await;
+    for (peer, status) in [("198.51.100.9:1", 200), ("[::ffff:198.51.100.9]:1", 200), ("198.51.101.9:1", 401)] {
+        let app = desk.app.clone().layer(MockConnectInfo(peer.parse::<SocketAddr>().unwrap()));
+        assert_eq!(get_with(&app, &[("x-api-key", &mapped)]).await.status, status, "{peer}");
+    }
     let wrong = ApiKeyRecord::builder("usr_1").allowed_networks(["203.0.113.0/33", "all", ""]);
     let Err(ApiKeyError::Record(error)) = desk.keys.issue(wrong).await else { panic!("it is refused") };
     assert_eq!(error.issues().len(), 3);
