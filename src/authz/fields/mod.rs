@@ -75,7 +75,7 @@
 //! | case | kind | status |
 //! |---|---|---|
 //! | a property in the body needs a scope that the caller lacks | `forbidden`, with `fields` | 403 |
-//! | the body is no JSON, of another type, too large, or not a `T` | as `axum::Json` | 400, 415, 413, 422 |
+//! | the body is no JSON, of another type, too large, or not a `T` (an array is no struct) | as `axum::Json` | 400, 415, 413, 422 |
 //! | a value cannot be written as JSON | `internal_error` | 500 |
 //! | anonymous caller behind optional authentication | `missing_credentials` | 401 |
 //! | no `AuthLayer` outside | `misconfigured` | 500 |
