@@ -89,6 +89,11 @@ impl SigningKey {
         self.parts.subject.of(&self.parts.claims)
     }
 
+    /// The owner's tenant.
+    pub fn tenant(&self) -> Option<&str> {
+        self.parts.tenant.as_ref().map(|tenant| tenant.of(&self.parts.claims))
+    }
+
     /// From when on it is refused.
     pub fn expires_at(&self) -> Option<Timestamp> {
         self.parts.expires_at

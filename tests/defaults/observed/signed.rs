@@ -68,6 +68,9 @@ pub(super) async fn look(seen: &mut Observed) {
 
     let unsigned = status(&app, signer().unsigned_payload().sign(request(Vec::new()))).await;
     seen.see(SIGNED, "unsigned bodies", if unsigned == 401 { "refused" } else { "accepted" });
+    let dotted = Request::post("/x/../").header("host", "a").body(Vec::new()).unwrap();
+    let dotted = status(&app, signer().sign(dotted)).await;
+    seen.see(SIGNED, "paths with `.`, `..` or empty segments", if dotted == 400 { "refused" } else { "accepted" });
     let url = super::ask(&app, signer().presign(request(Vec::new()), Duration::from_secs(60))).await;
     let looked_at = !(url.0.as_u16() == 401 && url.2.contains("missing_credentials"));
     seen.see(SIGNED, "signatures in the query", if looked_at { "looked at" } else { "not looked at" });

@@ -71,7 +71,9 @@ impl HttpSignaturesBuilder {
     }
 
     /// Scheme and authority under which clients know the service, such as `https://api.example.com`.
-    /// Default: `Host`, and the scheme of the connection; HTTPS if nobody knows.
+    /// Default: `Host`, and the scheme of the connection; HTTPS if nobody knows. Set it where a client
+    /// uses one key with several services, and nothing in front refuses the `Host` of others: who gets a
+    /// request for itself could else pass it on to this service, `Host` and all.
     pub fn origin(mut self, origin: impl Into<String>) -> Self {
         self.origin = Some(origin.into());
         self

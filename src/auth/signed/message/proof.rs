@@ -22,7 +22,9 @@ impl Proof {
         let bound: Vec<&str> = CREDENTIALS.iter().copied().filter(|name| headers.contains_key(*name)).collect();
         let key = self.0.verify(request, &bound).await?;
         let principal = &accepted.principal;
-        if key.subject() == principal.subject() || principal.client() == Some(key.subject()) {
+        let is_theirs = key.subject() == principal.subject() || principal.client() == Some(key.subject());
+        // A name is one tenant's: that of another may have a user of the same name.
+        if is_theirs && key.tenant().is_none_or(|tenant| principal.tenant() == Some(tenant)) {
             return Ok(());
         }
         Err(Refused::Foreign(key.id().into()).into())

@@ -71,6 +71,11 @@ pub(crate) fn path(path: &str, paths: Paths) -> String {
     canonical
 }
 
+/// Whether a path is sent as it is signed: resolving it changes nothing.
+pub(crate) fn is_resolved(path: &str) -> bool {
+    path.is_empty() || without_dots(path) == path
+}
+
 /// RFC 3986 §5.2.4, and empty segments dropped.
 fn without_dots(path: &str) -> String {
     let mut segments: Vec<&str> = Vec::new();

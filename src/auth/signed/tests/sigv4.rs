@@ -1,3 +1,5 @@
+mod paths;
+
 use std::time::Duration;
 
 use super::*;
