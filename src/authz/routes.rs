@@ -9,7 +9,7 @@ use axum::{
 };
 use http::Method;
 
-use super::{AuthInventory, Requirement, RoleMap, ScopeCatalogue, ScopeLayer, ScopeTableBuilder};
+use super::{AuthInventory, Requirement, RoleMap, ScopeCatalogue, ScopeLayer, ScopeTableBuilder, object::Objects};
 use crate::config_error::{ConfigError, ConfigIssues};
 
 /// Builds an axum router together with the table of what each route requires: deny by default (OWASP
@@ -57,6 +57,7 @@ pub struct SecuredRouter<S = ()> {
     routes: Vec<Route<S>>,
     roles: Option<RoleMap>,
     catalogue: Option<ScopeCatalogue>,
+    objects: Objects,
 }
 
 struct Route<S> {
@@ -69,7 +70,7 @@ struct Route<S> {
 impl<S: Clone + Send + Sync + 'static> SecuredRouter<S> {
     /// A router without routes.
     pub fn new() -> Self {
-        Self { routes: Vec::new(), roles: None, catalogue: None }
+        Self { routes: Vec::new(), roles: None, catalogue: None, objects: Objects::default() }
     }
 
     /// A route for one method. `GET` answers `HEAD`, too. A method that axum cannot route (an
@@ -155,10 +156,16 @@ impl<S: Clone + Send + Sync + 'static> SecuredRouter<S> {
     }
 
     /// All routes of another router, under a prefix. The other's roles and catalogue are not taken
-    /// over: set them on the outermost.
+    /// over: set them on the outermost. What it says of objects holds for its routes.
     pub fn nest(mut self, prefix: &str, other: Self) -> Self {
         let prefix = prefix.trim_end_matches('/');
-        self.routes.extend(other.routes.into_iter().map(|route| {
+        let objects = other.objects;
+        self.routes.extend(other.routes.into_iter().map(|mut route| {
+            if objects == Objects::Each {
+                for (_, requirement) in &mut route.rows {
+                    *requirement = requirement.take().map(|requirement| requirement.at(&route.path));
+                }
+            }
             let path = match route.path.as_str() {
                 "/" if !prefix.is_empty() => prefix.to_owned(),
                 path => format!("{prefix}{path}"),
@@ -168,7 +175,8 @@ impl<S: Clone + Send + Sync + 'static> SecuredRouter<S> {
         self
     }
 
-    /// All routes of another router. The other's roles and catalogue are not taken over.
+    /// All routes of another router. The other's roles and catalogue are not taken over; what it says
+    /// of objects holds for its routes.
     pub fn merge(self, other: Self) -> Self {
         self.nest("", other)
     }
@@ -182,6 +190,15 @@ impl<S: Clone + Send + Sync + 'static> SecuredRouter<S> {
     /// The scopes that there are: another one in a requirement is a mistake. Default: any is taken.
     pub fn catalogue(mut self, catalogue: &ScopeCatalogue) -> Self {
         self.catalogue = Some(catalogue.clone());
+        self
+    }
+
+    /// On every route with a parameter in its path the handler must show that the caller may have the
+    /// object, unless its requirement says otherwise:
+    /// [`ScopeTableBuilder::object_level`](super::ScopeTableBuilder::object_level). Default: only where
+    /// a requirement says so.
+    pub fn object_level(mut self) -> Self {
+        self.objects = Objects::Each;
         self
     }
 
@@ -229,6 +246,9 @@ impl<S: Clone + Send + Sync + 'static> SecuredRouter<S> {
                 };
             }
             check_segments(&route.path, &mut issues);
+        }
+        if self.objects == Objects::Each {
+            table = table.object_level();
         }
         table = self.roles.into_iter().fold(table, ScopeTableBuilder::roles);
         table = self.catalogue.iter().fold(table, ScopeTableBuilder::catalogue);
