@@ -47,11 +47,25 @@ impl WordIndex {
             return false;
         }
         if self.0.is_empty() {
-            return text.split(' ').any(|held| held == word);
+            return is_among_few(text.as_bytes(), word.as_bytes());
         }
         let (hash, tag) = hash(word);
         let places = Probe::new(hash, self.0.len()).map_while(|at| self.0.get(at).filter(|place| place.end != 0));
         places.filter(|place| place.tag == tag).any(|place| ends_with(text, usize::from(place.end), word))
+    }
+}
+
+/// By bytes: `str::split` costs more than all of the index.
+fn is_among_few(mut text: &[u8], word: &[u8]) -> bool {
+    loop {
+        if text.strip_prefix(word).is_some_and(|after| matches!(after.first(), None | Some(b' '))) {
+            return true;
+        }
+        let rest = text.iter().position(|byte| *byte == b' ').and_then(|space| text.get(space.saturating_add(1)..));
+        match rest {
+            Some(rest) => text = rest,
+            None => return false,
+        }
     }
 }
 
@@ -124,6 +138,17 @@ mod tests {
             assert_eq!(index.contains(text, word), found, "{word}");
         }
         assert!(ends_with("x:y a:y", 7, "a:y") && !ends_with("x:y a:y", 7, ":y") && ends_with("x:y a:y", 3, "x:y"));
+    }
+
+    #[test]
+    fn a_word_among_few_is_the_whole_word() {
+        let text = "a:b c:d:e f";
+        let index = WordIndex::of(text);
+        for (word, found) in [("a:b", true), ("c:d:e", true), ("f", true), ("c:d", false), ("d:e", false), ("b", false)]
+        {
+            assert_eq!(index.contains(text, word), found, "{word}");
+        }
+        assert!(!WordIndex::of("").contains("", "a") && !index.contains(text, "") && !index.contains(text, "fg"));
     }
 
     #[test]
