@@ -34,6 +34,9 @@
 //! # Ok(()) }
 //! ```
 //!
+//! `docs/authentication.md` says which method is for whom, how long things last, and what to look at when it
+//! does not work.
+//!
 //! # Credentials
 //! * `Authorization: Bearer <token>`, the scheme in any case, one token of at most 8 KiB: a JWT, or
 //!   an API key where keys are accepted. Which of the two follows from its form alone: a key has a
@@ -115,6 +118,11 @@ pub use self::{
     sources::CookieSource,
     verified::Verified,
 };
+
+/// Runs the programs of the page.
+#[cfg(all(doctest, feature = "aws-lc"))]
+#[doc = include_str!("../../docs/authentication.md")]
+struct Page;
 
 #[cfg(test)]
 mod tests;
