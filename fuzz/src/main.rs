@@ -1,4 +1,4 @@
-//! Everything that a stranger can write into a header, fed to the layers by libFuzzer. One program
+//! Everything that a stranger can write into a request, fed to the layers by libFuzzer. One program
 //! for all targets: `PORTCULLIS_FUZZ` names the one, `scripts/fuzz` builds and runs them.
 //!
 //! Whatever comes, a layer answers with a refusal: a panic, a 5xx, or a request that gets through
@@ -6,7 +6,13 @@
 #![no_main]
 
 mod api_key;
+mod authorization_details;
+mod client_cert;
 mod door;
+mod dpop;
+mod logout_token;
+mod signature_input;
+mod sigv4;
 mod token;
 
 use std::sync::OnceLock;
@@ -15,7 +21,16 @@ use libfuzzer_sys::fuzz_target;
 
 type Target = fn(&[u8]);
 
-const TARGETS: [(&str, Target); 2] = [("token", token::run), ("api_key", api_key::run)];
+const TARGETS: [(&str, Target); 8] = [
+    ("token", token::run),
+    ("api_key", api_key::run),
+    ("dpop", dpop::run),
+    ("signature_input", signature_input::run),
+    ("sigv4", sigv4::run),
+    ("client_cert", client_cert::run),
+    ("logout_token", logout_token::run),
+    ("authorization_details", authorization_details::run),
+];
 
 fn target() -> Target {
     static CHOSEN: OnceLock<Target> = OnceLock::new();
