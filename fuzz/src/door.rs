@@ -1,6 +1,9 @@
 //! A router behind layers, what becomes of a request, and the issuer whose tokens are let in.
 
-use std::net::SocketAddr;
+use std::{
+    net::SocketAddr,
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+};
 
 use axum::{
     Router,
@@ -28,6 +31,9 @@ use tower::ServiceExt as _;
 /// It is always this time, so that what is in force in a corpus stays so.
 pub const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
 const SECRET: &str = "a secret of the fuzzer, of 32 bytes at least";
+
+/// How often a door has let somebody in.
+pub static LET_IN: AtomicUsize = AtomicUsize::new(0);
 
 pub struct Door {
     runtime: Runtime,
@@ -59,6 +65,7 @@ impl Door {
     pub fn send(&self, request: Request<Body>) -> StatusCode {
         let response = self.runtime.block_on(self.app.clone().oneshot(request)).expect("never fails");
         assert!(!response.status().is_server_error(), "{response:?}");
+        LET_IN.fetch_add(usize::from(response.status().is_success()), Relaxed);
         response.status()
     }
 }
