@@ -10,14 +10,15 @@ const fn standard(title: &'static str, tags: &'static [&'static str], clauses: &
     Standard { title, tags, clauses, beside: "" }
 }
 
-const fn with(beside: &'static str, standard: Standard) -> Standard {
-    Standard { beside, ..standard }
+const fn with(beside: &'static str, standard: &Standard) -> Standard {
+    let Standard { title, tags, clauses, .. } = *standard;
+    Standard { title, tags, clauses, beside }
 }
 
 pub(super) const STANDARDS: &[Standard] = &[
     with(
         "The lists of challenges in other schemes follow the same rules.",
-        standard("RFC 6750: bearer tokens", &["rfc6750"], RFC_6750),
+        &standard("RFC 6750: bearer tokens", &["rfc6750"], RFC_6750),
     ),
     standard("RFC 7515: signed objects", &["rfc7515"], RFC_7515),
     standard("RFC 7519 and 7517: tokens and keys", &["rfc7519", "rfc7517", "rfc8037", "rfc9864"], RFC_7519),
@@ -25,7 +26,7 @@ pub(super) const STANDARDS: &[Standard] = &[
     standard("RFC 9068: access tokens", &["rfc9068"], RFC_9068),
     with(
         "JWT responses (RFC 9701) are not read.",
-        standard("RFC 7662: introspection", &["rfc7662", "rfc6749"], RFC_7662),
+        &standard("RFC 7662: introspection", &["rfc7662", "rfc6749"], RFC_7662),
     ),
     standard("RFC 8705 and 9440: client certificates", &["rfc8705", "rfc9440", "rfc5280", "rfc7800"], RFC_8705),
     standard("RFC 9449: proof of possession", &["rfc9449", "rfc7638", "rfc3986"], RFC_9449),
@@ -37,9 +38,9 @@ pub(super) const STANDARDS: &[Standard] = &[
     with(
         "PKCE, redirect URIs, refresh tokens and the `iss` of the authorization response (RFC 9207) concern \
          clients and authorization servers.",
-        standard("RFC 9700: best practice for OAuth", &["rfc9700"], RFC_9700),
+        &standard("RFC 9700: best practice for OAuth", &["rfc9700"], RFC_9700),
     ),
-    with("That tokens cannot be guessed is the issuer's part.", standard("FAPI 2.0", &["fapi2"], FAPI_2)),
+    with("That tokens cannot be guessed is the issuer's part.", &standard("FAPI 2.0", &["fapi2"], FAPI_2)),
     standard("RFC 9421 and 9530: signed messages", &["rfc9421", "rfc9530"], RFC_9421),
     standard("AWS Signature Version 4", &["sigv4"], SIGV4),
 ];

@@ -23,10 +23,12 @@ enum Weight {
     Purpose,
 }
 
+type Put = Box<dyn Fn(&mut Request<Body>)>;
+
 struct Place {
     name: &'static str,
     weight: Weight,
-    put: Box<dyn Fn(&mut Request<Body>)>,
+    put: Put,
 }
 
 impl Place {
