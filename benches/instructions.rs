@@ -19,6 +19,7 @@ use portcullis::{
     backend::memory::MemoryStore,
     cors::CorsSecurityLayer,
     headers::SecurityHeadersLayer,
+    identity::Scopes,
     quota::{Plan, QuotaLayer},
     rate_limit::{Key, Rate, RateLimitLayer, Rule},
     stack::Stack,
@@ -29,7 +30,7 @@ use tower::{ServiceBuilder, ServiceExt as _};
 const ORIGIN: &str = "https://app.example.com";
 
 /// Case, the status that it must have.
-const CASES: [(&str, u16); 10] = [
+const CASES: [(&str, u16); 12] = [
     ("bare", 200),
     ("seven", 200),
     ("allowed", 200),
@@ -40,6 +41,8 @@ const CASES: [(&str, u16); 10] = [
     ("thousand-keys", 200),
     ("two-issuers", 200),
     ("thousand-issuers", 200),
+    ("one-scope", 200),
+    ("many-scopes", 200),
 ];
 
 #[derive(Debug)]
@@ -139,11 +142,26 @@ async fn run_tokens(app: Router, head: &str, count: u64) -> Result<u16, Box<dyn 
     Ok(status)
 }
 
+/// A question about scopes, which is part of a request: alone, its share in one would hide it.
+fn run_scopes(held: usize, count: u64) -> Result<u16, Box<dyn std::error::Error>> {
+    let held: Vec<String> = (0..held).map(|number| format!("read:thing-{number:03}")).collect();
+    let scopes = Scopes::from_token(held.iter().map(String::as_str))?;
+    let (last, lacking) = (held.last().map_or("", String::as_str), "write:thing-000");
+    let right =
+        (0..count).all(|_| black_box(&scopes).satisfies(black_box(last)) && !scopes.satisfies(black_box(lacking)));
+    Ok(if right { 200 } else { 403 })
+}
+
 fn bare() -> Router {
     Router::new().route("/orders/{id}", get(|| async { "ok" }))
 }
 
 async fn run(case: &str, count: u64) -> Result<u16, Box<dyn std::error::Error>> {
+    match case {
+        "one-scope" => return run_scopes(1, count),
+        "many-scopes" => return run_scopes(256, count),
+        _ => {}
+    }
     let many = match case {
         "one-key" => Some((1, 1)),
         "thousand-keys" => Some((1, 1_000)),

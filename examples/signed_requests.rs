@@ -47,3 +47,33 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     axum::serve(listener, app(keys()?)?).await?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use http::{Request, StatusCode};
+    use portcullis::testing::SigV4Signer;
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_was_signed_is_taken_and_nothing_else() {
+        let app = app(keys().unwrap()).unwrap();
+        let secret = Secret::new("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY");
+        let send = async |region: &str, change: fn(&mut Request<Body>)| {
+            let request =
+                Request::post("/orders").header("host", "127.0.0.1:3000").body("{\"item\":\"book\"}").unwrap();
+            let signer = SigV4Signer::new("AKIDEXAMPLE", secret.clone(), region, "orders");
+            let mut request = signer.sign(request).map(Body::from);
+            change(&mut request);
+            app.clone().oneshot(request).await.unwrap().status()
+        };
+        assert_eq!(send("eu-1", |_| {}).await, StatusCode::OK);
+        assert_eq!(send("eu-2", |_| {}).await, StatusCode::UNAUTHORIZED);
+        let other = |request: &mut Request<Body>| *request.body_mut() = Body::from("{\"item\":\"gold\"}");
+        assert_eq!(send("eu-1", other).await, StatusCode::UNAUTHORIZED);
+        let unsigned = |request: &mut Request<Body>| drop(request.headers_mut().remove("authorization"));
+        assert_eq!(send("eu-1", unsigned).await, StatusCode::UNAUTHORIZED);
+    }
+}

@@ -6,7 +6,10 @@ pub use crate::{
         AuthLayer,
         jwt::{Issuer, JwtVerifier, StaticKeys},
     },
-    authz::{Requirement, RoleMap, ScopeLayer, SecuredRouter},
+    authz::{
+        Requirement, RoleMap, ScopeLayer, SecuredRouter,
+        object::{Access, Authorized, ListScope, Read, Write},
+    },
     backend::memory::MemoryStore,
     config_error::ConfigError,
     cors::CorsSecurityLayer,

@@ -72,17 +72,27 @@ fn every_decision_is_linked() {
 /// Each link to a file leads to one.
 #[test]
 fn links_lead_somewhere() {
-    for page in ["architecture.md", "stacking.md", "defaults.md", "design/0003-draining-refused-uploads.md"] {
+    for page in [
+        "architecture.md",
+        "authentication.md",
+        "authorization.md",
+        "object-level.md",
+        "stacking.md",
+        "defaults.md",
+        "design/0003-draining-refused-uploads.md",
+    ] {
         let path = root().join("docs").join(page);
         let text = fs::read_to_string(&path).unwrap();
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             if let Some(anchor) = link.strip_prefix('#') {
-                let heading =
-                    |line: &str| line.trim_start_matches('#').trim().to_lowercase().replace(',', "").replace(' ', "-");
+                let heading = |line: &str| {
+                    line.trim_start_matches('#').trim().to_lowercase().replace([',', '.'], "").replace(' ', "-")
+                };
                 let found = text.lines().any(|line| line.starts_with('#') && heading(line) == anchor);
                 assert!(found, "{page}: {link}");
             } else if !link.contains("://") {
-                assert!(path.parent().unwrap().join(link).exists(), "{page}: {link}");
+                let file = link.split('#').next().unwrap();
+                assert!(path.parent().unwrap().join(file).exists(), "{page}: {link}");
             }
         }
     }
@@ -98,5 +108,31 @@ fn every_warning_is_explained() {
     assert!(sentences.len() > 10, "{sentences:?}");
     for sentence in sentences {
         assert!(page.contains(sentence), "docs/stacking.md does not say: {sentence}");
+    }
+}
+
+/// Whoever is on call looks for what the page says: it must be what the source writes.
+#[test]
+fn what_the_log_is_said_to_say_it_says() {
+    let page = read("docs/authentication.md");
+    let on_call = page.split_once("## On call").unwrap().1.split_once("## What it does not do").unwrap().0;
+    // Sentences in the column of the log: `keys not refreshed`.
+    let rows = on_call.lines().filter(|line| line.starts_with("| ")).filter_map(|line| line.split(" | ").nth(2));
+    let quoted = rows.flat_map(|cell| cell.split('`').skip(1).step_by(2)).filter(|text| text.contains(' '));
+    let quoted: Vec<&str> = quoted.chain(["request refused"]).collect();
+    assert!(quoted.len() > 12, "{quoted:?}");
+    let mut sources = String::new();
+    let mut folders = vec![root().join("src")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+            if entry.path().is_dir() {
+                folders.push(entry.path());
+            } else if entry.path().extension().is_some_and(|extension| extension == "rs") {
+                sources.push_str(&fs::read_to_string(entry.path()).unwrap());
+            }
+        }
+    }
+    for sentence in quoted {
+        assert!(sources.contains(&format!("\"{sentence}\"")), "nothing in src says: {sentence}");
     }
 }

@@ -11,7 +11,7 @@ use super::{
     mtls,
 };
 use crate::{
-    identity::Confirmation,
+    identity::{AuthMethod, Principal},
     rejection::{Rejection, RejectionKind},
     store::BoxFuture,
 };
@@ -58,7 +58,7 @@ impl From<Fault> for Rejection {
 
 impl Condition for Binding {
     fn check_now(&self, accepted: &mut Accepted, request: Presented<'_>) -> Option<Result<(), Rejection>> {
-        let proof = match self.judge(accepted.principal.confirmation(), request) {
+        let proof = match self.judge(&accepted.principal, request) {
             Ok(None) => return Some(Ok(())),
             Ok(Some(proof)) => proof,
             Err(fault) => return Some(Err(fault.into())),
@@ -69,7 +69,7 @@ impl Condition for Binding {
 
     fn check<'a>(&'a self, accepted: &'a mut Accepted, request: Presented<'a>) -> BoxFuture<'a, Result<(), Rejection>> {
         Box::pin(async move {
-            if let Some(proof) = self.judge(accepted.principal.confirmation(), request)? {
+            if let Some(proof) = self.judge(&accepted.principal, request)? {
                 let told = proof.verifier.check(proof.token, proof.bound, request).await?;
                 accepted.response.extend(told);
             }
@@ -87,14 +87,12 @@ struct Proof<'a> {
 
 impl Binding {
     /// Everything but the proof, which may have to wait.
-    fn judge<'a>(
-        &'a self,
-        confirmation: Option<&'a Confirmation>,
-        request: Presented<'a>,
-    ) -> Result<Option<Proof<'a>>, Fault> {
-        let Some(confirmation) = confirmation else {
+    fn judge<'a>(&'a self, principal: &'a Principal, request: Presented<'a>) -> Result<Option<Proof<'a>>, Fault> {
+        let Some(confirmation) = principal.confirmation() else {
             return match (request.via, self.unbound) {
                 (Via::Dpop, _) => Err(Fault::NotForDpop),
+                // Sent as one, it is still no token.
+                _ if principal.method() == AuthMethod::ApiKey => Ok(None),
                 (Via::Bearer | Via::WebSocket, Unbound::Refused) => Err(Fault::Unbound),
                 _ => Ok(None),
             };

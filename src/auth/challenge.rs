@@ -68,13 +68,14 @@ impl Challenges {
     }
 
     /// Adds the lines that RFC 6750 §3 wants to a refusal: one for each accepted scheme, the error
-    /// on the line of the scheme that was used, and none for an outage.
+    /// on the line of the scheme that was used (if that is one of the layer's own), and none for an outage.
     pub(super) fn attach(&self, rejection: Rejection, via: Option<Via>) -> Rejection {
         let kind = rejection.kind();
         if !matches!(kind.status(), StatusCode::UNAUTHORIZED | StatusCode::BAD_REQUEST) {
             return rejection;
         }
-        let used = via.map(|via| match via {
+        // The line of another authenticator is its own: no other line may speak for it.
+        let used = via.filter(|via| *via != Via::Other).map(|via| match via {
             // What is wrong with the request as a whole is said in the scheme that has a word for it.
             Via::ApiKey if kind == RejectionKind::InvalidRequest => 0,
             via => self.schemes.iter().position(|scheme| scheme.via == via).unwrap_or(0),
@@ -125,7 +126,7 @@ mod tests {
     fn every_401_and_400_has_its_lines_and_an_outage_has_none() {
         let challenges = Challenges::new("api", Offered { api_keys: true, ..Offered::default() });
         for kind in RejectionKind::ALL {
-            for via in [None, Some(Via::Bearer), Some(Via::ApiKey)] {
+            for via in [None, Some(Via::Bearer), Some(Via::WebSocket), Some(Via::ApiKey), Some(Via::Other)] {
                 let rejection = challenges.attach((*kind).into(), via);
                 let lines: Vec<_> = rejection.headers().iter().map(|(_, line)| line.to_str().unwrap()).collect();
                 match kind.status().as_u16() {
@@ -136,7 +137,8 @@ mod tests {
                                 && lines[1].starts_with("ApiKey realm=\"api\"")
                         );
                         let errors = lines.iter().filter(|line| line.contains("error=")).count();
-                        assert_eq!(errors, usize::from(via.is_some() && *kind != RejectionKind::MissingCredentials));
+                        let named = !matches!(via, None | Some(Via::Other));
+                        assert_eq!(errors, usize::from(named && *kind != RejectionKind::MissingCredentials));
                     }
                     _ => assert!(lines.is_empty(), "{kind:?}"),
                 }

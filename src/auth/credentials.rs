@@ -51,21 +51,17 @@ pub(super) struct Unreadable(pub(super) Rejection, pub(super) Via);
 
 const TWICE: &str = "Send exactly one credential, exactly once.";
 
-/// Reads the one credential that a request may carry, from `sources` among the headers only: what stands in a URL
+/// Reads the one credential that was put into a request on purpose, from `sources` among the headers only: what stands in a URL
 /// stands in logs, in histories and in `Referer` (RFC 9700 §4.3.2).
 pub(super) fn read<'a>(head: Head<'a>, sources: &Sources) -> Result<Sent<'a>, Unreadable> {
     let authorization = single(head.headers, &header::AUTHORIZATION)?;
     let key = if sources.api_keys { single(head.headers, &X_API_KEY)? } else { None };
-    let protocol = if sources.websocket { sources::websocket_token(head) } else { None };
+    let protocol = if sources.websocket { sources::websocket_token(head).map_err(|_| twice())? } else { None };
     if let Some(token) = protocol {
         return if authorization.or(key).is_some() { Err(twice()) } else { bare(token).map(Sent::WebSocket) };
     }
     match (authorization, key) {
-        (None, None) => match sources.cookie.as_ref().map(|cookie| cookie.token(head)) {
-            Some(Ok(Some(token))) => bare(token).map(Sent::Bearer),
-            Some(Err(rejection)) => Err(Unreadable(rejection, Via::Bearer)),
-            Some(Ok(None)) | None => Ok(Sent::Nothing),
-        },
+        (None, None) => Ok(Sent::Nothing),
         (Some(_), Some(_)) => Err(twice()),
         (Some(value), None) => match grammar::authorization(value.as_bytes(), sources.dpop) {
             Ok(Authorization::Bearer(token)) => Ok(Sent::Bearer(token)),
@@ -76,6 +72,16 @@ pub(super) fn read<'a>(head: Head<'a>, sources: &Sources) -> Result<Sent<'a>, Un
         (None, Some(value)) => grammar::api_key(value.as_bytes())
             .map(Sent::ApiKey)
             .map_err(|why| unreadable(&why, RejectionKind::InvalidApiKey, Via::ApiKey)),
+    }
+}
+
+/// The token of the cookie, for a request that carries nothing else: a browser sends cookies whether
+/// or not somebody means them.
+pub(super) fn cookie<'a>(head: Head<'a>, sources: &Sources) -> Result<Sent<'a>, Unreadable> {
+    match sources.cookie.as_ref().map(|cookie| cookie.token(head)) {
+        Some(Ok(Some(token))) => bare(token).map(Sent::Bearer),
+        Some(Err(rejection)) => Err(Unreadable(rejection, Via::Bearer)),
+        Some(Ok(None)) | None => Ok(Sent::Nothing),
     }
 }
 

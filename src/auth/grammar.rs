@@ -35,7 +35,8 @@ pub(super) fn authorization(value: &[u8], dpop: bool) -> Result<Authorization<'_
     }
     let (scheme, rest) = text.split_once(' ').unwrap_or((text, ""));
     let is_bearer = scheme.eq_ignore_ascii_case("bearer");
-    if !is_bearer && !(dpop && scheme.eq_ignore_ascii_case("dpop")) {
+    let is_dpop = dpop && scheme.eq_ignore_ascii_case("dpop");
+    if !is_bearer && !is_dpop {
         return Ok(Authorization::OtherScheme);
     }
     let token = rest.trim_start_matches(' ');

@@ -112,7 +112,7 @@ impl Gate<Body> for AuthGate {
         if let Err(rejection) = mtls::settle(&mut request, context, self.client_cert) {
             return Entry::Reject(self.challenges.attach(rejection, Some(Via::Bearer)));
         }
-        let (checked, via) = match self.sent(Head::of(&request)) {
+        let (checked, via) = match super::present::one(&self.others, &self.sources, Head::of(&request)) {
             Ok(Sent::Nothing) if self.mode == Mode::Optional => return Entry::Pass(request, Vec::new()),
             Ok(Sent::Nothing) => return Entry::Reject(self.unauthenticated()),
             Ok(Sent::OtherScheme) => return Entry::Reject(self.unauthenticated().with_detail(OTHER_SCHEME)),
@@ -145,13 +145,10 @@ impl Gate<Body> for AuthGate {
 
 const OTHER_SCHEME: &str = "The authentication scheme is not accepted here.";
 
-impl AuthGate {
-    /// The one credential of the request. Two are a mistake, not a choice.
-    fn sent<'a>(&self, head: Head<'a>) -> Result<Sent<'a>, Unreadable> {
-        let sent = credentials::read(head, &self.sources);
-        if self.others.is_empty() { sent } else { super::present::one(&self.others, head, sent) }
-    }
+const OTHER_CALLER: &str = "two AuthLayers have let in different callers: give both the same kinds of credentials, \
+                            or let one of them do without the other";
 
+impl AuthGate {
     /// Which verifier a token is for follows from its form alone, and that verifier's word is
     /// final: what one refuses is never shown to the other.
     fn check_bearer(&self, token: &str, context: &RequestContext) -> Checked {
@@ -301,6 +298,10 @@ impl AuthGate {
         context: &RequestContext,
     ) -> Entry<Body, Vec<(HeaderName, HeaderValue)>> {
         match result {
+            // Else the handler would act for the one, with what the layers inside demand of the other.
+            Ok(accepted) if !context.set_principal(accepted.principal.clone()) => {
+                Entry::Reject(Rejection::misconfigured(OTHER_CALLER))
+            }
             Ok(mut accepted) => {
                 let headers = request.headers_mut();
                 if via == Via::WebSocket {
@@ -308,7 +309,6 @@ impl AuthGate {
                     accepted.response.push((header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static("bearer")));
                 }
                 self.forwarding.apply(headers, &accepted.principal, context, self.sources.cookie.as_ref());
-                context.set_principal(accepted.principal);
                 Entry::Pass(request, accepted.response)
             }
             Err(rejection) => Entry::Reject(self.challenges.attach(rejection, Some(via))),

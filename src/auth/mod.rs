@@ -34,13 +34,16 @@
 //! # Ok(()) }
 //! ```
 //!
+//! `docs/authentication.md` says which method is for whom, how long things last, and what to look at when it
+//! does not work.
+//!
 //! # Credentials
 //! * `Authorization: Bearer <token>`, the scheme in any case, one token of at most 8 KiB: a JWT, or
 //!   an API key where keys are accepted. Which of the two follows from its form alone: a key has a
 //!   checksum, and no dots.
 //! * `X-API-Key: <key>`, where API keys are accepted; elsewhere the header is not read.
 //! * On request, a bearer token as WebSocket [sub-protocol](AuthLayerBuilder::websocket_protocol) or in
-//!   a [cookie](AuthLayerBuilder::cookie).
+//!   a [cookie](AuthLayerBuilder::cookie), which counts only if nothing else was sent.
 //! * What an [`Authenticator`] knows: signed requests, client certificates, a kind of your own.
 //!
 //! The query and the body are never read. Two credentials are a mistake, not a choice: whoever sends
@@ -59,13 +62,15 @@
 //!
 //! # In the stack
 //! Inside [`CorsSecurityLayer`](crate::cors), which answers preflights: they carry no credentials.
-//! Outside everything that needs a caller: limits by client, scopes, quotas.
+//! Outside everything that needs a caller: limits by client, scopes, quotas. Where one `AuthLayer` stands
+//! in another, both must let in the same caller by the same credential: else the answer is 500
+//! `misconfigured`, and the log says so.
 //!
 //! # How it fails
 //! | what was sent | kind | status | `WWW-Authenticate: Bearer realm="…"` and |
 //! |---|---|---|---|
 //! | nothing, or another scheme | `missing_credentials` | 401 | no error (RFC 6750 §3.1) |
-//! | two credentials, an unreadable header | `invalid_request` | 400 | `error="invalid_request"` |
+//! | two credentials on purpose, an unreadable header | `invalid_request` | 400 | `error="invalid_request"` |
 //! | a token that is refused | `invalid_token`, `token_expired`, `invalid_signature` … | 401 | `error="invalid_token"` |
 //! | an API key that is refused | `invalid_api_key` | 401 | the error, on the line of the scheme that was used |
 //! | anything, while a store or key source is down | `backend_unavailable` | 503 | not sent |
@@ -113,6 +118,11 @@ pub use self::{
     sources::CookieSource,
     verified::Verified,
 };
+
+/// Runs the programs of the page.
+#[cfg(all(doctest, feature = "aws-lc"))]
+#[doc = include_str!("../../docs/authentication.md")]
+struct Page;
 
 #[cfg(test)]
 mod tests;

@@ -80,11 +80,6 @@ impl RoleLayer {
     pub fn verdicts(&self) -> VerdictCounts {
         self.gate.verdicts()
     }
-
-    #[allow(dead_code, reason = "for Stack")]
-    pub(crate) fn gate_layer(&self) -> GateLayer<RoleGate> {
-        self.gate.clone()
-    }
 }
 
 impl<S> Layer<S> for RoleLayer {

@@ -174,7 +174,8 @@ impl<S: Clone + Send + Sync + 'static> SecuredRouter<S> {
         self
     }
 
-    /// All routes of another router. The other's roles and catalogue are not taken over.
+    /// All routes of another router. The other's roles and catalogue are not taken over; what it says
+    /// of objects holds for its routes.
     pub fn merge(self, other: Self) -> Self {
         self.nest("", other)
     }
@@ -192,7 +193,9 @@ impl<S: Clone + Send + Sync + 'static> SecuredRouter<S> {
     }
 
     /// On every route with a parameter in its path the handler must show that the caller may have the
-    /// object: as [`ScopeTableBuilder::object_level`]. Default: only where a requirement says so.
+    /// object, unless its requirement says otherwise:
+    /// [`ScopeTableBuilder::object_level`](super::ScopeTableBuilder::object_level). Default: only where
+    /// a requirement says so.
     pub fn object_level(mut self) -> Self {
         self.objects = Objects::Each;
         self
@@ -245,6 +248,9 @@ impl<S: Clone + Send + Sync + 'static> SecuredRouter<S> {
                 };
             }
             check_segments(&route.path, &mut issues);
+        }
+        if self.objects == Objects::Each {
+            table = table.object_level();
         }
         table = self.roles.into_iter().fold(table, ScopeTableBuilder::roles);
         table = self.catalogue.iter().fold(table, ScopeTableBuilder::catalogue);

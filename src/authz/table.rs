@@ -66,6 +66,12 @@ impl ScopeTableBuilder {
     /// or one that is none or not in the catalogue.
     pub fn build(mut self) -> Result<ScopeLayer, ConfigError> {
         let mut issues = ConfigIssues::new();
+        if self.objects == Objects::Each {
+            // Before the inventory is made: it must list what is asked.
+            for (_, path, requirement) in &mut self.rows {
+                *requirement = requirement.take().map(|requirement| requirement.at(path));
+            }
+        }
         if self.rows.is_empty() {
             issues.add("route", "the table has no rows, so every call would be refused", "add route(…) or public(…)");
         }

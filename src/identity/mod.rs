@@ -11,6 +11,7 @@ mod principal;
 mod role_table;
 mod scopes;
 mod text;
+mod word_index;
 
 pub(crate) use self::principal::{Confirmation, PrincipalParts};
 pub(crate) use self::role_table::{RoleTable, Written};

@@ -1,5 +1,7 @@
 use std::fmt;
 
+use super::word_index::WordIndex;
+
 /// More scopes than this, or longer in all, is not a credential but an attack.
 const MAX_SCOPES: usize = 256;
 const MAX_BYTES: usize = 8 * 1024;
@@ -21,6 +23,8 @@ const MAX_BYTES: usize = 8 * 1024;
 pub struct Scopes {
     /// Sorted, without duplicates, with a space after each but the last: one allocation.
     exact: Box<str>,
+    /// Where the words of `exact` are, if there are many.
+    index: WordIndex,
     /// `read:` for `read:*`, `read:orders:` for `read:orders:*`.
     wildcards: Box<[Box<str>]>,
 }
@@ -51,8 +55,7 @@ impl Scopes {
     /// # Errors
     /// [`ScopeError`] if there are too many or one has a character that RFC 6749 does not allow.
     pub fn from_token<'a>(scopes: impl IntoIterator<Item = &'a str>) -> Result<Self, ScopeError> {
-        let exact = collect(scopes)?;
-        Ok(Self { exact, wildcards: Box::default() })
+        Ok(Self::new(collect(scopes)?, Box::default()))
     }
 
     /// Scopes from our own data (role maps, API-key records), where `read:*` is a wildcard.
@@ -73,10 +76,15 @@ impl Scopes {
         }
         // The order of `read:*` and `read:!:*` is not that of `read:` and `read:!:`.
         wildcards.sort_unstable();
-        Ok(Self { exact: join(&exact), wildcards: wildcards.into() })
+        Ok(Self::new(join(&exact), wildcards.into()))
     }
 
-    /// Whether these scopes satisfy `required`. Costs a binary search for each segment of it.
+    fn new(exact: Box<str>, wildcards: Box<[Box<str>]>) -> Self {
+        Self { index: WordIndex::of(&exact), exact, wildcards }
+    }
+
+    /// Whether these scopes satisfy `required`. Costs a look-up of it, one of what it is part of, and a
+    /// binary search among wildcards for each segment of it: as much for 256 scopes as for one.
     pub fn satisfies(&self, required: &str) -> bool {
         if self.contains(required) || self.is_covered(required) {
             return true;
@@ -99,19 +107,7 @@ impl Scopes {
     }
 
     fn contains(&self, scope: &str) -> bool {
-        let mut among: &str = &self.exact;
-        // A binary search by halves of the text, while there is much of it.
-        while among.len() > 256 {
-            let middle = among.len().wrapping_div(2);
-            let Some((_, upper)) = among.get(middle..).and_then(|upper| upper.split_once(' ')) else { break };
-            among = match words(upper).next() {
-                Some(first) if scope < first => {
-                    among.get(..among.len().saturating_sub(upper.len()).saturating_sub(1)).unwrap_or_default()
-                }
-                _ => upper,
-            };
-        }
-        words(among).any(|held| held == scope)
+        self.index.contains(&self.exact, scope)
     }
 
     /// The scopes as written, exact ones first.
@@ -138,7 +134,7 @@ impl Scopes {
         let mut wildcards: Vec<Box<str>> = self.wildcards.iter().chain(&other.wildcards).cloned().collect();
         wildcards.sort_unstable();
         wildcards.dedup();
-        Self { exact: join(&exact), wildcards: wildcards.into() }
+        Self::new(join(&exact), wildcards.into())
     }
 
     /// Whether `text` can be a required scope: valid characters, an action and a resource or a

@@ -274,9 +274,13 @@ impl RequestContext {
         self.recorder.compare_exchange(0, recorder, Relaxed, Relaxed) != Err(recorder)
     }
 
-    /// The first layer that verifies a caller decides; a second one changes nothing.
-    pub(crate) fn set_principal(&self, principal: Principal) {
-        let _ = self.principal.set(principal);
+    /// The first layer that verifies a caller decides. Whether the request's caller is now this one:
+    /// not if another layer has let in somebody else, or by another credential.
+    pub(crate) fn set_principal(&self, principal: Principal) -> bool {
+        match self.principal.set(principal) {
+            Ok(()) => true,
+            Err(second) => self.principal.get().is_some_and(|first| first.is_same_caller(&second)),
+        }
     }
 
     /// The challenges (RFC 9110 §11.6.1) with which an extractor or `ScopeLayer` refuses an

@@ -32,6 +32,7 @@ const PURE: &[&str] = &[
     "secret/set.rs",
     "config_error.rs",
     "identity/scopes.rs",
+    "identity/word_index.rs",
     "identity/grant.rs",
     "identity/claims.rs",
     "identity/text.rs",

@@ -112,12 +112,10 @@ fn asymmetric() -> impl Iterator<Item = Algorithm> {
 }
 
 fn listed(url: &str, issues: &mut ConfigIssues) -> Option<Target> {
-    match Target::parse(url).filter(|_| !url.contains(['?', '#'])) {
-        Some(target) => Some(target),
-        None => {
-            let reason = format!("{url:?} is not an http or https URL without user, query and fragment");
-            issues.add("origin", reason, "give the URL as clients know it, such as https://api.example.com");
-            None
-        }
+    let target = Target::parse(url).filter(|_| !url.contains(['?', '#']));
+    if target.is_none() {
+        let reason = format!("{url:?} is not an http or https URL without user, query and fragment");
+        issues.add("origin", reason, "give the URL as clients know it, such as https://api.example.com");
     }
+    target
 }

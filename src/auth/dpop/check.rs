@@ -34,6 +34,9 @@ use crate::{
 
 const DPOP: HeaderName = HeaderName::from_static("dpop");
 const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
+/// For how much longer a proof is remembered than it could be used by the clock of this instance: another
+/// one's may be behind, and this one's may be set back.
+const SKEW: Duration = Duration::from_secs(60);
 /// By how much a client's clock may be ahead.
 const FUTURE: Duration = Duration::from_secs(5);
 
@@ -108,13 +111,11 @@ impl DpopVerifier {
             Ok(proven) => proven,
             Err(fault) => return Some(Err(self.refuse(fault, now.wall))),
         };
-        match self.store.see_now(proven.key, proven.keep, now.monotonic) {
-            Some(seen) => Some(self.conclude(&proven, seen, now.wall)),
-            None => {
-                self.store_waits.store(true, Relaxed);
-                None
-            }
+        let seen = self.store.see_now(proven.key, proven.keep, now.monotonic);
+        if seen.is_none() {
+            self.store_waits.store(true, Relaxed);
         }
+        seen.map(|seen| self.conclude(&proven, seen, now.wall))
     }
 
     /// The same for stores that must be awaited.
@@ -197,7 +198,7 @@ impl DpopVerifier {
         }
         let (until, nonce_ends) = self.date(&claims, now)?;
         let key = SeenKey::new("dpop", &[&thumbprint, claims.id.as_bytes()]);
-        Ok(Proven { key, keep: until.since(now), nonce_ends })
+        Ok(Proven { key, keep: until.since(now).saturating_add(SKEW), nonce_ends })
     }
 
     /// Until when the proof could be used again. With a nonce the date is that of the nonce (RFC

@@ -61,8 +61,8 @@
 //! 11. `iat` lies at most [60 s](Dpop::max_age) back and 5 s ahead; with nonces, the nonce's date counts instead;
 //! 12. `ath` is the hash of the token, and the key is the one that the token is bound to.
 //!
-//! At last the pair of key and `jti` is remembered for as long as the proof could be used again
-//! (§11.1), by a [`SeenStore`](crate::store::SeenStore): only what holds otherwise is remembered, so
+//! At last the pair of key and `jti` is remembered for as long as the proof could be used again, and a
+//! minute more, for clocks differ (§11.1), by a [`SeenStore`](crate::store::SeenStore): only what holds otherwise is remembered, so
 //! that nobody without a token can fill the store.
 //!
 //! # Which URL

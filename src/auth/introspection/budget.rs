@@ -25,7 +25,21 @@ const AT_ONCE: usize = 64;
 /// How long the endpoint is left alone after a failure.
 const REST: Duration = Duration::from_secs(1);
 
-/// The questions that may be asked.
+/// The questions that may be asked. Those about tokens that held a moment ago have as many of their own:
+/// who invents tokens spends nothing of theirs.
+#[derive(Debug)]
+pub(super) struct Budgets {
+    pub(super) new: Budget,
+    pub(super) renewed: Budget,
+}
+
+impl Budgets {
+    pub(super) fn new(per_second: NonZeroU32, clock: &Arc<dyn Clock>) -> Self {
+        let budget = || Budget::new(per_second, Arc::clone(clock));
+        Self { new: budget(), renewed: budget() }
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Budget {
     limiter: RateLimiter<NotKeyed, InMemoryState, Ticks, NoOpMiddleware<Nanos>>,
@@ -36,7 +50,7 @@ pub(super) struct Budget {
 }
 
 impl Budget {
-    pub(super) fn new(per_second: NonZeroU32, clock: Arc<dyn Clock>) -> Self {
+    fn new(per_second: NonZeroU32, clock: Arc<dyn Clock>) -> Self {
         let quota = Quota::per_second(per_second);
         Self {
             limiter: RateLimiter::direct_with_clock(quota, Ticks(Arc::clone(&clock))),

@@ -1,6 +1,6 @@
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
-use super::{IntrospectionVerifier, Introspector, budget::Budget, response::Judge};
+use super::{IntrospectionVerifier, Introspector, budget::Budgets, response::Judge};
 use crate::{
     auth::jwt::{
         ClaimNames, Profile,
@@ -104,7 +104,8 @@ impl Introspection {
         self
     }
 
-    /// How many tokens may be asked about in a second; those beyond are answered 503. Default: 100.
+    /// How many tokens may be asked about in a second; those beyond are answered 503. Tokens that held
+    /// when they were last asked about have as many questions of their own. Default: 100.
     pub fn calls_per_second(mut self, calls: NonZeroU32) -> Self {
         self.per_second = calls;
         self
@@ -180,8 +181,8 @@ impl Introspection {
             bound: self.bound,
         };
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
-        let budget = Budget::new(self.per_second, Arc::clone(&clock));
+        let budgets = Budgets::new(self.per_second, &clock);
         let ttl = self.ttl.unwrap_or(Duration::ZERO);
-        Ok(IntrospectionVerifier::new(introspector, Judge { expected, audience }, ttl, budget, clock))
+        Ok(IntrospectionVerifier::new(introspector, Judge { expected, audience }, ttl, budgets, clock))
     }
 }

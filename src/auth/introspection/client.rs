@@ -1,7 +1,10 @@
 use base64ct::{Base64, Encoding as _};
 use zeroize::Zeroizing;
 
-use crate::{secret::SecretSet, time::Timestamp};
+use crate::{
+    secret::{Secret, SecretSet},
+    time::Timestamp,
+};
 
 /// How this service shows the authorization server who it is (RFC 7662 §2.1, RFC 6749 §2.3.1). With
 /// a [`SecretSet`] the secret can be rotated while the service runs: the current one is sent.
@@ -40,7 +43,7 @@ impl IntrospectionClient {
         if id.is_some_and(String::is_empty) {
             return Some("the client id is empty");
         }
-        secret.valid_at(Timestamp::EPOCH).iter().any(|secret| secret.is_empty()).then_some("the secret is empty")
+        secret.valid_at(Timestamp::EPOCH).iter().any(Secret::is_empty).then_some("the secret is empty")
     }
 
     /// The value of `Authorization`, and the body of the request about `token`.
@@ -86,7 +89,6 @@ fn encode(bytes: &[u8], to: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::secret::Secret;
 
     fn written(client: &IntrospectionClient) -> (Option<String>, String) {
         let (authorization, form) = client.write("a+b/c= d");

@@ -63,9 +63,12 @@
 //! held for 30 s, for 1,000 tokens, apart from the others: who invents tokens pushes out no good ones.
 //!
 //! Of requests with one token that arrive together one asks. At most
-//! [100 questions](Introspection::calls_per_second) in a second are asked, 64 at once; put a limit by
-//! address [outside](crate::rate_limit) against those who invent tokens. After a failure the server
-//! is left alone for a second.
+//! [100 questions](Introspection::calls_per_second) in a second are asked, 64 at once. Tokens that held
+//! when they were last asked about have as many questions of their own, so that who invents tokens does
+//! not keep out who is in; against new callers they do prevail, so put a limit by address
+//! [outside](crate::rate_limit). After a failure that is not the token's (400, 413, 414, 422) the
+//! server is left alone for a second: for new tokens if it was about a new one, for the others if it was
+//! about one of them.
 //!
 //! # How it fails
 //! | what was sent | kind | status |

@@ -296,6 +296,48 @@ async fn a_server_that_failed_is_left_alone_for_a_second() {
     assert_eq!((scene.status("a").await, scene.asked()), (200, 3));
 }
 
+/// A question that the server will not answer says nothing about the next one: else one odd token
+/// each second would keep everybody out.
+#[tokio::test]
+async fn a_token_that_the_server_chokes_on_is_nobody_elses_trouble() {
+    for status in [400, 413, 414, 422] {
+        let scene = Scene::new(&good());
+        scene.fails(IntrospectionError::Status(status));
+        assert_eq!(scene.status("odd").await, 503);
+        scene.says(&good());
+        assert_eq!((scene.status("new").await, scene.asked()), (200, 2), "{status}");
+    }
+    let scene = Scene::new(&good());
+    assert_eq!(scene.status("known").await, 200);
+    scene.clock.advance(Duration::from_secs(60));
+    scene.fails(IntrospectionError::Status(500));
+    assert_eq!(scene.status("odd").await, 503);
+    scene.says(&good());
+    // The new ones wait for a second; whoever was let in a moment ago does not.
+    assert_eq!((scene.status("new").await, scene.status("known").await, scene.asked()), (503, 200, 3));
+}
+
+#[tokio::test]
+async fn who_invents_tokens_spends_nothing_of_those_that_held() {
+    let scene = Scene::with(Ok(good().to_string().into()), |s| s.calls_per_second(NonZeroU32::new(2).unwrap()));
+    assert_eq!((scene.status("a").await, scene.status("b").await), (200, 200));
+    scene.clock.advance(Duration::from_secs(60));
+    for token in ["x", "y"] {
+        scene.says(&json!({ "active": false }));
+        assert_eq!(scene.status(token).await, 401);
+    }
+    assert_eq!(scene.status("z").await, 503);
+    scene.says(&good());
+    assert_eq!((scene.status("a").await, scene.status("b").await), (200, 200));
+    assert_eq!(scene.status("z").await, 503);
+    // Theirs has an end, too; and who is refused once is new.
+    scene.clock.advance(Duration::from_secs(60));
+    scene.says(&json!({ "active": false }));
+    assert_eq!((scene.status("a").await, scene.status("x").await, scene.status("y").await), (401, 401, 401));
+    scene.clock.advance(Duration::from_millis(30_001));
+    assert_eq!((scene.status("a").await, scene.status("x").await, scene.status("y").await), (401, 401, 503));
+}
+
 #[tokio::test]
 async fn of_requests_with_one_token_one_asks_also_if_it_fails() {
     for (answer, status) in [

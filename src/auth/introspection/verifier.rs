@@ -5,7 +5,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     IntrospectionError, Introspector,
-    budget::Budget,
+    budget::{Budget, Budgets},
     response::{Judge, Refused},
 };
 use crate::{
@@ -39,10 +39,12 @@ pub(super) struct Inner {
     pub(super) judge: Judge,
     /// How long an answer holds at most.
     pub(super) ttl: Duration,
-    pub(super) budget: Budget,
+    pub(super) budgets: Budgets,
     pub(super) clock: Arc<dyn Clock>,
     held: Cache<Digest, Held>,
     refused: Cache<Digest, Refusal>,
+    /// Tokens that held when they were last asked about.
+    good: Cache<Digest, ()>,
 }
 
 /// SHA-256 of the token: the token itself is kept nowhere.
@@ -72,11 +74,11 @@ impl IntrospectionVerifier {
         introspector: Arc<dyn Introspector>,
         judge: Judge,
         ttl: Duration,
-        budget: Budget,
+        budgets: Budgets,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let (held, refused) = (Cache::new(HELD), Cache::new(REFUSED));
-        Self(Arc::new(Inner { introspector, judge, ttl, budget, clock, held, refused }))
+        let (held, refused, good) = (Cache::new(HELD), Cache::new(REFUSED), Cache::new(HELD));
+        Self(Arc::new(Inner { introspector, judge, ttl, budgets, clock, held, refused, good }))
     }
 
     /// Whose tokens are accepted.
@@ -98,13 +100,11 @@ impl fmt::Debug for IntrospectionVerifier {
 impl TokenVerifier for IntrospectionVerifier {
     fn verify(&self, token: &str, now: Timestamp) -> Checked {
         let digest: Digest = Sha256::digest(token).into();
-        match self.0.known(&digest, now) {
-            Some(result) => Checked::Ready(result),
-            None => {
-                let (inner, token) = (Arc::clone(&self.0), token.to_owned());
-                Checked::Wait(Box::pin(async move { inner.ask(&token, digest).await }))
-            }
+        if let Some(result) = self.0.known(&digest, now) {
+            return Checked::Ready(result);
         }
+        let (inner, token) = (Arc::clone(&self.0), token.to_owned());
+        Checked::Wait(Box::pin(async move { inner.ask(&token, digest).await }))
     }
 }
 
@@ -123,7 +123,7 @@ impl Inner {
     /// one gives up, because its client has gone, the next of them asks.
     async fn ask(&self, token: &str, digest: Digest) -> Result<Accepted, Rejection> {
         if self.ttl.is_zero() {
-            return self.fetch(token).await.1.map(|(principal, _)| principal.into());
+            return self.fetch(token, digest).await.1.map(|(principal, _)| principal.into());
         }
         let now = self.clock.now().wall;
         self.held.remove_if(&digest, |held| !holds(held.from, held.until, now));
@@ -136,7 +136,7 @@ impl Inner {
         if let Some(known) = self.known(&digest, now) {
             return known;
         }
-        let (from, answer) = self.fetch(token).await;
+        let (from, answer) = self.fetch(token, digest).await;
         match answer {
             Ok((principal, expires)) => {
                 let end = from.saturating_add(self.ttl);
@@ -162,8 +162,13 @@ impl Inner {
     }
 
     /// When the answer came, the caller, and until when the token lasts.
-    async fn fetch(&self, token: &str) -> (Timestamp, Result<(Principal, Option<Timestamp>), Rejection>) {
-        let answer = self.introspect(token).await;
+    async fn fetch(
+        &self,
+        token: &str,
+        digest: Digest,
+    ) -> (Timestamp, Result<(Principal, Option<Timestamp>), Rejection>) {
+        let budget = if self.good.get(&digest).is_some() { &self.budgets.renewed } else { &self.budgets.new };
+        let answer = self.introspect(token, budget).await;
         let now = self.clock.now().wall;
         let judged = answer.and_then(|body| self.judge.read(&body, now));
         let result = match judged {
@@ -171,36 +176,52 @@ impl Inner {
                 let expires = parts.expires_at.map(|at| at.saturating_add(self.judge.expected.leeway));
                 let fingerprint = fingerprint("opaque", token.as_bytes());
                 let parts = PrincipalParts { fingerprint: Some(fingerprint), ..parts };
+                self.good.insert(digest, ());
                 Ok((Principal::new(parts), expires))
             }
-            Ok(Err(why)) => Err(refuse(why)),
+            Ok(Err(why)) => {
+                self.good.remove(&digest);
+                Err(refuse(why))
+            }
             Err(error) => {
-                self.note_failure(&error);
+                self.note_failure(&error, budget);
                 Err(Rejection::backend(error))
             }
         };
         (now, result)
     }
 
-    async fn introspect(&self, token: &str) -> Result<bytes::Bytes, IntrospectionError> {
-        let _permit = self.budget.spend()?;
+    async fn introspect(&self, token: &str, budget: &Budget) -> Result<bytes::Bytes, IntrospectionError> {
+        let _permit = budget.spend()?;
         match tokio::time::timeout(DEADLINE, self.introspector.introspect(token)).await {
             Ok(answer) => answer,
             Err(_) => Err(IntrospectionError::TimedOut),
         }
     }
 
-    fn note_failure(&self, error: &IntrospectionError) {
+    fn note_failure(&self, error: &IntrospectionError, budget: &Budget) {
         if matches!(error, IntrospectionError::Overloaded | IntrospectionError::Resting) {
             return;
         }
-        self.budget.failed();
+        if is_of_the_server(error) {
+            budget.failed();
+        }
         tracing::warn!(
             target: "portcullis",
             error = error as &(dyn std::error::Error + 'static),
             introspector = ?self.introspector,
             "a token could not be introspected"
         );
+    }
+}
+
+/// Whether the next question would fare no better. What a server says of one question alone is the fault
+/// of a token that somebody may have sent on purpose.
+fn is_of_the_server(error: &IntrospectionError) -> bool {
+    match error {
+        IntrospectionError::Status(status) => !matches!(status, 400 | 413 | 414 | 422),
+        IntrospectionError::TooLarge | IntrospectionError::Malformed => false,
+        _ => true,
     }
 }
 

@@ -84,6 +84,7 @@ impl<'de> Claims<'de> {
         }
         check_audience(self.audience.take(), &expected.audiences)?;
         let subject = text(self.subject.take(), "sub")?;
+        let is_bound = self.confirmation.is_some();
         let confirmation = check_binding(self.confirmation.take(), expected)?;
         if self.other_purpose {
             return Err(Fault::Purpose);
@@ -116,6 +117,7 @@ impl<'de> Claims<'de> {
             amr: all(self.amr, "amr")?,
             auth_time: dates.auth_time,
             actor: one(self.actor, "act")?,
+            proven_elsewhere: is_bound && confirmation.is_none(),
             confirmation,
             ..PrincipalParts::default()
         })

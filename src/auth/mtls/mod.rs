@@ -61,7 +61,8 @@
 //! (RFC 9525 §2). A SPIFFE ID counts if it is the only URI.
 //!
 //! A certificate comes with the connection, not with the request: it counts if the request carries
-//! no other credential. Its principal has the method `client_certificate`, the certificate's SHA-256
+//! no other credential. A browser shows it whichever page asks for the request: where people's browsers
+//! have certificates, refuse what `Sec-Fetch-Site` says that another site has sent. Its principal has the method `client_certificate`, the certificate's SHA-256
 //! as credential id, and ends with the certificate.
 //!
 //! # How it fails

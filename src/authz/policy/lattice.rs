@@ -47,6 +47,12 @@ impl Tally {
         }
     }
 
+    /// A policy says no until the caller is authenticated more strongly: whoever grants beside the
+    /// policies must not pass it over.
+    pub(super) fn asks_for_more(&self) -> bool {
+        self.step_up.is_some()
+    }
+
     /// Nothing that others say can change the sum.
     pub(super) fn is_final(&self) -> bool {
         self.veto.is_some()

@@ -35,11 +35,6 @@ impl PolicyLayer {
     pub fn verdicts(&self) -> VerdictCounts {
         self.gate.verdicts()
     }
-
-    #[allow(dead_code, reason = "for Stack")]
-    pub(crate) fn gate_layer(&self) -> GateLayer<PolicyGate> {
-        self.gate.clone()
-    }
 }
 
 impl<S> Layer<S> for PolicyLayer {

@@ -5,7 +5,7 @@ use super::{
     lattice::{Sum, Tally},
 };
 use crate::{
-    authz::{StepUp, refusal},
+    authz::{StepUp, object::Opinion, refusal},
     config_error::{ConfigError, ConfigIssues},
     identity::Grant,
     rejection::{Rejection, RejectionKind},
@@ -72,12 +72,14 @@ impl<R: ?Sized + 'static> PolicySet<R> {
 
     fn decision(&self, tally: Tally, question: &Question<'_, R>) -> Decision {
         let id = |index: usize| self.policies.get(index).map(|policy| Box::from(policy.id()));
+        let objects = tally.asks_for_more();
         let (verdict, policy, reason) = match tally.sum() {
             Sum::Allowed(index, reason) => (Ruling::Allowed, id(index), reason),
             Sum::Vetoed(index, reason) => (Ruling::Denied, id(index), reason),
             Sum::StepUp(index, reason, step_up) => (Ruling::StepUp(step_up), id(index), reason),
             Sum::Unknown(index, error) => (Ruling::Undetermined(error), id(index), "it cannot be known now".into()),
-            Sum::NoGrant => (Ruling::Denied, None, "no policy grants it".into()),
+            Sum::NoGrant if objects => (Ruling::Denied, None, "no policy grants it".into()),
+            Sum::NoGrant => (Ruling::NotGranted, None, "no policy grants it".into()),
         };
         let context = question.env.context().cloned();
         let decision = Decision { ruling: verdict, policy, reason, action: question.action.into(), context };
@@ -177,6 +179,8 @@ pub enum PolicyVerdict {
 enum Ruling {
     Allowed,
     Denied,
+    /// Denied, because all abstain.
+    NotGranted,
     StepUp(Arc<StepUp>),
     Undetermined(SharedError),
 }
@@ -197,7 +201,7 @@ impl Decision {
     pub fn verdict(&self) -> PolicyVerdict {
         match self.ruling {
             Ruling::Allowed => PolicyVerdict::Allowed,
-            Ruling::Denied => PolicyVerdict::Denied,
+            Ruling::Denied | Ruling::NotGranted => PolicyVerdict::Denied,
             Ruling::StepUp(_) => PolicyVerdict::StepUp,
             Ruling::Undetermined(_) => PolicyVerdict::Undetermined,
         }
@@ -228,7 +232,7 @@ impl Decision {
         let policy = policy.unwrap_or_default();
         match ruling {
             Ruling::Allowed => Ok(Grant::of_policy(&policy)),
-            Ruling::Denied => Err(Rejection::new(RejectionKind::Forbidden).with_source(Refused {
+            Ruling::Denied | Ruling::NotGranted => Err(Rejection::new(RejectionKind::Forbidden).with_source(Refused {
                 policy,
                 action,
                 reason,
@@ -247,6 +251,30 @@ impl Decision {
             Ruling::Undetermined(error) => {
                 Err(Rejection::backend(Refused { policy, action, reason, source: Some(error) }))
             }
+        }
+    }
+}
+
+/// What was decided, as one opinion among others: for
+/// [`Access::check_with`](crate::authz::object::Access::check_with) and
+/// [`Resource::opinion`](crate::authz::object::Resource::opinion), where the owner needs no grant.
+///
+/// | decided | opinion |
+/// |---|---|
+/// | allowed | `Grant` |
+/// | denied by a policy, or until a stronger authentication | `Veto` |
+/// | denied because all abstain | `Abstain` |
+/// | undetermined | `Indeterminate` |
+///
+/// An opinion has no challenge: where policies ask for a stronger authentication, answer with
+/// [`into_result`](Decision::into_result) if the verdict is [`PolicyVerdict::StepUp`].
+impl From<Decision> for Opinion {
+    fn from(decision: Decision) -> Self {
+        match decision.ruling {
+            Ruling::Allowed => Self::Grant,
+            Ruling::NotGranted => Self::Abstain,
+            Ruling::Denied | Ruling::StepUp(_) => Self::Veto,
+            Ruling::Undetermined(error) => Self::Indeterminate(StoreError::Unavailable(error)),
         }
     }
 }

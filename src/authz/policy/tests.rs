@@ -12,7 +12,7 @@ use tower::{ServiceBuilder, ServiceExt as _};
 
 use super::*;
 use crate::{
-    authz::{StepUp, path_param},
+    authz::{StepUp, object::Opinion, path_param},
     gate::RequestContextLayer,
     identity::Grant,
     rejection::{Rejection, RejectionKind},
@@ -337,4 +337,26 @@ fn every_mistake_is_named() {
         .unwrap_err();
     assert_eq!(error.issues().len(), 3);
     assert!(PolicyLayer::new("", PolicySet::builder().policy(yes()).build().unwrap()).is_err());
+}
+
+#[tokio::test]
+async fn a_decision_is_an_opinion_among_others() {
+    let grant = || Effect::grant("yes");
+    let opinion = async |effects: Vec<Effect>| {
+        let set = effects.into_iter().enumerate().fold(PolicySet::<Parts>::builder(), |set, (number, effect)| {
+            set.policy(policy(number.to_string(), move |_: &Question<'_, Parts>| effect.clone()))
+        });
+        let (caller, env) = (principal("u").build(), Env::at(Timestamp::EPOCH));
+        let (parts, ()) = Request::new(()).into_parts();
+        Opinion::from(set.build().unwrap().decide(&Question::new(&caller, "read", &parts, &env)).await)
+    };
+    assert!(matches!(opinion(vec![grant()]).await, Opinion::Grant));
+    assert!(matches!(opinion(vec![grant(), Effect::veto("no")]).await, Opinion::Veto));
+    // Nobody grants: the owner may all the same.
+    assert!(matches!(opinion(vec![Effect::Abstain]).await, Opinion::Abstain));
+    // Where a stronger authentication is asked for, not even the owner may without it.
+    let stronger = Effect::step_up(StepUp::new().amr(["mfa"]), "stronger");
+    assert!(matches!(opinion(vec![grant(), stronger.clone()]).await, Opinion::Veto));
+    assert!(matches!(opinion(vec![stronger]).await, Opinion::Veto));
+    assert!(matches!(opinion(vec![grant(), Effect::indeterminate("down")]).await, Opinion::Indeterminate(_)));
 }

@@ -36,11 +36,6 @@ impl RarLayer {
     pub fn verdicts(&self) -> VerdictCounts {
         self.gate.verdicts()
     }
-
-    #[allow(dead_code, reason = "for Stack")]
-    pub(crate) fn gate_layer(&self) -> GateLayer<RarGate> {
-        self.gate.clone()
-    }
 }
 
 impl<S> Layer<S> for RarLayer {

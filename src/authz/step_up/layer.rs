@@ -33,11 +33,6 @@ impl StepUpLayer {
     pub fn verdicts(&self) -> VerdictCounts {
         self.gate.verdicts()
     }
-
-    #[allow(dead_code, reason = "for Stack")]
-    pub(crate) fn gate_layer(&self) -> GateLayer<StepUpGate> {
-        self.gate.clone()
-    }
 }
 
 impl<S> Layer<S> for StepUpLayer {

@@ -10,7 +10,7 @@ use axum::{
 use http::{Method, Request};
 use tower::{ServiceBuilder, ServiceExt as _};
 
-use super::super::{Requirement, SecuredRouter, StepUp, StepUpLayer};
+use super::super::{Requirement, ScopeLayer, SecuredRouter, StepUp, StepUpLayer};
 use crate::testing::{PrincipalBuilder, anonymous, principal, with_principal};
 
 async fn ok() -> &'static str {
@@ -177,6 +177,46 @@ async fn routes_with_parameters_owe_the_check_if_the_router_says_so() {
     let router = SecuredRouter::new().nest("/orders", orders().object_level()).merge(health()).merge(free());
     let app = app(router, principal("u").scopes(["read:orders"]));
     for (path, expected) in [("/orders/7", 500), ("/orders", 200), ("/7/health", 200), ("/free/7", 200)] {
+        assert_eq!(status(&app, "GET", path).await, expected, "{path}");
+    }
+}
+
+/// What a table or router says of all its objects stands in the list, which reviews are made with.
+#[tokio::test]
+async fn the_inventory_lists_the_checks_that_are_asked_of_all() {
+    let inner = SecuredRouter::<()>::new()
+        .get("/{id}", ok, needs("read:orders"))
+        .get("/", ok, needs("read:orders"))
+        .get("/{id}/price", ok, needs("read:prices").function_level())
+        .object_level();
+    let routes = SecuredRouter::new().nest("/orders", inner).get("/users/{id}", ok, needs("read:users")).public(
+        Method::GET,
+        "/help/{page}",
+        ok,
+    );
+    let row = |path: &str, said: &str| format!("| GET | `{path}` | {said} |\n");
+    // A nested router's word holds for its own routes.
+    let nested = routes.build().unwrap();
+    let list = nested.inventory().to_string();
+    assert!(list.contains(&row("/orders/{id}", "read:orders, each object checked")), "{list}");
+    assert!(
+        list.contains(&row("/orders", "read:orders")) && list.contains(&row("/users/{id}", "read:users")),
+        "{list}"
+    );
+    assert!(
+        list.contains(&row("/orders/{id}/price", "read:prices")) && list.contains(&row("/help/{page}", "*public*"))
+    );
+
+    let all = SecuredRouter::<()>::new().get("/users/{id}", ok, needs("read:users")).object_level();
+    assert!(all.build().unwrap().inventory().to_string().contains("each object checked"));
+
+    let table = ScopeLayer::table().object_level().route(Method::GET, "/users/{id}", needs("read:users"));
+    let listed = table.build().unwrap().inventory().unwrap().to_string();
+    assert!(listed.contains(&row("/users/{id}", "read:users, each object checked")), "{listed}");
+
+    // And it is asked.
+    let app = nested.into_router().layer(with_principal(principal("u").scopes(["read:orders", "read:users"]).build()));
+    for (path, expected) in [("/orders/7", 500), ("/orders", 200), ("/users/7", 200), ("/help/1", 200)] {
         assert_eq!(status(&app, "GET", path).await, expected, "{path}");
     }
 }

@@ -1,6 +1,7 @@
 //! Which tokens need which proof, wherever they come from.
 
 use super::*;
+use crate::auth::api_key::{ApiKey, ApiKeyFormat, ApiKeyRecord, KeyHasher};
 use crate::store::{BoxFuture, SeenKey, SeenStore, Sighting, StoreError};
 
 fn dpop() -> Dpop {
@@ -77,6 +78,19 @@ async fn where_only_bound_tokens_count_others_are_refused_rfc9700_2_2_1() {
     let key = key();
     let scene = Scene::of(key.clone(), Some(bound_to(&key)), |auth| auth.dpop(dpop()).only_bound_tokens());
     scene.check(scene.proof()).await.passes();
+}
+
+/// A key is no token: nothing could bind it, under whichever name it is sent.
+#[tokio::test]
+async fn where_only_bound_tokens_count_api_keys_do_too() {
+    let (store, format) = (MemoryStore::new(), ApiKeyFormat::new("acme", "test").unwrap());
+    let issued = ApiKey::issue(&format, &KeyHasher::ephemeral(), ApiKeyRecord::builder("usr_key")).unwrap();
+    store.insert_api_key(issued.record).unwrap();
+    let secret = String::from_utf8(issued.secret.expose().to_vec()).unwrap();
+    let scene = Scene::of(key(), None, |auth| auth.api_keys(store).dpop(dpop()).only_bound_tokens());
+    scene.send(request("/orders", &[("x-api-key", &secret)])).await.passes();
+    scene.send(request("/orders", &[("authorization", &format!("Bearer {secret}"))])).await.passes();
+    invalid_token(&scene.send(request("/orders", &[("authorization", &format!("DPoP {secret}"))])).await, "not bound");
 }
 
 /// RFC 8705 §3: the certificate of the connection is the one that the token names.

@@ -199,6 +199,25 @@ async fn the_token_is_the_one_that_was_hashed_rfc9449_4_3_12() {
     scene.check(scene.proof().claim("ath", plain)).await.proof_refused("(check 12)");
 }
 
+/// By the clock that was set back, or by that of another instance, it is as good as new.
+#[tokio::test]
+async fn a_proof_is_remembered_for_longer_than_clocks_differ_rfc9449_11_1() {
+    for nonces in [false, true] {
+        let dpop = Dpop::new("https://api.test", MemoryStore::new());
+        let secret = crate::secret::Secret::new([7; 32]);
+        let nonce = DpopNonces::with_secret(secret.clone());
+        let known = DpopNonces::with_secret(secret).build().unwrap().current(NOW);
+        let scene = Scene::with(if nonces { dpop.nonces(nonce) } else { dpop });
+        let proof = scene.proof().claim("nonce", known).sign();
+        scene.clock.set_wall(NOW.saturating_add(Duration::from_secs(59)));
+        scene.with_proof(&proof).await.passes();
+        // The nonce lasts for two minutes, the date of a proof for one.
+        scene.clock.advance(Duration::from_secs(if nonces { 62 } else { 2 }));
+        scene.clock.set_wall(NOW.saturating_add(Duration::from_secs(31)));
+        assert_eq!(scene.with_proof(&proof).await.status, StatusCode::UNAUTHORIZED, "nonces: {nonces}");
+    }
+}
+
 #[tokio::test]
 async fn the_key_is_the_one_that_the_token_is_bound_to_rfc9449_4_3_12() {
     let scene = Scene::new();

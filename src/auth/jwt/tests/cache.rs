@@ -255,6 +255,18 @@ fn what_must_be_proven_each_time_is_never_remembered() {
     }
 }
 
+/// What the layer in front has checked, it has checked of one request.
+#[tokio::test]
+async fn bound_tokens_are_not_remembered_by_who_takes_them_unproven() {
+    let setting = Setting::new();
+    let verifier = setting.verifier(Issuer::dangerously_accept_bound_tokens).await;
+    let token = setting.issuer.token("usr_1").claim("cnf", serde_json::json!({ "kid": "x" })).sign();
+    for _ in 0..2 {
+        assert_eq!(at(&verifier, &token, NOW), Ok(()));
+    }
+    assert_eq!((setting.signatures(), verifier.cached_tokens()), (2, 0));
+}
+
 #[tokio::test]
 async fn refusals_and_garbage_are_not_remembered() {
     let setting = Setting::new();

@@ -1,8 +1,13 @@
 //! The extractor.
 
 use axum::{Json, routing::get};
+use http::Method;
 
 use super::*;
+use crate::{
+    authz::RoleMap,
+    testing::{principal, with_principal},
+};
 
 #[derive(Debug)]
 struct Refund;
@@ -278,4 +283,34 @@ proptest::proptest! {
             proptest::prop_assert!(matches!(answer.status, 404 | 503), "{} {}", id, answer.status);
         }
     }
+}
+
+/// A scope that overrides ownership may come from a role.
+#[tokio::test]
+async fn a_role_overrides_ownership_as_its_scopes_do() {
+    let roles = RoleMap::builder().role("support", ["read:orders"]).role("clerk", ["read:orders:own"]).build().unwrap();
+    let scope = ScopeLayer::table()
+        .route(Method::GET, "/orders/{id}", Requirement::authenticated().object_level())
+        .route(Method::DELETE, "/orders/{id}", Requirement::authenticated().object_level())
+        .roles(roles.clone());
+    let scope = scope.build().unwrap();
+    let app = |role: &str| {
+        let caller = principal("sue").tenant("north").roles([role]).build();
+        let routes = Router::new().route("/orders/{id}", get(read).delete(delete)).with_state(orders());
+        routes.layer(ServiceBuilder::new().layer(with_principal(caller)).layer(scope.clone()))
+    };
+    for (role, method, path, status) in [
+        ("support", "GET", "/orders/1", 200),
+        // In the caller's tenant only, for reading only, and past no veto.
+        ("support", "GET", "/orders/5", 404),
+        ("support", "DELETE", "/orders/1", 404),
+        ("support", "GET", "/orders/12", 404),
+        ("clerk", "GET", "/orders/1", 404),
+        ("stranger", "GET", "/orders/1", 404),
+    ] {
+        assert_eq!(send(&app(role), method, path, "nobody", "").await.status, status, "{role} {method} {path}");
+    }
+    // What a role stands for is the map's to say, also while the service runs.
+    roles.handle().reload(RoleMap::builder().role("support", ["write:tickets"])).unwrap();
+    assert_eq!(fetch(&app("support"), "/orders/1", "nobody").await.status, 404);
 }
