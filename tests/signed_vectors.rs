@@ -98,7 +98,7 @@ async fn send(app: &Router, request: Request<Body>) -> (u16, String) {
 }
 
 #[tokio::test]
-async fn every_vector_of_aws_verifies_in_the_header() {
+async fn every_vector_of_aws_verifies_in_the_header_sigv4() {
     let suite = suite();
     for vector in &suite.vectors {
         let app = app(&suite, vector.normalize, suite.time);
@@ -115,7 +115,7 @@ async fn every_vector_of_aws_verifies_in_the_header() {
 /// URLs of S3 never sign the body, those of the suite without normalization do: they cannot be told
 /// apart, and count as S3's.
 #[tokio::test]
-async fn every_vector_of_aws_verifies_in_the_query() {
+async fn every_vector_of_aws_verifies_in_the_query_sigv4() {
     let suite = suite();
     let mut seen = 0;
     for vector in suite.vectors.iter().filter(|vector| vector.normalize && !vector.token_is_added_later) {

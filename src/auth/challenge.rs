@@ -118,12 +118,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn descriptions_keep_to_the_charset() {
+    fn descriptions_keep_to_the_charset_rfc6750_3() {
         assert_eq!(description("a \"b\" \\ c\r\n\u{e9}\u{7f}!"), "a b  c!");
     }
 
     #[test]
-    fn every_401_and_400_has_its_lines_and_an_outage_has_none() {
+    fn every_401_and_400_has_its_lines_and_an_outage_has_none_rfc6750_3() {
         let challenges = Challenges::new("api", Offered { api_keys: true, ..Offered::default() });
         for kind in RejectionKind::ALL {
             for via in [None, Some(Via::Bearer), Some(Via::WebSocket), Some(Via::ApiKey), Some(Via::Other)] {

@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn every_line_is_marked() {
+    fn every_line_is_marked_rfc9700() {
         let mut headers = HeaderMap::new();
         for name in [header::AUTHORIZATION, X_API_KEY] {
             headers.append(&name, HeaderValue::from_static("a"));

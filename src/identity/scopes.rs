@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_and_characters_are_bounded() {
+    fn numbers_and_characters_are_bounded_rfc6750_3() {
         let many: Vec<String> = (0..257).map(|i| format!("read:x{i}")).collect();
         assert_eq!(Scopes::from_token(many.iter().map(String::as_str)), Err(ScopeError::TooMany));
         let long = "x".repeat(9_000);

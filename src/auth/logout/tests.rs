@@ -149,7 +149,7 @@ async fn what_is_no_logout_token_logs_nobody_out_oidc_back_channel_2_6() {
 }
 
 #[tokio::test]
-async fn a_logout_token_is_no_access_token() {
+async fn a_logout_token_is_no_access_token_rfc8725_3_12() {
     let setting = Setting::new();
     for typ in ["logout+jwt", "JWT"] {
         let word = setting.word().typ(typ).audience("https://api.test").sign();
@@ -158,7 +158,7 @@ async fn a_logout_token_is_no_access_token() {
 }
 
 #[tokio::test]
-async fn a_logout_token_counts_once() {
+async fn a_logout_token_counts_once_oidc_back_channel_2_6() {
     let setting = Setting::new();
     let word = setting.word();
     assert_eq!(setting.logout(word.clone()).await, StatusCode::OK);
@@ -169,7 +169,7 @@ async fn a_logout_token_counts_once() {
 }
 
 #[tokio::test]
-async fn bodies_that_are_no_form_are_refused() {
+async fn bodies_that_are_no_form_are_refused_oidc_back_channel_2_5() {
     let setting = Setting::new();
     let word = setting.word().sign();
     for body in [String::new(), format!("token={word}"), format!("logout_token={word}&logout_token={word}")] {
@@ -201,7 +201,7 @@ impl RevocationStore for Full {
 }
 
 #[tokio::test]
-async fn a_logout_that_is_not_kept_is_not_confirmed() {
+async fn a_logout_that_is_not_kept_is_not_confirmed_oidc_back_channel_2_8() {
     let setting = Setting::with(Full);
     assert_eq!(setting.logout(setting.word()).await, StatusCode::SERVICE_UNAVAILABLE);
     // And may come again.

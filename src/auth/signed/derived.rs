@@ -121,7 +121,7 @@ mod tests {
 
     /// The example of AWS's documentation.
     #[test]
-    fn the_chain_is_that_of_the_documentation() {
+    fn the_chain_is_that_of_the_documentation_sigv4() {
         let key = on("20150830").derive(b"wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY");
         assert_eq!(
             base16ct::lower::encode_string(&*key),
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_kept_for_their_secret_only() {
+    fn keys_are_kept_for_their_secret_only_sigv4() {
         let (keys, one, two) = (DerivedKeys::default(), Secret::new("one"), Secret::new("two"));
         let only = std::slice::from_ref(&one);
         let first = keys.of(only, &on("20150830"));

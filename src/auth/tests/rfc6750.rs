@@ -93,7 +93,7 @@ async fn section_3_1_rfc6750_no_credential_and_unknown_schemes_get_no_error_code
 }
 
 #[tokio::test]
-async fn section_2_3_rfc6750_a_token_in_the_url_is_never_read() {
+async fn section_2_3_rfc6750_and_fapi2_a_token_in_the_url_is_never_read() {
     let (auth, _, key) = both();
     let app = router(auth);
     for name in ["access_token=good", "token=good", &format!("api_key={key}"), &format!("x-api-key={key}")] {

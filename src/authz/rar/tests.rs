@@ -78,7 +78,7 @@ async fn section_2_rfc9396_the_details_of_the_document_grant_what_they_say() {
 
 /// What narrows a grant, and is not understood, must not be ignored.
 #[tokio::test]
-async fn a_member_that_nobody_speaks_of_grants_nothing() {
+async fn a_member_that_nobody_speaks_of_grants_nothing_rfc9396_2() {
     let wanted = || RarRequirement::of_type("t").actions(["read"]);
     let detail = |more: Value| {
         let mut detail = json!({"type": "t", "actions": ["read"]});
@@ -98,7 +98,7 @@ async fn a_member_that_nobody_speaks_of_grants_nothing() {
 }
 
 #[tokio::test]
-async fn what_is_asked_for_must_stand_in_one_detail_and_be_a_list() {
+async fn what_is_asked_for_must_stand_in_one_detail_and_be_a_list_rfc9396_2_2() {
     let wanted = || RarRequirement::of_type("t").actions(["read"]).datatypes(["order"]);
     for details in [
         json!([{"type": "t", "actions": ["read"]}, {"type": "t", "datatypes": ["order"]}]),
@@ -142,7 +142,7 @@ async fn pay(app: Router, currency: &str, amount: &str, iban: &str) -> (StatusCo
 }
 
 #[tokio::test]
-async fn an_amount_is_a_limit_in_one_currency_for_one_account() {
+async fn an_amount_is_a_limit_in_one_currency_for_one_account_rfc9396_2() {
     for (currency, amount, iban, expected) in [
         ("USD", "150.00", "DE1234567890", 200),
         ("USD", "150", "DE1234567890", 200),

@@ -55,7 +55,7 @@ async fn section_3_rfc9470_the_challenge_names_acr_values_and_max_age() {
 }
 
 #[tokio::test]
-async fn one_acr_of_several_and_every_amr() {
+async fn one_acr_of_several_and_every_amr_rfc9470_3() {
     let acr = || StepUp::new().acr_values(["gold", "platinum"]);
     for (held, expected) in [("gold", 200), ("platinum", 200), ("silver", 401), ("GOLD", 401), ("gold platinum", 401)] {
         assert_eq!(status(acr(), principal("usr_1").acr(held)).await, expected, "{held}");
@@ -73,7 +73,7 @@ async fn one_acr_of_several_and_every_amr() {
 }
 
 #[tokio::test]
-async fn an_authentication_grows_old_to_the_second() {
+async fn an_authentication_grows_old_to_the_second_rfc9470_3() {
     let fresh = || StepUp::new().max_age(Duration::from_secs(300));
     for (auth_time, expected) in [
         (NOW, 200),

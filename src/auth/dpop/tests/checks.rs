@@ -241,6 +241,19 @@ async fn a_proof_works_once_rfc9449_11_1() {
     scene.with_proof(&proof).await.proof_refused("(check 11)");
 }
 
+/// Two clients may come upon the same `jti`, or one may choose that of another.
+#[tokio::test]
+async fn a_jti_belongs_to_its_key_rfc9449_11_1() {
+    let store = MemoryStore::new();
+    let scenes = [(); 2].map(|()| Scene::with(Dpop::new("https://api.test", store.clone())));
+    for scene in &scenes {
+        scene.check(scene.proof().claim("jti", "once")).await.passes();
+    }
+    for scene in &scenes {
+        scene.check(scene.proof().claim("jti", "once")).await.proof_refused("used before");
+    }
+}
+
 /// A proof that does not hold must not use up the `jti` of one that does, nor any room.
 #[tokio::test]
 async fn what_does_not_hold_is_not_remembered_rfc9449_11_1() {

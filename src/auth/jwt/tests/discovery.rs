@@ -129,7 +129,7 @@ async fn metadata_of_another_issuer_is_refused_rfc8414_3_3() {
 }
 
 #[tokio::test]
-async fn redirects_and_failures_are_not_followed() {
+async fn redirects_and_failures_are_not_followed_rfc8414_3() {
     let (provider, url) = Provider::start().await;
     for status in [301, 302, 307, 308, 500, 503] {
         provider.put(OPENID, status, json!({}));
@@ -167,7 +167,7 @@ async fn the_metadata_is_asked_again_when_the_keys_are_gone_or_a_day_has_passed(
 }
 
 #[tokio::test]
-async fn an_issuer_without_a_safe_url_cannot_be_discovered() {
+async fn an_issuer_without_a_safe_url_cannot_be_discovered_rfc8414_2() {
     for name in [
         "orders-login",
         "http://id.example.com",

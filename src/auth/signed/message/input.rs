@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_there_twice_is_refused() {
+    fn what_stands_there_twice_is_refused_rfc9421_2_5() {
         for bad in [
             r#"a=("x");created=1, a=("y");created=1"#,
             r#"a=("x" "x");created=1"#,

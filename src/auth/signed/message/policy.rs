@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn times_have_their_borders() {
+    fn times_have_their_borders_rfc9421_2_3() {
         let terms = |text: &str| super::terms(&input(text));
         let minute = Duration::from_secs(60);
         let at = |text: &str, now: u64| terms(text).unwrap().check_time(Timestamp::from_secs(now), minute).is_ok();

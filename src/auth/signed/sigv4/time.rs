@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn lifetimes_are_bounded() {
+    fn lifetimes_are_bounded_sigv4() {
         assert_eq!(lifetime("604800"), Some(MAX_LIFETIME));
         assert_eq!(lifetime("1"), Some(Duration::from_secs(1)));
         for bad in ["0", "604801", "-1", "+1", "1.5", "", "99999999999999999999"] {

@@ -49,7 +49,7 @@ async fn the_handler_gets_the_caller_and_the_body_as_it_was_sent() {
 
 #[cfg(any(feature = "aws-lc", feature = "rust-crypto"))]
 #[tokio::test]
-async fn every_algorithm_verifies_and_the_key_decides_which() {
+async fn every_algorithm_verifies_and_the_key_decides_which_rfc9421_3_2() {
     for algorithm in [Algorithm::EdDsa, Algorithm::Es256, Algorithm::Es384, Algorithm::Ps512, Algorithm::Rs256] {
         let signer = || MessageSigner::generate("pair", algorithm).at(NOW);
         let pair = signer();
@@ -69,7 +69,7 @@ async fn every_algorithm_verifies_and_the_key_decides_which() {
 /// The attack of RFC 8725 §2.1, in this form: the public key as the secret of an HMAC.
 #[cfg(any(feature = "aws-lc", feature = "rust-crypto"))]
 #[tokio::test]
-async fn a_public_key_is_no_secret() {
+async fn a_public_key_is_no_secret_rfc9421_3_2() {
     let pair = MessageSigner::generate("pair", Algorithm::EdDsa);
     let app = service_of(verifier(store([SigningKey::jwk("pair", "svc", pair.jwk())])));
     let forged = MessageSigner::hmac("pair", pair.jwk()).at(NOW).parameter("alg=\"hmac-sha256\"");
@@ -77,7 +77,7 @@ async fn a_public_key_is_no_secret() {
 }
 
 #[tokio::test]
-async fn whatever_is_changed_after_signing_is_refused() {
+async fn whatever_is_changed_after_signing_is_refused_rfc9421_3_2() {
     let changes: [fn(&mut Request<Body>); 6] = [
         |request| *request.method_mut() = http::Method::PUT,
         |request| *request.uri_mut() = "/orders/2?b=2&a=1".parse().unwrap(),
@@ -101,7 +101,7 @@ async fn whatever_is_changed_after_signing_is_refused() {
 }
 
 #[tokio::test]
-async fn what_must_be_covered_is() {
+async fn what_must_be_covered_is_rfc9421_3_2_1() {
     let app = service_of(verifier(store([key()])).require_covered(["content-type", "x-absent"]));
     let covering = |names: &str| {
         let names: Vec<String> = names.split(' ').map(|name| format!("\"{name}\"")).collect();
@@ -131,7 +131,7 @@ async fn what_must_be_covered_is() {
 }
 
 #[tokio::test]
-async fn times_are_checked() {
+async fn times_are_checked_rfc9421_3_2_1() {
     let window = Duration::from_secs(300);
     for (signer, good) in [
         (signer().at(NOW.saturating_sub(window)), true),
@@ -147,7 +147,7 @@ async fn times_are_checked() {
 }
 
 #[tokio::test]
-async fn what_is_malformed_is_400_and_is_not_repeated() {
+async fn what_is_malformed_is_400_and_is_not_repeated_rfc9421_4() {
     let app = service();
     for (name, value) in [
         ("signature-input", ""),
@@ -191,7 +191,7 @@ async fn what_is_malformed_is_400_and_is_not_repeated() {
 }
 
 #[tokio::test]
-async fn of_several_signatures_one_is_meant() {
+async fn of_several_signatures_one_is_meant_rfc9421_3_2() {
     let twice = |first: MessageSigner, second: MessageSigner| {
         let (parts, _) = sign(first).into_parts();
         let mut again = Request::from_parts(parts, "{\"n\": 1}");
@@ -209,7 +209,7 @@ async fn of_several_signatures_one_is_meant() {
 }
 
 #[tokio::test]
-async fn a_nonce_counts_once() {
+async fn a_nonce_counts_once_rfc9421_3_2_1() {
     let app = service_of(verifier(store([key()])).nonces(MemoryStore::new()));
     let answer = send(&app, sign(signer())).await;
     assert!(answer.is(401, "invalid_signature"));

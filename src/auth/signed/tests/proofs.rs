@@ -40,7 +40,7 @@ fn signer() -> MessageSigner {
 }
 
 #[tokio::test]
-async fn the_credential_must_be_signed_along() {
+async fn the_credential_must_be_signed_along_rfc9421_3_2_1() {
     let service = service("usr_1");
     for header in ["x-api-key", "authorization"] {
         let answer = send(&service.app, signer().sign(service.request(header))).await;

@@ -103,7 +103,7 @@ async fn http2_names_its_host_in_the_target() {
 }
 
 #[tokio::test]
-async fn whatever_is_changed_after_signing_is_refused() {
+async fn whatever_is_changed_after_signing_is_refused_sigv4() {
     let app = service();
     let altered = |change: fn(&mut Request<Body>)| {
         let mut request = signer().sign(order());
@@ -133,7 +133,7 @@ async fn whatever_is_changed_after_signing_is_refused() {
 }
 
 #[tokio::test]
-async fn a_field_that_is_not_signed_is_refused_if_it_must_be() {
+async fn a_field_that_is_not_signed_is_refused_if_it_must_be_sigv4() {
     let app = service();
     let added = edited(signer().sign(order()), set("x-amz-meta-admin", "1"));
     assert!(send(&app, added).await.is(401, "invalid_signature"));
@@ -150,7 +150,7 @@ async fn a_field_that_is_not_signed_is_refused_if_it_must_be() {
 }
 
 #[tokio::test]
-async fn what_is_malformed_is_400_and_is_not_repeated() {
+async fn what_is_malformed_is_400_and_is_not_repeated_sigv4() {
     let app = service();
     let good = signer().sign(order());
     let text = good.headers()["authorization"].to_str().unwrap().to_owned();
@@ -196,7 +196,7 @@ async fn what_is_malformed_is_400_and_is_not_repeated() {
 }
 
 #[tokio::test]
-async fn the_scope_is_that_of_the_service_and_of_the_day() {
+async fn the_scope_is_that_of_the_service_and_of_the_day_sigv4() {
     let app = service();
     for signer in [
         SigV4Signer::new(KEY_ID, SECRET, "us-1", "orders").at(NOW),
@@ -254,7 +254,7 @@ async fn both_secrets_of_a_rotation_verify() {
 }
 
 #[tokio::test]
-async fn an_unsigned_body_is_accepted_only_on_request() {
+async fn an_unsigned_body_is_accepted_only_on_request_sigv4() {
     let unsigned = || signer().unsigned_payload().sign(order());
     assert!(send(&service(), unsigned()).await.is(401, "invalid_signature"));
     let open = app(auth(verifier(store([key()])).dangerously_allow_unsigned_payload()), NOW);
@@ -292,7 +292,7 @@ async fn the_body_is_bounded_and_not_read_for_nothing() {
 }
 
 #[tokio::test]
-async fn urls_count_only_on_request_and_until_they_end() {
+async fn urls_count_only_on_request_and_until_they_end_sigv4() {
     let url =
         || signer().presign(Request::get("/orders?x=1").header("host", "a").body("").unwrap(), Duration::from_secs(60));
     // Nobody looks at the query: there is no credential.
@@ -323,7 +323,7 @@ async fn urls_count_only_on_request_and_until_they_end() {
 }
 
 #[tokio::test]
-async fn the_seeds_form_works_under_its_own_names() {
+async fn the_seeds_form_works_under_its_own_names_sigv4() {
     let form = || SignatureForm::new("ACME1-HMAC-SHA256", "x-acme-");
     let verifier = SigV4::generic(form(), store([key()]), "eu-1", "orders").presigned_urls();
     let app = app(auth(verifier), NOW);

@@ -147,7 +147,7 @@ impl Case {
 }
 
 #[test]
-fn every_base_of_a_request_is_that_of_the_appendix() {
+fn every_base_of_a_request_is_that_of_the_appendix_rfc9421_b_2() {
     let request = request();
     for case in CASES.iter().filter(|case| !case.base.contains("@status")) {
         let input = parse_input(case.input.as_bytes()).unwrap().remove(0);
@@ -172,7 +172,7 @@ fn every_signature_verifies_with_its_key_and_no_other() {
 }
 
 #[test]
-fn every_change_of_a_byte_is_seen() {
+fn every_change_of_a_byte_is_seen_rfc9421_b_2() {
     for case in CASES {
         let (key, signature) = ((case.key)(), case.signature());
         for index in 0..signature.len() {
