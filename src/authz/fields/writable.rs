@@ -5,7 +5,7 @@ use axum::{
     body::Body,
     extract::{FromRequest, rejection::JsonRejection},
 };
-use http::{Request, StatusCode};
+use http::Request;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
@@ -92,9 +92,9 @@ where
 /// As axum reads a body, but structs by the names of their fields only.
 fn read<T: DeserializeOwned>(text: &[u8]) -> Result<T, Rejection> {
     T::deserialize(Named(&mut serde_json::Deserializer::from_slice(text))).map_err(|error| {
-        let is_of_another_type = error.is_data();
-        let status = if is_of_another_type { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::BAD_REQUEST };
-        Rejection::from_status(status).with_source(error)
+        let is_json = error.is_data();
+        let kind = if is_json { RejectionKind::UnprocessableContent } else { RejectionKind::InvalidRequest };
+        Rejection::new(kind).with_source(error)
     })
 }
 
