@@ -23,10 +23,13 @@ enum Weight {
     Purpose,
 }
 
+/// Puts a credential into a request.
+type Put = Box<dyn Fn(&mut Request<Body>)>;
+
 struct Place {
     name: &'static str,
     weight: Weight,
-    put: Box<dyn Fn(&mut Request<Body>)>,
+    put: Put,
 }
 
 impl Place {
