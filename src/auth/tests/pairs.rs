@@ -23,7 +23,6 @@ enum Weight {
     Purpose,
 }
 
-/// Puts a credential into a request.
 type Put = Box<dyn Fn(&mut Request<Body>)>;
 
 struct Place {
