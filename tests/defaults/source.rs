@@ -214,7 +214,7 @@ const QUOTATIONS: &[Quotation] = &[
         "never remembered",
         "tokens with `cnf`, shared secrets",
         &[
-            ("src/auth/jwt/cache.rs", "filter(|_| principal.confirmation().is_none())"),
+            ("src/auth/jwt/cache.rs", "filter(|_| !principal.is_bound())"),
             ("src/auth/jwt/cache.rs", "let Material::Public(verifier) = &key.material else { return };"),
         ],
     ),
