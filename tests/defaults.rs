@@ -10,6 +10,7 @@
 )]
 
 mod defaults {
+    pub(crate) mod credentials;
     pub(crate) mod observed;
     pub(crate) mod page;
     pub(crate) mod source;

@@ -2,20 +2,23 @@
 
 use std::fmt;
 
-/// So few words are compared one by one, and need no index.
+/// So many words, which is what most credentials have, cost no allocation.
 const FEW: usize = 4;
 
-/// Where the words of a text of at most 64 KiB are: a hash table with open addressing and at least
-/// twice as many places as words. Empty for few words.
+/// Where the words of a text of at most 64 KiB are: a few places in a row, or a hash table with open
+/// addressing and at least twice as many places as words.
 ///
 /// The hash has no key: there are so few words that a text made of collisions costs what comparing
 /// all of them costs.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub(super) struct WordIndex(Box<[Place]>);
+#[derive(Clone, PartialEq, Eq)]
+pub(super) enum WordIndex {
+    Few([Place; FEW]),
+    Many(Box<[Place]>),
+}
 
 /// Half of a word's hash, and where it ends; the end of a word is never 0.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
-struct Place {
+pub(super) struct Place {
     tag: u16,
     end: u16,
 }
@@ -23,50 +26,54 @@ struct Place {
 impl WordIndex {
     /// Of words with one space between them.
     pub(super) fn of(text: &str) -> Self {
+        let mut few = [Place::default(); FEW];
         let count = text.split(' ').count();
-        if count <= FEW || u16::try_from(text.len()).is_err() {
-            return Self::default();
-        }
-        let mut places = vec![Place::default(); count.saturating_mul(2).next_power_of_two()].into_boxed_slice();
-        let mut end = 0_usize;
-        for word in text.split(' ') {
-            end = end.saturating_add(word.len());
-            let (hash, tag) = hash(word);
-            let free = Probe::new(hash, places.len()).find(|at| places.get(*at).is_some_and(|place| place.end == 0));
-            if let (Some(place), Ok(end)) = (free.and_then(|at| places.get_mut(at)), u16::try_from(end)) {
-                *place = Place { tag, end };
+        if count <= FEW {
+            for (place, (_, word)) in few.iter_mut().zip(places(text)) {
+                *place = word;
             }
-            end = end.saturating_add(1);
+            return Self::Few(few);
         }
-        Self(places)
+        let mut table = vec![Place::default(); count.saturating_mul(2).next_power_of_two()].into_boxed_slice();
+        for (hash, word) in places(text) {
+            let free = Probe::new(hash, table.len()).find(|at| table.get(*at).is_some_and(|place| place.end == 0));
+            if let Some(place) = free.and_then(|at| table.get_mut(at)) {
+                *place = word;
+            }
+        }
+        Self::Many(table)
     }
 
     /// Whether `text`, of which this is the index, has the word.
     pub(super) fn contains(&self, text: &str, word: &str) -> bool {
-        if word.is_empty() {
-            return false;
-        }
-        if self.0.is_empty() {
-            return is_among_few(text.as_bytes(), word.as_bytes());
-        }
         let (hash, tag) = hash(word);
-        let places = Probe::new(hash, self.0.len()).map_while(|at| self.0.get(at).filter(|place| place.end != 0));
-        places.filter(|place| place.tag == tag).any(|place| ends_with(text, usize::from(place.end), word))
+        let is_it = |place: &Place| place.tag == tag && place.end != 0 && ends_with(text, usize::from(place.end), word);
+        match self {
+            Self::Few(places) => places.iter().any(is_it),
+            Self::Many(table) => {
+                let taken = |at: usize| table.get(at).filter(|place| place.end != 0);
+                Probe::new(hash, table.len()).map_while(taken).any(is_it)
+            }
+        }
     }
 }
 
-/// By bytes: `str::split` costs more than all of the index.
-fn is_among_few(mut text: &[u8], word: &[u8]) -> bool {
-    loop {
-        if text.strip_prefix(word).is_some_and(|after| matches!(after.first(), None | Some(b' '))) {
-            return true;
-        }
-        let rest = text.iter().position(|byte| *byte == b' ').and_then(|space| text.get(space.saturating_add(1)..));
-        match rest {
-            Some(rest) => text = rest,
-            None => return false,
-        }
+impl Default for WordIndex {
+    fn default() -> Self {
+        Self::Few([Place::default(); FEW])
     }
+}
+
+/// Each word's hash and place.
+fn places(text: &str) -> impl Iterator<Item = (usize, Place)> {
+    let mut end = 0_usize;
+    text.split(' ').filter_map(move |word| {
+        let here = end.saturating_add(word.len());
+        end = here.saturating_add(1);
+        let (hash, tag) = hash(word);
+        // Scopes are 8 KiB at most: none is lost.
+        Some((hash, Place { tag, end: u16::try_from(here).ok()? }))
+    })
 }
 
 /// Whether the word that ends there is this one, and not merely the end of a longer one.
@@ -117,7 +124,10 @@ fn hash(word: &str) -> (usize, u16) {
 
 impl fmt::Debug for WordIndex {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "WordIndex({})", self.0.len())
+        f.write_str(match self {
+            Self::Few(_) => "Few",
+            Self::Many(_) => "Many",
+        })
     }
 }
 
@@ -131,7 +141,7 @@ mod tests {
     fn the_end_of_a_longer_word_is_not_a_word() {
         let text = "a:b c:a:b d:e f:g h:i";
         let index = WordIndex::of(text);
-        assert!(!index.0.is_empty());
+        assert!(matches!(index, WordIndex::Many(_)));
         for (word, found) in
             [("a:b", true), ("c:a:b", true), ("h:i", true), (":b", false), ("b", false), ("b d:e", false)]
         {
@@ -152,9 +162,9 @@ mod tests {
     }
 
     #[test]
-    fn few_words_have_no_index() {
-        for (text, len) in [("", 0), ("a", 0), ("a b c d", 0), ("a b c d e", 16)] {
-            assert_eq!(WordIndex::of(text).0.len(), len, "{text}");
+    fn few_words_have_no_table() {
+        for (text, few) in [("", true), ("a", true), ("a b c d", true), ("a b c d e", false)] {
+            assert_eq!(matches!(WordIndex::of(text), WordIndex::Few(_)), few, "{text}");
         }
     }
 
