@@ -1,6 +1,11 @@
 //! Every class of attack on credentials against one layer that accepts all kinds of them at once:
 //! nobody gets in, nothing panics, and no attacker sees an error of ours.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a check that cannot go on is to panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a check that cannot go on is to panic"
+)]
 
 #[path = "attacks/certificates.rs"]
 mod certificates;
