@@ -57,18 +57,18 @@ fn algorithms(list: &mut Vec<Attack>, issuer: &TestIssuer, algorithm: Algorithm)
 }
 
 fn keys(list: &mut Vec<Attack>, issuer: &TestIssuer, forger: &TestIssuer) {
-    let forged = || issuer.token("u").signed_by(forger);
-    push(list, "another key", "under our kid", forged());
-    push(list, "another key", "under its own kid", forged().kid(&forger.current_kid()));
-    push(list, "another key", "without kid", forged().without_header("kid"));
+    let fake = || issuer.token("u").signed_by(forger);
+    push(list, "another key", "under our kid", fake());
+    push(list, "another key", "under its own kid", fake().kid(&forger.current_kid()));
+    push(list, "another key", "without kid", fake().without_header("kid"));
     let jwk = forger.jwks()["keys"][0].clone();
-    push(list, "the sender's key", "jwk", forged().header("jwk", jwk.clone()));
-    push(list, "the sender's key", "jwk and its kid", forged().kid(&forger.current_kid()).header("jwk", jwk));
+    push(list, "the sender's key", "jwk", fake().header("jwk", jwk.clone()));
+    push(list, "the sender's key", "jwk and its kid", fake().kid(&forger.current_kid()).header("jwk", jwk));
     for name in ["jku", "x5u"] {
-        push(list, "the sender's key", name, forged().header(name, "https://attacker.test/keys.json"));
-        push(list, "the sender's key", format!("{name} of a file"), forged().header(name, "file:///etc/passwd"));
+        push(list, "the sender's key", name, fake().header(name, "https://attacker.test/keys.json"));
+        push(list, "the sender's key", format!("{name} of a file"), fake().header(name, "file:///etc/passwd"));
     }
-    push(list, "the sender's key", "x5c", forged().header("x5c", json!(["MIIBqDCCAU6gAwIBAgIBBzAKBggqhkjOPQQDAjA6"])));
+    push(list, "the sender's key", "x5c", fake().header("x5c", json!(["MIIBqDCCAU6gAwIBAgIBBzAKBggqhkjOPQQDAjA6"])));
     let long = "k".repeat(5_000);
     for kid in [
         "../../../../../../dev/null",
@@ -83,10 +83,10 @@ fn keys(list: &mut Vec<Attack>, issuer: &TestIssuer, forger: &TestIssuer) {
         "https://attacker.test/key",
         &long,
     ] {
-        push(list, "kid", kid.chars().take(40).collect::<String>(), forged().kid(kid));
+        push(list, "kid", kid.chars().take(40).collect::<String>(), fake().kid(kid));
     }
     for kid in [json!(null), json!(0), json!(["a"]), json!({"$ne": null})] {
-        push(list, "kid", kid.to_string(), forged().header("kid", kid.clone()));
+        push(list, "kid", kid.to_string(), fake().header("kid", kid.clone()));
     }
 }
 
