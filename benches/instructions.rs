@@ -6,7 +6,7 @@ use std::{hint::black_box, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body, extract::ConnectInfo, routing::get};
 use base64ct::{Base64UrlUnpadded, Encoding as _};
-use http::{HeaderValue, Request};
+use http::{HeaderName, HeaderValue, Request, header::AUTHORIZATION};
 use http_body_util::BodyExt as _;
 use portcullis::{
     audit::{AuditBatch, AuditLayer, AuditSink},
@@ -24,15 +24,18 @@ use portcullis::{
     rate_limit::{Key, Rate, RateLimitLayer, Rule},
     stack::Stack,
     store::{BoxFuture, StoreError},
+    testing::TestIssuer,
 };
 use tower::{ServiceBuilder, ServiceExt as _};
 
 const ORIGIN: &str = "https://app.example.com";
+const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// Case, the status that it must have.
-const CASES: [(&str, u16); 12] = [
+const CASES: [(&str, u16); 13] = [
     ("bare", 200),
     ("seven", 200),
+    ("seven-key", 200),
     ("allowed", 200),
     ("no-credential", 401),
     ("malformed", 400),
@@ -77,22 +80,31 @@ fn protected(limited: bool) -> Result<(Router, HeaderValue), Box<dyn std::error:
     Ok((bare().layer(stack), value))
 }
 
-/// The seven layers in one `ServiceBuilder`, and nothing of tower-http's.
-fn seven() -> Result<(Router, HeaderValue), Box<dyn std::error::Error>> {
+/// The seven layers in one `ServiceBuilder`, and nothing of tower-http's. The caller sends a token,
+/// whose signature is verified the first time and remembered, or an API key.
+fn seven(credential: &HeaderName) -> Result<(Router, HeaderValue), Box<dyn std::error::Error>> {
     let store = MemoryStore::new();
-    let record = ApiKeyRecord::builder("usr_1").plan("pro").scopes(["read:orders"]);
-    let key = ApiKey::issue(&ApiKeyFormat::new("bench", "live")?, &KeyHasher::ephemeral(), record)?;
-    store.insert_api_key(key.record)?;
+    let (auth, value) = if *credential == AUTHORIZATION {
+        let issuer = TestIssuer::new("https://issuer.test");
+        let token = issuer.token("usr_1").plan("pro").scopes(["read:orders"]).sign();
+        let value = HeaderValue::try_from(format!("Bearer {token}"))?;
+        (AuthLayer::builder().jwt(issuer.verifier()), value)
+    } else {
+        let record = ApiKeyRecord::builder("usr_1").plan("pro").scopes(["read:orders"]);
+        let key = ApiKey::issue(&ApiKeyFormat::new("bench", "live")?, &KeyHasher::ephemeral(), record)?;
+        store.insert_api_key(key.record)?;
+        (AuthLayer::builder().api_keys(store.clone()), HeaderValue::from_bytes(key.secret.expose())?)
+    };
     let rule = Rule::new("client", Key::client(), Rate::per_second(1_000_000));
     let layers = ServiceBuilder::new()
         .layer(AuditLayer::builder(Discard).build()?)
         .layer(SecurityHeadersLayer::api())
         .layer(CorsSecurityLayer::builder().allow_origin(ORIGIN).build()?)
-        .layer(AuthLayer::builder().api_keys(store.clone()).build()?)
+        .layer(auth.build()?)
         .layer(RateLimitLayer::builder(store.clone()).rule(rule).build()?)
         .layer(ScopeLayer::all(["read:orders"])?)
         .layer(QuotaLayer::builder(store).plan(Plan::new("pro").monthly(1_000_000)).default_plan("pro").build()?);
-    Ok((bare().layer(layers), HeaderValue::from_bytes(key.secret.expose())?))
+    Ok((bare().layer(layers), value))
 }
 
 /// Takes every signature, in no time: what is counted is everything else about a token.
@@ -173,9 +185,10 @@ async fn run(case: &str, count: u64) -> Result<u16, Box<dyn std::error::Error>> 
         let (app, head) = tokens(issuers, keys)?;
         return run_tokens(app, &head, count).await;
     }
+    let name = if case == "seven" { AUTHORIZATION } else { X_API_KEY };
     let (app, key) = match case {
         "bare" => (bare(), HeaderValue::from_static("none")),
-        "seven" => seven()?,
+        "seven" | "seven-key" => seven(&name)?,
         _ => protected(case == "address-limited")?,
     };
     let credential = match case {
@@ -187,7 +200,7 @@ async fn run(case: &str, count: u64) -> Result<u16, Box<dyn std::error::Error>> 
     let ask = || {
         let mut request = Request::builder().uri("/orders/42").header("origin", ORIGIN).body(Body::empty())?;
         if let Some(value) = &credential {
-            request.headers_mut().insert("x-api-key", value.clone());
+            request.headers_mut().insert(&name, value.clone());
         }
         request.extensions_mut().insert(ConnectInfo(peer));
         Ok::<_, http::Error>(request)

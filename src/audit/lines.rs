@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer, ser::SerializeSeq as _};
 
 use super::{
     geo::Geo,
-    record::Record,
+    record::{Record, Subject},
     redact::{self, Author},
     sink::AuditLevel,
 };
@@ -178,7 +178,11 @@ struct UserPart<'a> {
 impl<'a> UserPart<'a> {
     fn new(principal: &'a Principal, record: &'a Record) -> Self {
         Self {
-            id: record.subject.as_deref().unwrap_or_default(),
+            id: match &record.subject {
+                Subject::Nobody => "",
+                Subject::AsVerified => principal.subject(),
+                Subject::Masked(subject) => subject,
+            },
             email: record.email.as_deref(),
             tenant: principal.tenant().map(searched),
             plan: principal.plan().map(searched),

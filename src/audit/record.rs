@@ -54,12 +54,21 @@ pub(super) struct Record {
     pub(super) rejection: Option<Rejection>,
     /// Masked.
     pub(super) email: Option<Box<str>>,
-    pub(super) subject: Option<Box<str>>,
+    pub(super) subject: Subject,
     pub(super) request_bytes: u64,
     pub(super) response_bytes: u64,
     pub(super) duration_us: u64,
     /// How many records were lost since the one before, and are not yet on record as a gap.
     pub(super) lost_before: u64,
+}
+
+/// Who called, as it may be written down.
+pub(super) enum Subject {
+    /// Nobody, as far as is known.
+    Nobody,
+    /// As the credential in the context says: there is nothing in it to be masked.
+    AsVerified,
+    Masked(Box<str>),
 }
 
 /// Writes lines, numbered in their order.

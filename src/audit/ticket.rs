@@ -12,7 +12,7 @@ use http::{HeaderMap, StatusCode, Uri, header};
 
 use super::{
     queue::Queue,
-    record::{Ending, Record},
+    record::{Ending, Record, Subject},
     redact::{self, Author},
 };
 use crate::{
@@ -118,8 +118,7 @@ impl Debt {
         // What a credential says of a person is masked here, too: the queue holds no address.
         let principal = context.principal();
         let email = principal.and_then(|principal| principal.email()).map(|email| redact::email(email).into());
-        let subject = principal
-            .map(|principal| redact::text(principal.subject(), Author::Application, MAX_SUBJECT).into_boxed_str());
+        let subject = principal.map_or(Subject::Nobody, |principal| subject(principal.subject()));
         queue.accept(Record {
             asked,
             ending,
@@ -133,6 +132,14 @@ impl Debt {
             lost_before: 0,
             context,
         });
+    }
+}
+
+fn subject(verified: &str) -> Subject {
+    if redact::is_shown_whole(verified, Author::Application, MAX_SUBJECT) {
+        Subject::AsVerified
+    } else {
+        Subject::Masked(redact::text(verified, Author::Application, MAX_SUBJECT).into_boxed_str())
     }
 }
 

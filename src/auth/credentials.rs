@@ -54,8 +54,7 @@ const TWICE: &str = "Send exactly one credential, exactly once.";
 /// Reads the one credential that was put into a request on purpose, from `sources` among the headers only: what stands in a URL
 /// stands in logs, in histories and in `Referer` (RFC 9700 §4.3.2).
 pub(super) fn read<'a>(head: Head<'a>, sources: &Sources) -> Result<Sent<'a>, Unreadable> {
-    let authorization = single(head.headers, &header::AUTHORIZATION)?;
-    let key = if sources.api_keys { single(head.headers, &X_API_KEY)? } else { None };
+    let (authorization, key) = single(head.headers, sources)?;
     let protocol = if sources.websocket { sources::websocket_token(head).map_err(|_| twice())? } else { None };
     if let Some(token) = protocol {
         return if authorization.or(key).is_some() { Err(twice()) } else { bare(token).map(Sent::WebSocket) };
@@ -100,23 +99,33 @@ fn bare(token: &str) -> Result<&str, Unreadable> {
 
 /// Marks the headers so that what logs the request further in shows `Sensitive`.
 pub(super) fn mark_sensitive(headers: &mut HeaderMap) {
-    for name in [&header::AUTHORIZATION, &X_API_KEY, &header::COOKIE, &header::SEC_WEBSOCKET_PROTOCOL] {
-        // Looked for first: to ask for the entry makes room in a map that is full.
-        if headers.contains_key(name)
-            && let header::Entry::Occupied(mut lines) = headers.entry(name)
-        {
-            lines.iter_mut().for_each(|line| line.set_sensitive(true));
+    // One pass, in which names are compared, costs less than to look for each: that hashes it.
+    for (name, value) in headers.iter_mut() {
+        if [&header::AUTHORIZATION, &X_API_KEY, &header::COOKIE, &header::SEC_WEBSOCKET_PROTOCOL].contains(&name) {
+            value.set_sensitive(true);
         }
     }
 }
 
-fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a HeaderValue>, Unreadable> {
-    let mut lines = headers.get_all(name).iter();
-    match (lines.next(), lines.next()) {
-        (line, None) => Ok(line),
-        _ => Err(twice()),
+/// The two headers in which a credential may stand, each once at most.
+fn single<'a>(headers: &'a HeaderMap, sources: &Sources) -> Result<(Lone<'a>, Lone<'a>), Unreadable> {
+    let (mut authorization, mut key) = (None, None);
+    for (name, line) in headers {
+        let held = if *name == header::AUTHORIZATION {
+            &mut authorization
+        } else if sources.api_keys && *name == X_API_KEY {
+            &mut key
+        } else {
+            continue;
+        };
+        if held.replace(line).is_some() {
+            return Err(twice());
+        }
     }
+    Ok((authorization, key))
 }
+
+type Lone<'a> = Option<&'a HeaderValue>;
 
 pub(super) fn twice() -> Unreadable {
     Unreadable(Rejection::new(RejectionKind::InvalidRequest).with_detail(TWICE), Via::Bearer)

@@ -11,7 +11,7 @@ use http::{HeaderName, Request};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::{Entry, Gate, Leave, service::Keeper, wiring};
+use super::{Entry, Gate, Leave, service::Keeper, values::copied, wiring};
 use crate::{
     rejection::{Rejection, Severity, render, restamp},
     request::{ContextSettings, Outcome, Place, RequestContext},
@@ -75,13 +75,6 @@ struct Visit<G> {
     outermost: bool,
 }
 
-/// What becomes of a request once the gate has decided.
-enum Decision<B, P> {
-    Call(Request<B>, P),
-    Respond(Response),
-    Wait(BoxFuture<'static, Entry<B, P>>),
-}
-
 impl<G, S, B> GateFuture<G, S, B>
 where
     G: Gate<B>,
@@ -110,16 +103,29 @@ where
         wiring::enter(&context, G::PLACE, G::NAME);
         let entry = keeper.gate.enter(request, &context);
         let visit = Visit { keeper, context, outermost };
-        let state = match visit.decide(entry) {
-            Decision::Call(request, pass) => State::Passed { inner: service.call(request), pass: Some(pass) },
-            Decision::Respond(response) => State::Decided { response: Some(response) },
-            Decision::Wait(entry) => {
+        // Each arm makes the whole future where it will lie: a future holds those of all gates inside
+        // it, and is worth no copy.
+        match entry {
+            Entry::Pass(request, pass) => {
+                visit.record(G::NAME, Outcome::Passed);
+                Self { state: State::Passed { inner: service.call(request), pass: Some(pass) }, visit: Some(visit) }
+            }
+            Entry::Answer(response) => Self::decided(visit.answer::<B>(response), visit),
+            Entry::Reject(rejection) => Self::decided(visit.refuse::<B>(rejection), visit),
+            Entry::Wait(entry) => {
                 // The service that was polled ready must be the one that is called.
                 let clone = service.clone();
-                State::Waiting { entry, service: mem::replace(service, clone) }
+                let state = State::Waiting { entry, service: mem::replace(service, clone) };
+                Self { state, visit: Some(visit) }
             }
-        };
-        Self { state, visit: Some(visit) }
+        }
+    }
+
+    fn decided(response: Response, visit: Visit<G>) -> Self
+    where
+        G: Gate<B>,
+    {
+        Self { state: State::Decided { response: Some(response) }, visit: Some(visit) }
     }
 }
 
@@ -140,28 +146,38 @@ where
                 return inner.poll(cx).map_ok(IntoResponse::into_response);
             };
             let next = match this.state.as_mut().project() {
-                StateProjection::Waiting { entry, service } => match visit.decide(ready!(entry.as_mut().poll(cx))) {
-                    Decision::Call(request, pass) => State::Passed { inner: service.call(request), pass: Some(pass) },
-                    Decision::Respond(response) => State::Decided { response: Some(response) },
-                    Decision::Wait(later) => {
+                StateProjection::Waiting { entry, service } => match ready!(entry.as_mut().poll(cx)) {
+                    Entry::Pass(request, pass) => {
+                        visit.record(G::NAME, Outcome::Passed);
+                        State::Passed { inner: service.call(request), pass: Some(pass) }
+                    }
+                    Entry::Answer(response) => State::Decided { response: Some(visit.answer::<B>(response)) },
+                    Entry::Reject(rejection) => State::Decided { response: Some(visit.refuse::<B>(rejection)) },
+                    Entry::Wait(later) => {
                         *entry = later;
                         continue;
                     }
                 },
                 StateProjection::Passed { inner, pass } => {
+                    if pass.is_none() {
+                        // Polled once more after its end.
+                        return Poll::Pending;
+                    }
                     let watch = WhilePolled(pass);
                     let result = ready!(watch.done(inner.poll(cx)));
                     let Some(pass) = pass.take() else { return Poll::Pending };
                     let gate = &visit.keeper.gate;
-                    let response = match result {
-                        Ok(response) => visit.see(response.into_response()),
+                    let mut response = match result {
+                        Ok(response) => response.into_response(),
                         Err(error) => {
                             gate.fail(pass, &visit.context);
                             return Poll::Ready(Err(error));
                         }
                     };
+                    visit.see(&mut response);
                     match gate.leave(pass, response, &visit.context) {
-                        Leave::Done(response) => State::Decided { response: Some(response) },
+                        // Not by way of another state: to set one copies the future as a whole.
+                        Leave::Done(response) => return Poll::Ready(Ok(visit.finish::<B>(response))),
                         Leave::Wait(response) => State::Leaving { response },
                     }
                 }
@@ -181,26 +197,21 @@ where
 }
 
 impl<G> Visit<G> {
-    fn decide<B>(&self, entry: Entry<B, G::Pass>) -> Decision<B, G::Pass>
+    fn answer<B>(&self, response: Response) -> Response
     where
         G: Gate<B>,
     {
-        match entry {
-            Entry::Pass(request, pass) => {
-                self.record(G::NAME, Outcome::Passed);
-                Decision::Call(request, pass)
-            }
-            Entry::Answer(response) => {
-                self.record(G::NAME, Outcome::Answered);
-                Decision::Respond(response)
-            }
-            Entry::Reject(rejection) => {
-                self.record(G::NAME, Outcome::Rejected(rejection.kind()));
-                report(G::NAME, &rejection, &self.context);
-                Decision::Respond(render(rejection, Some(self.context.stamp())))
-            }
-            Entry::Wait(later) => Decision::Wait(later),
-        }
+        self.record(G::NAME, Outcome::Answered);
+        response
+    }
+
+    fn refuse<B>(&self, rejection: Rejection) -> Response
+    where
+        G: Gate<B>,
+    {
+        self.record(G::NAME, Outcome::Rejected(rejection.kind()));
+        report(G::NAME, &rejection, &self.context);
+        render(rejection, Some(self.context.stamp()))
     }
 
     fn record(&self, layer: &'static str, outcome: Outcome) {
@@ -213,27 +224,31 @@ impl<G> Visit<G> {
     ///
     /// It also makes room for the header fields of all gates at once: a header map that grows gate
     /// by gate is copied again and again.
-    fn see(&self, mut response: Response) -> Response {
+    fn see(&self, response: &mut Response) {
         let fields = self.context.take_expected_fields();
         if fields > 0 {
             // Fails only where a map is full already; it then grows no further.
             let _ = response.headers_mut().try_reserve(fields);
         }
         let rejection = response.extensions().get::<Rejection>().filter(|rejection| !rejection.is_stamped()).cloned();
-        let Some(rejection) = rejection else { return response };
+        let Some(rejection) = rejection else { return };
         self.context.trail().record("handler", Outcome::Rejected(rejection.kind()));
         report("handler", &rejection, &self.context);
-        restamp(response, rejection, self.context.stamp())
+        let refused = mem::take(response);
+        *response = restamp(refused, rejection, self.context.stamp());
     }
 
-    fn finish<B>(&self, response: Response) -> Response
+    fn finish<B>(&self, mut response: Response) -> Response
     where
         G: Gate<B>,
     {
-        let mut response = self.see(response);
+        self.see(&mut response);
         // A third party's gate alone leaves responses as they are, unless they name the id.
-        if self.outermost && (self.context.marks() != 0 || response.extensions().get::<Rejection>().is_some()) {
-            response.headers_mut().insert(X_REQUEST_ID, self.context.request_id().header_value());
+        if self.outermost
+            && (self.context.marks() != 0 || response.extensions().get::<Rejection>().is_some())
+            && let Some(id) = copied(self.context.request_id().as_str())
+        {
+            response.headers_mut().insert(X_REQUEST_ID, id);
         }
         response
     }

@@ -77,7 +77,7 @@ pub(crate) use self::{
     collect::{announced, collect},
     drain::drained,
     problem::panicked,
-    values::decimal,
+    values::{decimal, written},
 };
 pub use self::{
     context::{ContextGate, RequestContextLayer},

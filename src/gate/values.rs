@@ -1,8 +1,50 @@
+//! Values of header fields that every response has anew: a number, the request's id.
+//!
+//! They are written one after the other into one chunk of memory, of which each value holds a part:
+//! no allocation for each. A chunk is as long as what the values of some twenty responses need, and
+//! its memory is used again once they have been sent.
+
+use std::cell::RefCell;
+
+use bytes::BytesMut;
 use http::HeaderValue;
 
-/// A number as header value. One allocation of its exact length; `HeaderValue::from` makes two.
+/// What somebody holds back who keeps a single value of a chunk.
+const CHUNK: usize = 4_096;
+
+thread_local! {
+    static OPEN: RefCell<BytesMut> = RefCell::new(BytesMut::new());
+}
+
+/// The value that `write` appends to the buffer: text of at most `most` bytes. `None` if it is no
+/// header value.
+pub(crate) fn written(most: usize, write: impl FnOnce(&mut BytesMut)) -> Option<HeaderValue> {
+    if most > CHUNK {
+        let mut own = BytesMut::with_capacity(most);
+        write(&mut own);
+        return HeaderValue::from_maybe_shared(own.freeze()).ok();
+    }
+    let value = OPEN.try_with(|open| {
+        let mut open = open.try_borrow_mut().ok()?;
+        // A writer that panicked may have left a beginning behind.
+        open.clear();
+        if open.capacity() < most {
+            open.reserve(CHUNK);
+        }
+        write(&mut open);
+        Some(open.split())
+    });
+    HeaderValue::from_maybe_shared(value.ok()??.freeze()).ok()
+}
+
+/// A text as header value.
+pub(crate) fn copied(text: &str) -> Option<HeaderValue> {
+    written(text.len(), |out| out.extend_from_slice(text.as_bytes()))
+}
+
+/// A number as header value.
 pub(crate) fn decimal(number: u64) -> HeaderValue {
-    HeaderValue::from_str(itoa::Buffer::new().format(number)).unwrap_or(HeaderValue::from_static("0"))
+    copied(itoa::Buffer::new().format(number)).unwrap_or(HeaderValue::from_static("0"))
 }
 
 #[cfg(test)]
@@ -13,5 +55,28 @@ mod tests {
     fn every_digit_is_there() {
         assert_eq!(decimal(0), "0");
         assert_eq!(decimal(u64::MAX), u64::MAX.to_string());
+    }
+
+    #[test]
+    fn no_value_holds_anything_of_another() {
+        let values: Vec<_> = (0..5_000).map(decimal).collect();
+        assert!(values.iter().enumerate().all(|(number, value)| *value == number.to_string()));
+        let long = "a".repeat(3 * CHUNK);
+        assert_eq!(copied(&long).unwrap(), long);
+        assert_eq!(decimal(7), "7");
+    }
+
+    #[test]
+    fn what_was_left_behind_stays_behind() {
+        let broken = std::panic::catch_unwind(|| {
+            written(8, |out| {
+                out.extend_from_slice(b"half");
+                panic!("of it");
+            })
+        });
+        assert!(broken.is_err());
+        assert_eq!(decimal(7), "7");
+        assert_eq!(copied("a\nb"), None);
+        assert_eq!(decimal(8), "8");
     }
 }

@@ -108,9 +108,10 @@ impl<B> Gate<B> for SecurityHeadersGate {
 
     fn leave(self: &Arc<Self>, (): (), mut response: Response, context: &Arc<RequestContext>) -> Leave {
         let headers = response.headers_mut();
-        headers.remove(SERVER);
-        headers.remove(X_POWERED_BY);
-        // Once, also for the request id: the map would otherwise double twice.
+        if headers.keys().any(|name| *name == SERVER || *name == X_POWERED_BY) {
+            headers.remove(SERVER);
+            headers.remove(X_POWERED_BY);
+        }
         for fixed in &self.fixed {
             fixed.apply(headers);
         }

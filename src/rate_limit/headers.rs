@@ -2,10 +2,15 @@
 
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use bytes::BytesMut;
+use http::{HeaderMap, HeaderName, HeaderValue, header::Entry as Slot};
 
-use super::{Rate, compiled::CompiledLimit};
-use crate::{gate::decimal, request::RateLimitStatus, time::secs_ceil};
+use super::{Decision, Rate, compiled::CompiledLimit};
+use crate::{
+    gate::{decimal, written},
+    request::RateLimitStatus,
+    time::secs_ceil,
+};
 
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const RATE: HeaderName = HeaderName::from_static("ratelimit");
@@ -65,68 +70,19 @@ pub(super) fn policy_item(quoted: &str, limit: u64, window: Option<Duration>) ->
 }
 
 /// Appends `"name";r=50;t=30`; `t` is left out where nothing more will come.
-fn push_rate_item(line: &mut String, quoted: &str, remaining: u64, next_after: Duration) {
+fn put_rate_item(line: &mut BytesMut, quoted: &str, remaining: u64, next_after: Duration) {
     let mut number = itoa::Buffer::new();
-    line.push_str(quoted);
-    line.push_str(";r=");
-    line.push_str(number.format(remaining.min(Rate::MOST)));
+    line.extend_from_slice(quoted.as_bytes());
+    line.extend_from_slice(b";r=");
+    line.extend_from_slice(number.format(remaining.min(Rate::MOST)).as_bytes());
     if !next_after.is_zero() {
-        line.push_str(";t=");
-        line.push_str(number.format(secs_ceil(next_after).min(Rate::MOST)));
+        line.extend_from_slice(b";t=");
+        line.extend_from_slice(number.format(secs_ceil(next_after).min(Rate::MOST)).as_bytes());
     }
 }
 
-/// Collects the fields of one batch.
-#[derive(Debug)]
-pub(super) struct Fields<'a> {
-    headers: RateLimitHeaders,
-    first: Option<&'a CompiledLimit>,
-    policies: String,
-    rates: String,
-}
-
-impl<'a> Fields<'a> {
-    pub(super) fn new(headers: RateLimitHeaders) -> Self {
-        Self { headers, first: None, policies: String::new(), rates: String::new() }
-    }
-
-    pub(super) fn add(&mut self, limit: &'a CompiledLimit, remaining: u64, next_after: Duration) {
-        if !self.headers.ietf() {
-            return;
-        }
-        match self.first {
-            None => {
-                self.first = Some(limit);
-                self.rates.reserve(limit.quoted.len().saturating_add(48));
-            }
-            Some(first) => {
-                if self.policies.is_empty() {
-                    self.policies.push_str(&first.item);
-                }
-                self.policies.push_str(", ");
-                self.policies.push_str(&limit.item);
-                self.rates.push_str(", ");
-            }
-        }
-        push_rate_item(&mut self.rates, &limit.quoted, remaining, next_after);
-    }
-
-    pub(super) fn finish(self, tightest: Option<&RateLimitStatus>) -> Stamp {
-        // One limit is the common case: its value has been rendered at build.
-        let policy = match self.first {
-            Some(limit) if self.policies.is_empty() => Some(limit.header.clone()),
-            Some(_) => HeaderValue::try_from(self.policies).ok(),
-            None => None,
-        };
-        let rate = self.first.and_then(|_| HeaderValue::try_from(self.rates).ok());
-        let legacy = tightest.filter(|_| self.headers.legacy()).map(|status| Legacy {
-            limit: status.limit,
-            remaining: status.remaining,
-            reset: status.reset_at.as_secs_ceil(),
-        });
-        Stamp { policy, rate, legacy }
-    }
-}
+/// What [`put_rate_item`] appends to the name at most, and what stands between two items.
+const AFTER_NAME: usize = 48;
 
 /// The fields, ready to be written.
 #[derive(Debug)]
@@ -134,6 +90,40 @@ pub(super) struct Stamp {
     policy: Option<HeaderValue>,
     rate: Option<HeaderValue>,
     legacy: Option<Legacy>,
+}
+
+/// One limit is the common case: its value has been rendered at build.
+fn policies<'a>(mut asked: impl Iterator<Item = (&'a CompiledLimit, &'a Decision)> + Clone) -> Option<HeaderValue> {
+    let (first, _) = asked.next()?;
+    if asked.clone().next().is_none() {
+        return Some(first.header.clone());
+    }
+    let most = asked
+        .clone()
+        .fold(first.item.len(), |most, (limit, _)| most.saturating_add(limit.item.len()).saturating_add(2));
+    written(most, |line| {
+        line.extend_from_slice(first.item.as_bytes());
+        for (limit, _) in asked {
+            line.extend_from_slice(b", ");
+            line.extend_from_slice(limit.item.as_bytes());
+        }
+    })
+}
+
+fn rates<'a>(asked: impl Iterator<Item = (&'a CompiledLimit, &'a Decision)> + Clone) -> Option<HeaderValue> {
+    let most = asked
+        .clone()
+        .fold(0_usize, |most, (limit, _)| most.saturating_add(limit.quoted.len()).saturating_add(AFTER_NAME));
+    // Every item has a name.
+    (most > 0).then_some(())?;
+    written(most, |line| {
+        for (limit, decision) in asked {
+            if !line.is_empty() {
+                line.extend_from_slice(b", ");
+            }
+            put_rate_item(line, &limit.quoted, decision.remaining, decision.next_after);
+        }
+    })
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -144,6 +134,22 @@ struct Legacy {
 }
 
 impl Stamp {
+    /// The fields of one batch: an item for each limit, and where the caller stands against the
+    /// tightest of them.
+    pub(super) fn of<'a>(
+        headers: RateLimitHeaders,
+        asked: impl Iterator<Item = (&'a CompiledLimit, &'a Decision)> + Clone,
+        tightest: Option<&RateLimitStatus>,
+    ) -> Self {
+        let (policy, rate) = if headers.ietf() { (policies(asked.clone()), rates(asked)) } else { (None, None) };
+        let legacy = tightest.filter(|_| headers.legacy()).map(|status| Legacy {
+            limit: status.limit,
+            remaining: status.remaining,
+            reset: status.reset_at.as_secs_ceil(),
+        });
+        Self { policy, rate, legacy }
+    }
+
     /// The fields by name, for a refusal.
     pub(super) fn fields(self) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
         let legacy = self.legacy.map(Legacy::fields).into_iter().flatten();
@@ -156,17 +162,28 @@ impl Stamp {
     pub(super) fn write(self, headers: &mut HeaderMap) {
         for (name, value) in [(POLICY, self.policy), (RATE, self.rate)] {
             let Some(value) = value else { continue };
-            let value = match headers.get(&name) {
-                Some(inner) => join(&value, inner).unwrap_or(value),
-                None => value,
-            };
-            headers.insert(name, value);
+            match headers.entry(name) {
+                Slot::Vacant(slot) => {
+                    slot.insert(value);
+                }
+                Slot::Occupied(mut slot) => {
+                    let joined = join(&value, slot.get());
+                    slot.insert(joined.unwrap_or(value));
+                }
+            }
         }
         let Some(legacy) = self.legacy else { return };
-        if Legacy::read(headers).is_none_or(|inner| legacy.is_tighter(inner)) {
-            for (name, value) in legacy.fields() {
-                headers.insert(name, value);
-            }
+        let [(limit, value), rest @ ..] = legacy.fields();
+        // Looked for once: without the first of the three nobody inside has written them.
+        if let Slot::Vacant(slot) = headers.entry(limit) {
+            slot.insert(value);
+        } else if Legacy::read(headers).is_none_or(|inner| legacy.is_tighter(inner)) {
+            headers.insert(LIMIT, value);
+        } else {
+            return;
+        }
+        for (name, value) in rest {
+            headers.insert(name, value);
         }
     }
 }

@@ -14,7 +14,7 @@ use tower_layer::Layer;
 use super::{
     Batch, Decision, RateLimitHeaders, RateLimitLayerBuilder, RateLimitStore, Verdicts,
     compiled::{CompiledLimit, CompiledRule},
-    headers::{Fields, Stamp, is_tighter},
+    headers::{Stamp, is_tighter},
     inline::Inline,
 };
 use crate::{
@@ -169,9 +169,7 @@ impl<'a, I: Iterator<Item = (&'a CompiledLimit, &'a Decision)> + Clone> Outcome<
         let refused = || own().filter(|(_, decision)| !decision.allowed);
         let tightest = if allowed { tightest(own()) } else { worst(refused()).or_else(|| tightest(own())) };
         let status = tightest.map(|(limit, decision)| self.status(limit, decision));
-        let mut fields = Fields::new(headers);
-        own().for_each(|(limit, decision)| fields.add(limit, decision.remaining, decision.next_after));
-        let stamp = fields.finish(status.as_ref());
+        let stamp = Stamp::of(headers, own(), status.as_ref());
         if allowed {
             if let Some(status) = status {
                 context.add_rate_limit(status);

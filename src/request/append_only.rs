@@ -8,20 +8,26 @@ use std::sync::{
 #[derive(Debug)]
 pub(crate) struct AppendOnly<T, const N: usize> {
     items: [OnceLock<T>; N],
-    taken: AtomicUsize,
+    /// Before this index no slot is free. Where two push at once it may lag behind.
+    free: AtomicUsize,
+    overflowed: AtomicUsize,
 }
 
 impl<T, const N: usize> AppendOnly<T, N> {
     pub(crate) const fn new() -> Self {
-        Self { items: [const { OnceLock::new() }; N], taken: AtomicUsize::new(0) }
+        Self { items: [const { OnceLock::new() }; N], free: AtomicUsize::new(0), overflowed: AtomicUsize::new(0) }
     }
 
-    pub(crate) fn push(&self, item: T) {
-        let index = self.taken.fetch_add(1, Ordering::AcqRel);
-        if let Some(slot) = self.items.get(index) {
-            // The index was handed out once, so the slot is empty.
-            let _ = slot.set(item);
+    pub(crate) fn push(&self, mut item: T) {
+        let free = self.free.load(Ordering::Relaxed);
+        for (index, slot) in self.items.iter().enumerate().skip(free) {
+            match slot.set(item) {
+                Ok(()) => return self.free.store(index.saturating_add(1), Ordering::Relaxed),
+                // Somebody else was faster.
+                Err(back) => item = back,
+            }
         }
+        self.overflowed.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
@@ -30,7 +36,7 @@ impl<T, const N: usize> AppendOnly<T, N> {
 
     /// How many items did not fit.
     pub(crate) fn overflowed(&self) -> usize {
-        self.taken.load(Ordering::Acquire).saturating_sub(N)
+        self.overflowed.load(Ordering::Relaxed)
     }
 }
 
@@ -46,5 +52,20 @@ mod tests {
         }
         assert_eq!(list.iter().copied().collect::<Vec<_>>(), [1, 2]);
         assert_eq!(list.overflowed(), 3);
+    }
+
+    #[test]
+    fn none_is_lost_where_many_push_at_once() {
+        let list = AppendOnly::<usize, 64>::new();
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                let list = &list;
+                scope.spawn(move || (0..20).for_each(|item| list.push(thread * 20 + item)));
+            }
+        });
+        let mut held: Vec<_> = list.iter().copied().collect();
+        held.sort_unstable();
+        held.dedup();
+        assert_eq!((held.len(), list.overflowed()), (64, 16));
     }
 }

@@ -8,8 +8,6 @@ use std::{
     },
 };
 
-use http::HeaderValue;
-
 use crate::time::Timestamp;
 
 /// The id of one request: `req_` and 32 hexadecimal digits, of which the first twelve are the
@@ -52,10 +50,6 @@ impl RequestId {
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or("req_")
     }
-
-    pub(crate) fn header_value(self) -> HeaderValue {
-        HeaderValue::from_bytes(&self.0).unwrap_or(HeaderValue::from_static("req_"))
-    }
 }
 
 impl fmt::Display for RequestId {
@@ -84,6 +78,5 @@ mod tests {
         let later = RequestId::generate(Timestamp::from_micros(1_700_000_000_001_000));
         assert!(earlier.as_str() < later.as_str(), "{earlier} {later}");
         assert_eq!(earlier.as_str().len(), 36);
-        assert_eq!(earlier.header_value().as_bytes(), earlier.as_str().as_bytes());
     }
 }

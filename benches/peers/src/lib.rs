@@ -55,8 +55,8 @@ impl Suite {
         self.cases.push(Case { name: name.into(), run: Box::new(run), ns: Vec::new(), allocations: 0.0 });
     }
 
-    /// Runs all cases in rotated order and prints the table.
-    pub fn print(mut self, rounds: usize, iterations: u64) {
+    /// Runs all cases in rotated order.
+    pub fn run(mut self, rounds: usize, iterations: u64) -> Vec<Row> {
         for case in &mut self.cases {
             (case.run)(iterations);
         }
@@ -70,16 +70,21 @@ impl Suite {
                 case.allocations = (ALLOCATIONS.load(Relaxed) - allocations) as f64 / iterations as f64;
             }
         }
-        let rows: Vec<(String, f64, f64)> = self
-            .cases
-            .iter()
-            .map(|case| (case.name.clone(), case.ns.iter().copied().fold(f64::INFINITY, f64::min), case.allocations))
-            .collect();
-        let (base, base_allocations) = (rows[0].1, rows[0].2);
+        let least = |ns: Vec<f64>| ns.into_iter().fold(f64::INFINITY, f64::min);
+        self.cases
+            .into_iter()
+            .map(|case| Row { name: case.name, ns: least(case.ns), allocations: case.allocations })
+            .collect()
+    }
+
+    /// Runs all cases and prints the table.
+    pub fn print(self, rounds: usize, iterations: u64) {
+        let rows = self.run(rounds, iterations);
+        let (base, base_allocations) = (rows[0].ns, rows[0].allocations);
         println!("{rounds} rounds of {iterations} requests, rotated; minimum of thread CPU time");
         println!("| case | µs | × bare | added µs | allocations | added |");
         println!("|---|---:|---:|---:|---:|---:|");
-        for (name, ns, allocations) in rows {
+        for Row { name, ns, allocations } in rows {
             println!(
                 "| {name} | {:.2} | {:.2} | {:+.2} | {allocations:.1} | {:+.1} |",
                 ns / 1000.0,
@@ -89,4 +94,15 @@ impl Suite {
             );
         }
     }
+}
+
+/// What one case costs.
+#[derive(Debug)]
+pub struct Row {
+    /// The case.
+    pub name: String,
+    /// Nanoseconds for one time, the least of all rounds.
+    pub ns: f64,
+    /// Allocations for one time, in the last round.
+    pub allocations: f64,
 }

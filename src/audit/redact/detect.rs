@@ -54,7 +54,9 @@ const KEY_INFIXES: &[&str] = &["_live_", "_test_"];
 const MIN_SENSITIVE: usize = 7;
 const MIN_AFTER_PREFIX: usize = 4;
 const MIN_AFTER_INFIX: usize = 10;
+/// No infix with what must follow it is shorter either.
 const MIN_JWT: usize = 16;
+const MIN_CARD_DIGITS: usize = 13;
 /// Longer than the ids that resources have: a ULID is 26, a KSUID 27.
 const MIN_TOKEN: usize = 32;
 const MIN_TOKEN_CHANGES: usize = 6;
@@ -67,6 +69,10 @@ pub(super) fn holds_card_number(text: &str) -> bool {
 
 /// What `text` holds, also where it is percent-encoded (once or twice).
 pub(super) fn find(text: &str) -> Option<Sensitive> {
+    if is_plain(text) { None } else { search(text) }
+}
+
+fn search(text: &str) -> Option<Sensitive> {
     let decoded = decode(text);
     let decoded = decode(&decoded);
     if has_email(&decoded) {
@@ -76,6 +82,17 @@ pub(super) fn find(text: &str) -> Option<Sensitive> {
         return Some(Sensitive::CardNumber);
     }
     decoded.split(|c| !is_token_char(c)).find_map(classify_word)
+}
+
+/// Whether there is nothing to search: no word of a credential's length, no card number's digits, no
+/// address, and nothing that means something else. Most segments of a path are so.
+fn is_plain(text: &str) -> bool {
+    let (mut word, mut digits) = (0_usize, 0_usize);
+    text.bytes().all(|byte| {
+        word = if is_token_char(char::from(byte)) { word.saturating_add(1) } else { 0 };
+        digits = digits.saturating_add(usize::from(byte.is_ascii_digit()));
+        word < MIN_SENSITIVE && digits < MIN_CARD_DIGITS && byte.is_ascii() && !matches!(byte, b'%' | b'@')
+    })
 }
 
 fn is_token_char(c: char) -> bool {
@@ -90,15 +107,18 @@ fn classify_word(word: &str) -> Option<Sensitive> {
     let long_after = |at: Option<usize>, prefix: &str, min: usize| {
         at.is_some_and(|at| word.len().saturating_sub(at.saturating_add(prefix.len())) >= min)
     };
-    if long_after(word.find("eyJ"), "", MIN_JWT) {
+    // A search costs more than to see that there is no room for what is searched.
+    let is_long = word.len() >= MIN_JWT;
+    if is_long && long_after(word.find("eyJ"), "", MIN_JWT) {
         return Some(Sensitive::Jwt);
     }
     let key =
         KEY_PREFIXES.iter().any(|prefix| word.starts_with(prefix) && long_after(Some(0), prefix, MIN_AFTER_PREFIX))
-            || KEY_INFIXES.iter().any(|infix| {
-                let rest = word.split_once(infix).map_or("", |(_, rest)| rest);
-                rest.bytes().take_while(u8::is_ascii_alphanumeric).count() >= MIN_AFTER_INFIX
-            });
+            || is_long
+                && KEY_INFIXES.iter().any(|infix| {
+                    let rest = word.split_once(infix).map_or("", |(_, rest)| rest);
+                    rest.bytes().take_while(u8::is_ascii_alphanumeric).count() >= MIN_AFTER_INFIX
+                });
     if key {
         return Some(Sensitive::Key);
     }
@@ -143,7 +163,7 @@ fn has_email(text: &str) -> bool {
 /// 13 to 19 digits, also in groups, with a valid check digit (Luhn, ISO/IEC 7812-1) and an issuer of
 /// the payment networks (2 to 6): milliseconds since the epoch begin with 1.
 fn has_card_number(text: &str) -> bool {
-    if text.bytes().filter(u8::is_ascii_digit).count() < 13 {
+    if text.bytes().filter(u8::is_ascii_digit).count() < MIN_CARD_DIGITS {
         return false;
     }
     let mut run = DigitRun::default();
@@ -228,4 +248,16 @@ pub(super) fn decode(text: &str) -> Cow<'_, str> {
         };
     }
     Cow::Owned(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_plain_holds_nothing(text in "([a-zA-Z0-9@%é ,-]|[0-9]{4}|eyJ|SG\\.|_live_|%40){0,12}") {
+            proptest::prop_assert!(!is_plain(&text) || search(&text).is_none());
+        }
+    }
 }

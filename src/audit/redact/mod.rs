@@ -55,6 +55,14 @@ pub(super) fn text(raw: &str, author: Author, cap: usize) -> String {
     out.finish()
 }
 
+/// Whether [`text`] leaves it as it is, as it leaves most ids: then no other text need be made.
+pub(super) fn is_shown_whole(raw: &str, author: Author, cap: usize) -> bool {
+    raw.len() <= cap.saturating_sub(8).min(MAX_WORD)
+        && raw.bytes().all(|byte| matches!(byte, b'!'..=b'~'))
+        && find(raw, author).is_none()
+        && !detect::holds_card_number(raw)
+}
+
 /// At most `max` bytes from the beginning, in whole characters.
 fn head(text: &str, max: usize) -> &str {
     let end = (0..=max.min(text.len())).rev().find(|end| text.is_char_boundary(*end));

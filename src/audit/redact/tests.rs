@@ -164,6 +164,13 @@ proptest! {
     }
 
     #[test]
+    fn what_is_shown_whole_is_not_changed(raw in nasty(), cap in 0_usize..300) {
+        for author in [Author::Client, Author::Application] {
+            prop_assert!(!is_shown_whole(&raw, author, cap) || text(&raw, author, cap) == raw, "{}", raw);
+        }
+    }
+
+    #[test]
     fn no_secret_survives_wherever_it_stands(before in "[a-z ]{0,300}", after in "[ ,;)][a-z ]{0,300}") {
         for secret in [
             "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln", "sk_live_abc123", "alice@example.com", "4111111111111111",

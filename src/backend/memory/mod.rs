@@ -1,6 +1,7 @@
 //! State in this process: bounded, gone with the process, shared by nobody else.
 
 mod api_keys;
+mod identity;
 mod quotas;
 mod rates;
 mod replays;

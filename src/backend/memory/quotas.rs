@@ -1,9 +1,8 @@
 //! Usage of allowances in this process.
 
 use std::{
-    collections::hash_map::RandomState,
     future::ready,
-    hash::{BuildHasher as _, Hash as _},
+    hash::BuildHasherDefault,
     sync::{
         Mutex, PoisonError,
         atomic::{
@@ -14,9 +13,11 @@ use std::{
 };
 
 use dashmap::{DashMap, Entry};
-use siphasher::sip128::{Hasher128 as _, SipHasher13};
 
-use super::MemoryStore;
+use super::{
+    MemoryStore,
+    identity::{Half, Secret},
+};
 use crate::{
     quota::{Charge, QuotaStore, Reservation},
     store::{BoxFuture, StoreError},
@@ -30,8 +31,7 @@ const CAPACITY: usize = 262_144;
 /// many there are, callers are metered.
 #[derive(Debug)]
 pub(super) struct Quotas {
-    /// Secret of this process, so that nobody can look for two subjects with one identity.
-    keys: (u64, u64),
+    secret: Secret,
     callers: Pool,
     addresses: Pool,
 }
@@ -44,12 +44,7 @@ impl Default for Quotas {
 
 impl Quotas {
     fn with_capacity(capacity: usize) -> Self {
-        let keys = RandomState::new();
-        Self {
-            keys: (keys.hash_one(0_u8), keys.hash_one(1_u8)),
-            callers: Pool::new(capacity),
-            addresses: Pool::new(capacity),
-        }
+        Self { secret: Secret::random(), callers: Pool::new(capacity), addresses: Pool::new(capacity) }
     }
 
     fn reserve(&self, charge: &Charge) -> Result<Reservation, StoreError> {
@@ -66,9 +61,7 @@ impl Quotas {
 
     /// 128 bits of the subject and the month: two of them do not meet by chance.
     fn identity(&self, charge: &Charge) -> u128 {
-        let mut hasher = SipHasher13::new_with_keys(self.keys.0, self.keys.1);
-        (&charge.subject, charge.period.id()).hash(&mut hasher);
-        hasher.finish128().as_u128()
+        self.secret.identity_of(&(&charge.subject, charge.period.id()))
     }
 }
 
@@ -76,7 +69,7 @@ impl Quotas {
 /// because that would forget usage: a full pool refuses new subjects instead.
 #[derive(Debug)]
 struct Pool {
-    counters: DashMap<u128, Counter>,
+    counters: DashMap<u128, Counter, BuildHasherDefault<Half>>,
     taken: AtomicUsize,
     capacity: usize,
     /// When the next counter becomes free, in microseconds: no search is worth while before.
@@ -105,7 +98,7 @@ impl Counter {
 impl Pool {
     fn new(capacity: usize) -> Self {
         Self {
-            counters: DashMap::new(),
+            counters: DashMap::default(),
             taken: AtomicUsize::new(0),
             capacity,
             frees_at: AtomicU64::new(u64::MAX),

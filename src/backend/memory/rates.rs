@@ -11,21 +11,20 @@
 //! A batch locks its regions in ascending order, so that no two wait for each other.
 
 mod region;
+mod table;
 #[cfg(test)]
 mod tests;
 
 use std::{
-    collections::hash_map::RandomState,
     fmt,
-    hash::{BuildHasher, BuildHasherDefault, Hash, Hasher},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{MutexGuard, PoisonError},
 };
 
-use dashmap::DashMap;
-use siphasher::sip128::{Hasher128, SipHasher13};
-
-use self::region::{Identity, Place, Region};
-use super::MemoryStore;
+use self::{
+    region::{Identity, Place, Region},
+    table::Table,
+};
+use super::{MemoryStore, identity::Secret};
 use crate::{
     rate_limit::{Batch, Inline, RateLimitStore, Verdicts, Write},
     store::{BoxFuture, StoreError},
@@ -33,11 +32,10 @@ use crate::{
 
 /// State of one port.
 pub(super) struct Rates {
-    /// Made when first met; a region is never removed.
-    regions: DashMap<u32, Arc<Mutex<Region>>, BuildHasherDefault<Spread>>,
+    regions: Table,
     /// The number of regions, a power of two, less one.
     mask: u32,
-    secret: (u64, u64),
+    secret: Secret,
 }
 
 impl Rates {
@@ -45,45 +43,35 @@ impl Rates {
     pub(super) fn with_slots(slots: usize) -> Self {
         let regions = u32::try_from(slots.div_ceil(Region::SLOTS)).unwrap_or(u32::MAX);
         let regions = regions.clamp(1, 1 << 24).next_power_of_two();
-        let random = RandomState::new();
         Self {
-            regions: DashMap::default(),
+            regions: Table::new(usize::try_from(regions).unwrap_or(usize::MAX)),
             mask: regions.saturating_sub(1),
-            secret: (random.hash_one(0_u8), random.hash_one(1_u8)),
+            secret: Secret::random(),
         }
     }
 
-    fn region(&self, number: u32) -> Arc<Mutex<Region>> {
-        if let Some(region) = self.regions.get(&number) {
-            return Arc::clone(&region);
-        }
-        Arc::clone(&self.regions.entry(number).or_default())
-    }
-
-    fn identity(&self, charge: &impl Hash) -> Identity {
-        let mut hasher = SipHasher13::new_with_keys(self.secret.0, self.secret.1);
-        charge.hash(&mut hasher);
-        Identity(hasher.finish128().as_u128())
+    /// Every number behind the mask has a region.
+    fn lock(&self, number: u32) -> Option<MutexGuard<'_, Region>> {
+        let region = self.regions.region(usize::try_from(number).unwrap_or(usize::MAX))?;
+        Some(region.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn apply(&self, batch: &Batch<'_>) -> Verdicts {
         let mut identities = Identities::new();
         let mut numbers = [u32::MAX; Batch::MAX];
         for (charge, number) in batch.charges().zip(&mut numbers) {
-            let identity = self.identity(charge);
+            let identity = Identity(self.secret.identity_of(charge));
             *number = identity.region() & self.mask;
             // A batch has no more charges than there are places.
             let _ = identities.push(identity);
         }
         numbers.sort_unstable();
-        let mut regions = Inline::<(u32, Arc<Mutex<Region>>), { Batch::MAX }>::new();
+        let mut held = Held::new();
         let mut last = None;
         for number in numbers.into_iter().take(batch.len()).filter(|number| last.replace(*number) != Some(*number)) {
-            let _ = regions.push((number, self.region(number)));
-        }
-        let mut held = Held::new();
-        for (number, region) in regions.iter() {
-            let _ = held.push((*number, region.lock().unwrap_or_else(PoisonError::into_inner)));
+            if let Some(region) = self.lock(number) {
+                let _ = held.push((number, region));
+            }
         }
         self.apply_locked(batch, &identities, &mut held)
     }
@@ -142,27 +130,5 @@ impl RateLimitStore for MemoryStore {
 
     fn apply<'a>(&'a self, batch: &'a Batch<'a>) -> BoxFuture<'a, Result<Verdicts, StoreError>> {
         Box::pin(async move { Ok(self.inner.rates.apply(batch)) })
-    }
-}
-
-/// The hasher of region numbers. They come out of a keyed hash: it need only spread the bits to
-/// where dashmap looks.
-#[derive(Default)]
-pub(super) struct Spread(u64);
-
-impl Hasher for Spread {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.write_u32(u32::from(*byte));
-        }
-    }
-
-    fn write_u32(&mut self, number: u32) {
-        // The golden ratio: every bit of the number reaches the upper half.
-        self.0 = (self.0 ^ u64::from(number)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     }
 }

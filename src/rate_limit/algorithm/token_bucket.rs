@@ -40,6 +40,8 @@ pub struct TokenBucket {
     rate: Rate,
     overdraft: u64,
     arithmetic: Arithmetic,
+    /// It is asked for with every request.
+    id: AlgorithmId,
 }
 
 #[derive(Clone, Debug)]
@@ -55,7 +57,7 @@ impl TokenBucket {
     /// If the rate is none: see [`Rate`].
     pub fn new(rate: Rate) -> Result<Self, ConfigError> {
         rate.check()?;
-        Ok(Self { rate, overdraft: 0, arithmetic: Arithmetic::of(rate, 0) })
+        Ok(Self { rate, overdraft: 0, arithmetic: Arithmetic::of(rate, 0), id: id(rate, 0) })
     }
 
     /// How many tokens below zero [`Op::Force`] may go; what exceeds it is forgiven. Default 0, so
@@ -64,6 +66,7 @@ impl TokenBucket {
     pub fn overdraft(mut self, tokens: u64) -> Self {
         self.overdraft = tokens.min(Rate::MOST);
         self.arithmetic = Arithmetic::of(self.rate, self.overdraft);
+        self.id = id(self.rate, self.overdraft);
         self
     }
 
@@ -81,6 +84,10 @@ impl TokenBucket {
     }
 }
 
+fn id(rate: Rate, overdraft: u64) -> AlgorithmId {
+    AlgorithmId::new("token_bucket", 1, &[rate.period_nanos(), rate.refill(), rate.capacity(), overdraft])
+}
+
 impl Arithmetic {
     fn of(rate: Rate, overdraft: u64) -> Self {
         GovernorKernel::new(rate.period_nanos(), rate.refill(), rate.capacity(), overdraft)
@@ -94,8 +101,7 @@ impl Arithmetic {
 
 impl Algorithm for TokenBucket {
     fn id(&self) -> AlgorithmId {
-        let parameters = [self.rate.period_nanos(), self.rate.refill(), self.rate.capacity(), self.overdraft];
-        AlgorithmId::new("token_bucket", 1, &parameters)
+        self.id
     }
 
     fn step(&self, state: Option<&State>, now: Timestamp, op: Op) -> Step {

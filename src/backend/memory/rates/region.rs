@@ -44,9 +44,8 @@ impl Slot {
         expires: Timestamp,
         decision: &Decision,
     ) -> Self {
-        let used = u128::from(decision.limit.saturating_sub(decision.remaining)).saturating_mul(WHOLE.into());
-        let used = used.checked_div(decision.limit.into()).unwrap_or(0);
-        Self { identity, state, since, expires, used: u32::try_from(used).unwrap_or(WHOLE) }
+        let used = share(decision.limit.saturating_sub(decision.remaining), decision.limit);
+        Self { identity, state, since, expires, used }
     }
 
     fn is_live(&self, now: Timestamp) -> bool {
@@ -61,6 +60,18 @@ impl Slot {
         let left = u128::from(micros(self.expires, now)).saturating_mul(self.used.into());
         (left.checked_div(micros(self.expires, self.since).into()).unwrap_or(0), self.expires)
     }
+}
+
+/// `part` of `whole`, in parts of [`WHOLE`].
+fn share(part: u64, whole: u64) -> u32 {
+    // What most limits are; a division of 128 bits takes ten times as long.
+    let share = if part <= WHOLE.into() {
+        part.saturating_mul(WHOLE.into()).checked_div(whole).unwrap_or(0)
+    } else {
+        let share = u128::from(part).saturating_mul(WHOLE.into()).checked_div(whole.into()).unwrap_or(0);
+        u64::try_from(share).unwrap_or(u64::MAX)
+    };
+    u32::try_from(share).unwrap_or(WHOLE)
 }
 
 /// Bucket and slot.
@@ -95,7 +106,11 @@ impl Region {
     }
 
     pub(super) fn state(&self, place: Place) -> Option<&State> {
-        Some(&self.buckets.get(place.bucket)?.get(place.slot)?.as_ref()?.state)
+        self.slot(place).map(|slot| &slot.state)
+    }
+
+    fn slot(&self, place: Place) -> Option<&Slot> {
+        self.buckets.get(place.bucket)?.get(place.slot)?.as_ref()
     }
 
     /// Forgets a key.
@@ -108,7 +123,7 @@ impl Region {
     /// Writes where the key was found, else where there is room, else over the smallest debt.
     pub(super) fn put(&mut self, slot: Slot, found: Option<Place>, now: Timestamp) {
         // Another charge of the batch may have taken the place since.
-        let held = found.filter(|place| self.find(slot.identity, now) == Some(*place));
+        let held = found.filter(|place| self.slot(*place).is_some_and(|held| held.identity == slot.identity));
         if let Some(place) = held.or_else(|| self.room(slot.identity, now)) {
             self.set(place, Some(slot));
         }
