@@ -8,7 +8,9 @@
 //! `AuthLayer` decides whose they are. Handshakes run in tasks of their own, so that one slow client
 //! keeps nobody waiting.
 
-use std::{error::Error, io, io::Write as _, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    error::Error, io, io::Write as _, net::SocketAddr, os::unix::fs::DirBuilderExt as _, sync::Arc, time::Duration,
+};
 
 use axum::{Router, routing::get, serve::Listener};
 use base64ct::{Base64UrlUnpadded, Encoding as _};
@@ -23,7 +25,9 @@ use portcullis::{
     request::{PeerCertificate, TlsPeer},
     testing::TestIssuer,
 };
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair, SanType};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, SanType,
+};
 use serde_json::json;
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -58,7 +62,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let address = listener.address;
 
     let folder = std::env::temp_dir().join(format!("portcullis-mtls-{}", std::process::id()));
-    std::fs::create_dir_all(&folder)?;
+    // Nobody else's, and not there before: it holds keys.
+    std::fs::DirBuilder::new().mode(0o700).create(&folder)?;
     std::fs::write(folder.join("ca.pem"), authority.0.pem())?;
     for (name, client) in [("billing", &billing), ("reports", &reports)] {
         std::fs::write(folder.join(format!("{name}.pem")), format!("{}{}", client.pem, client.key.serialize_pem()))?;
@@ -129,11 +134,14 @@ impl Authority {
     fn new() -> Result<Self, rcgen::Error> {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        // OpenSSL takes a certificate whose issuer has its own name for self-signed.
+        params.distinguished_name.push(DnType::CommonName, "the authority of the example");
         Ok(Self(CertifiedIssuer::self_signed(params, KeyPair::generate()?)?))
     }
 
     fn sign(&self, mut params: CertificateParams, usage: ExtendedKeyUsagePurpose) -> Result<Client, rcgen::Error> {
         params.extended_key_usages = vec![usage];
+        params.distinguished_name.push(DnType::CommonName, "a leaf: its names are the alternative ones");
         let key = KeyPair::generate()?;
         let certificate = params.signed_by(&key, &self.0)?;
         Ok(Client { der: certificate.der().clone(), pem: certificate.pem(), key })
