@@ -11,7 +11,11 @@ pub(super) const RFC_7662: &[Clause] = &[
     clause(
         "2.2",
         "`active` is the boolean `true`",
-        &["active_is_the_boolean_true_rfc7662_2_2", "an_active_token_lets_its_caller_in_rfc7662_2_2"],
+        &[
+            "active_is_the_boolean_true_rfc7662_2_2",
+            "an_active_token_lets_its_caller_in_rfc7662_2_2",
+            "opaque_tokens_are_what_the_provider_says_rfc7662",
+        ],
     ),
     clause(
         "4",

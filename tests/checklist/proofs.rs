@@ -99,6 +99,7 @@ pub(super) const RFC_9449: &[Clause] = &[
             "a_proof_works_once_rfc9449_11_1",
             "a_jti_belongs_to_its_key_rfc9449_11_1",
             "what_does_not_hold_is_not_remembered_rfc9449_11_1",
+            "a_proof_is_remembered_for_longer_than_clocks_differ_rfc9449_11_1",
         ],
     ),
     clause(
