@@ -146,7 +146,7 @@ const QUOTATIONS: &[Quotation] = &[
         "The memory store",
         "metered addresses in a month",
         "262,144",
-        &[("src/backend/memory/quotas.rs", "addresses: Pool::new(capacity),")],
+        &[("src/backend/memory/quotas.rs", "addresses: Pool::new(capacity) }")],
     ),
     (
         "The memory store",
