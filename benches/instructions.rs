@@ -2,9 +2,10 @@
 //! instructions of. `cargo bench --bench instructions -- CASE COUNT`; without arguments, every
 //! case once, as a check that it is what it says.
 
-use std::{hint::black_box, net::SocketAddr};
+use std::{hint::black_box, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body, extract::ConnectInfo, routing::get};
+use base64ct::{Base64UrlUnpadded, Encoding as _};
 use http::{HeaderName, HeaderValue, Request, header::AUTHORIZATION};
 use http_body_util::BodyExt as _;
 use portcullis::{
@@ -12,6 +13,7 @@ use portcullis::{
     auth::{
         AuthLayer,
         api_key::{ApiKey, ApiKeyFormat, ApiKeyRecord, KeyHasher},
+        jwt::{Algorithm, Issuer, SignatureVerifier, StaticKeys},
     },
     authz::ScopeLayer,
     backend::memory::MemoryStore,
@@ -29,7 +31,7 @@ const ORIGIN: &str = "https://app.example.com";
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// Case, the status that it must have.
-const CASES: [(&str, u16); 7] = [
+const CASES: [(&str, u16); 11] = [
     ("bare", 200),
     ("seven", 200),
     ("seven-key", 200),
@@ -37,6 +39,10 @@ const CASES: [(&str, u16); 7] = [
     ("no-credential", 401),
     ("malformed", 400),
     ("address-limited", 429),
+    ("one-key", 200),
+    ("thousand-keys", 200),
+    ("two-issuers", 200),
+    ("thousand-issuers", 200),
 ];
 
 #[derive(Debug)]
@@ -98,11 +104,69 @@ fn seven(credential: &HeaderName) -> Result<(Router, HeaderValue), Box<dyn std::
     Ok((bare().layer(layers), value))
 }
 
+/// Takes every signature, in no time: what is counted is everything else about a token.
+#[derive(Debug)]
+struct Taken;
+
+impl SignatureVerifier for Taken {
+    fn verify(&self, _: &[u8], _: &[u8]) -> bool {
+        true
+    }
+}
+
+/// `AuthLayer` with so many issuers of so many keys, and the head of a token of one in the middle.
+fn tokens(issuers: usize, keys: usize) -> Result<(Router, String), Box<dyn std::error::Error>> {
+    let verifier: Arc<dyn SignatureVerifier> = Arc::new(Taken);
+    let mut auth = AuthLayer::builder();
+    for issuer in 0..issuers {
+        let keys = (0..keys).fold(StaticKeys::new(), |all, key| {
+            all.verifier(format!("key-2025-{key:04}"), Algorithm::Es256, Arc::clone(&verifier))
+        });
+        let issuer = Issuer::new(format!("https://id-{issuer:04}.example.com"))
+            .audience("https://api.example.com")
+            .max_lifetime(Duration::MAX)
+            .keys(keys);
+        auth = auth.jwt(issuer.build()?);
+    }
+    let (issuer, key) = (issuers.wrapping_div(2), keys.wrapping_div(2));
+    let header = format!(r#"{{"alg":"ES256","typ":"at+jwt","kid":"key-2025-{key:04}"}}"#);
+    let claims = format!(
+        r#"{{"iss":"https://id-{issuer:04}.example.com","sub":"usr_123456","aud":"https://api.example.com","exp":4102444800,"iat":1704823500,"nbf":1704823500,"jti":"jti_abc123def","scope":"read:orders write:orders","roles":["customer","api_consumer"],"tenant_id":"tenant_xyz","subscription_tier":"pro"}}"#
+    );
+    let part = |text: &str| Base64UrlUnpadded::encode_string(text.as_bytes());
+    let app = bare().layer(ServiceBuilder::new().layer(auth.build()?));
+    Ok((app, format!("Bearer {}.{}.", part(&header), part(&claims))))
+}
+
+/// One request with a token that was not seen before, counted up in its signature.
+async fn run_tokens(app: Router, head: &str, count: u64) -> Result<u16, Box<dyn std::error::Error>> {
+    let mut status = 0;
+    for number in 0..count {
+        let value = HeaderValue::try_from(format!("{head}{number:0>85}A"))?;
+        let request = Request::builder().uri("/orders/42").header("authorization", value).body(Body::empty())?;
+        let response = app.clone().oneshot(request).await?;
+        status = response.status().as_u16();
+        black_box(response.into_body().collect().await?);
+    }
+    Ok(status)
+}
+
 fn bare() -> Router {
     Router::new().route("/orders/{id}", get(|| async { "ok" }))
 }
 
 async fn run(case: &str, count: u64) -> Result<u16, Box<dyn std::error::Error>> {
+    let many = match case {
+        "one-key" => Some((1, 1)),
+        "thousand-keys" => Some((1, 1_000)),
+        "two-issuers" => Some((2, 1)),
+        "thousand-issuers" => Some((1_000, 1)),
+        _ => None,
+    };
+    if let Some((issuers, keys)) = many {
+        let (app, head) = tokens(issuers, keys)?;
+        return run_tokens(app, &head, count).await;
+    }
     let name = if case == "seven" { AUTHORIZATION } else { X_API_KEY };
     let (app, key) = match case {
         "bare" => (bare(), HeaderValue::from_static("none")),

@@ -76,7 +76,11 @@ fn app(suite: &Suite, normalize: bool, now: u64) -> Router {
     let key = SigningKey::secret(&suite.key_id, "signer", Secret::new(suite.secret.as_str())).build().unwrap();
     keys.insert_signing_key(key).unwrap();
     let signed = SigV4::builder(keys, &suite.region, &suite.service).presigned_urls();
-    let signed = if normalize { signed } else { signed.s3_paths().dangerously_allow_unsigned_payload() };
+    let signed = if normalize {
+        signed.dangerously_allow_unresolved_paths()
+    } else {
+        signed.s3_paths().dangerously_allow_unsigned_payload()
+    };
     let auth = AuthLayer::builder().authenticator(signed.build().unwrap()).build().unwrap();
     let context = RequestContextLayer::new().clock(ManualClock::at(Timestamp::from_secs(now)));
     let handler = |caller: Principal, body: Bytes| async move {

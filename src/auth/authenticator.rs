@@ -122,6 +122,5 @@ pub struct Presented<'a> {
     /// When it came, from where.
     pub context: &'a RequestContext,
     /// By which scheme.
-    #[allow(dead_code, reason = "proof of possession comes next")]
     pub(in crate::auth) via: Via,
 }

@@ -5,11 +5,15 @@ use serde::de::DeserializeOwned;
 use super::{
     AuthLayer, Authenticator, CookieSource, IdentityHeaders, ProtectedResource,
     api_key::ApiKeyVerifier,
-    challenge::Challenges,
+    binding::{Binding, Unbound},
+    challenge::{Challenges, Offered},
     condition::Condition,
+    dpop::Dpop,
     forward::Forwarding,
+    introspection::IntrospectionVerifier,
     jwt::{Issuers, JwtVerifier},
     layer::{AuthGate, Mode, TokenVerifier},
+    mtls::ClientCert,
     revocation::RevocationSettings,
     sources::Sources,
     typed_claims::TypedClaims,
@@ -25,9 +29,13 @@ const MAX_REALM: usize = 128;
 pub struct AuthLayerBuilder {
     jwts: Vec<JwtVerifier>,
     tokens: Vec<Arc<dyn TokenVerifier>>,
+    opaque: Vec<IntrospectionVerifier>,
     keys: Vec<ApiKeyVerifier>,
     others: Vec<Arc<dyn Authenticator>>,
     conditions: Vec<Arc<dyn Condition>>,
+    dpop: Option<Dpop>,
+    unbound: Unbound,
+    client_cert: ClientCert,
     pub(super) revocation: RevocationSettings,
     mode: Mode,
     sources: Sources,
@@ -67,12 +75,42 @@ impl AuthLayerBuilder {
     }
 
     /// Demands, beside every credential, a signature of the request as RFC 9421 says: by a key whose
-    /// subject is the credential's subject or client, and over the credential (`Authorization` or
-    /// `X-API-Key`) as well as method, target and body. A token that was stolen is then good for
+    /// subject is the credential's subject or client, and over the credential (`Authorization`,
+    /// `X-API-Key`, `Cookie` and `Sec-WebSocket-Protocol`, where they are sent) as well as method,
+    /// target and body. A token that was stolen is then good for
     /// nothing. Call it once.
     #[cfg(feature = "http-signatures")]
     pub fn require_signature(mut self, signatures: super::signed::HttpSignatures) -> Self {
         self.conditions.push(Arc::new(super::signed::message::Proof(signatures)));
+        self
+    }
+
+    /// Accepts opaque tokens, about which the authorization server is asked. One verifier.
+    pub fn opaque_tokens(mut self, verifier: IntrospectionVerifier) -> Self {
+        self.opaque.push(verifier);
+        self
+    }
+
+    /// Accepts tokens that are bound to a key (RFC 9449) from who proves to hold it: under the scheme
+    /// `DPoP`, with a proof. Without this, and always under the scheme `Bearer`, they are refused.
+    pub fn dpop(mut self, dpop: Dpop) -> Self {
+        self.dpop = Some(dpop);
+        self
+    }
+
+    /// Refuses tokens that are bound neither to a `DPoP` key nor to a client certificate: what is
+    /// stolen is then of no use to the thief (RFC 9700 §2.2.1). API keys are not concerned.
+    pub fn only_bound_tokens(mut self) -> Self {
+        self.unbound = Unbound::Refused;
+        self
+    }
+
+    /// Takes the client's certificate from `Client-Cert` (RFC 9440), if the TCP peer is one of the
+    /// trusted proxies; the certificate that such a proxy itself shows is then nobody's. From anyone
+    /// else, and without this setting from everybody, `Client-Cert` and `Client-Cert-Chain` are
+    /// removed from the request unread. See [`mtls`](super::mtls).
+    pub fn client_cert_header(mut self) -> Self {
+        self.client_cert = ClientCert::FromTrustedProxies;
         self
     }
 
@@ -131,7 +169,8 @@ impl AuthLayerBuilder {
     /// The layer.
     ///
     /// # Errors
-    /// If there is no kind of credential, two verifiers of one issuer or of API keys, or an unusable realm.
+    /// If there is no kind of credential, two verifiers of one issuer or of API keys, an unusable realm, or an
+    /// unusable setting of `DPoP`.
     pub fn build(mut self) -> Result<AuthLayer, ConfigError> {
         let mut issues = ConfigIssues::new();
         if let Some(issuers) = Issuers::new(std::mem::take(&mut self.jwts), &mut issues) {
@@ -144,8 +183,16 @@ impl AuthLayerBuilder {
         if !self.keys.is_empty() {
             issues.add("api_keys", "there are two verifiers, and only one would be asked", "call api_keys(…) once");
         }
-        if tokens.is_none() && keys.is_none() && self.others.is_empty() {
-            issues.add("jwt", "no kind of credential is accepted", "call jwt(…), api_keys(…) or authenticator(…)");
+        let opaque = self.opaque.pop();
+        if !self.opaque.is_empty() {
+            issues.add("opaque_tokens", "there are two verifiers, and only one would be asked", "give it once");
+        }
+        if tokens.is_none() && opaque.is_none() && keys.is_none() && self.others.is_empty() {
+            issues.add(
+                "jwt",
+                "no kind of credential is accepted",
+                "call jwt(…), opaque_tokens(…), api_keys(…) or authenticator(…)",
+            );
         }
         let realm = self.realm.as_deref().unwrap_or(DEFAULT_REALM);
         if realm.is_empty() || realm.len() > MAX_REALM || !realm.bytes().all(is_quotable) {
@@ -157,15 +204,25 @@ impl AuthLayerBuilder {
         }
         let challenges = if issues.is_empty() { realm } else { DEFAULT_REALM };
         let others = self.others.iter().filter_map(|other| other.challenge(challenges)).collect();
-        let challenges = Challenges::new(challenges, keys.is_some(), others, self.metadata.as_ref());
+        let dpop = self.dpop.and_then(|dpop| issues.take("dpop", dpop.build())).map(Arc::new);
+        let offered = Offered {
+            dpop: dpop.as_ref().map(|dpop| dpop.algorithm_list()),
+            api_keys: keys.is_some(),
+            others,
+            metadata: self.metadata.as_ref().map(|metadata| metadata.metadata_url().to_owned()),
+        };
+        let challenges = Challenges::new(challenges, offered);
+        let sources = Sources { api_keys: keys.is_some(), dpop: dpop.is_some(), ..self.sources };
         let mut conditions = self.conditions;
+        conditions.insert(0, Arc::new(Binding { dpop, unbound: self.unbound }));
         conditions.extend(self.revocation.condition(&mut issues));
-        let sources = Sources { api_keys: keys.is_some(), ..self.sources };
         issues.finish(AuthLayer::new(AuthGate {
             tokens,
+            opaque: opaque.map(|opaque| Arc::new(opaque) as _),
             api_keys: keys,
             others: self.others,
             conditions,
+            client_cert: self.client_cert,
             mode: self.mode,
             challenges,
             sources,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::{HeaderValue, StatusCode};
 
-use super::{ProtectedResource, credentials::Via};
+use super::credentials::Via;
 use crate::rejection::{Rejection, RejectionKind};
 
 /// Every `WWW-Authenticate` line that a layer can send.
@@ -12,43 +12,55 @@ use crate::rejection::{Rejection, RejectionKind};
 pub(super) struct Challenges {
     /// The lines without an error: nothing was sent, or a scheme that is not accepted.
     bare: Arc<[HeaderValue]>,
-    /// The lines that name an error, for each kind that has one.
-    refused: Vec<Refused>,
+    /// The schemes of the first lines, with the lines that name an error.
+    schemes: Vec<Scheme>,
 }
 
 #[derive(Debug)]
-struct Refused {
-    kind: RejectionKind,
-    bearer: HeaderValue,
-    api_key: HeaderValue,
+struct Scheme {
+    via: Via,
+    refused: Vec<(RejectionKind, HeaderValue)>,
+}
+
+/// Which schemes are offered beside `Bearer`.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Offered {
+    /// The algorithms of proofs, where the scheme `DPoP` is offered (RFC 9449 §7.1).
+    pub(super) dpop: Option<String>,
+    pub(super) api_keys: bool,
+    /// Whole lines of other authenticators.
+    pub(super) others: Vec<HeaderValue>,
+    /// Where the document of RFC 9728 lies, which goes with the schemes of OAuth.
+    pub(super) metadata: Option<String>,
 }
 
 impl Challenges {
-    /// `realm` must be fit for a quoted string; the builder saw to it. `others` are whole lines.
-    pub(super) fn new(
-        realm: &str,
-        api_keys: bool,
-        others: Vec<HeaderValue>,
-        metadata: Option<&ProtectedResource>,
-    ) -> Self {
-        let line = |scheme: &str, error: &str| {
-            let metadata = metadata.filter(|_| scheme == "Bearer");
-            let metadata =
-                metadata.map(|of| format!(", resource_metadata=\"{}\"", of.metadata_url())).unwrap_or_default();
-            let text = format!("{scheme} realm=\"{realm}\"{error}{metadata}");
+    /// `realm` must be fit for a quoted string; the builder saw to it.
+    pub(super) fn new(realm: &str, offered: Offered) -> Self {
+        let metadata =
+            offered.metadata.as_ref().map(|url| format!(", resource_metadata=\"{url}\"")).unwrap_or_default();
+        let line = |scheme: &str, error: &str, end: &str| {
+            let text = format!("{scheme} realm=\"{realm}\"{error}{end}");
             HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("Bearer"))
         };
-        let mut bare = vec![line("Bearer", "")];
-        if api_keys {
-            bare.push(line("ApiKey", ""));
+        let algorithms = offered.dpop.as_ref().map(|list| format!(", algs=\"{list}\"{metadata}"));
+        let named = [
+            Some(("Bearer", Via::Bearer, metadata.as_str())),
+            algorithms.as_deref().map(|algorithms| ("DPoP", Via::Dpop, algorithms)),
+            offered.api_keys.then_some(("ApiKey", Via::ApiKey, "")),
+        ];
+        let (mut bare, mut schemes) = (Vec::new(), Vec::new());
+        for (scheme, via, end) in named.into_iter().flatten() {
+            bare.push(line(scheme, "", end));
+            let refused = RejectionKind::ALL.iter().filter_map(|kind| {
+                let (code, text) = (error_code(*kind)?, description(kind.detail()));
+                let error = format!(", error=\"{code}\", error_description=\"{text}\"");
+                Some((*kind, line(scheme, &error, end)))
+            });
+            schemes.push(Scheme { via, refused: refused.collect() });
         }
-        bare.extend(others);
-        let refused = RejectionKind::ALL.iter().filter_map(|kind| {
-            let error =
-                format!(", error=\"{}\", error_description=\"{}\"", error_code(*kind)?, description(kind.detail()));
-            Some(Refused { kind: *kind, bearer: line("Bearer", &error), api_key: line("ApiKey", &error) })
-        });
-        Self { bare: bare.into(), refused: refused.collect() }
+        bare.extend(offered.others);
+        Self { bare: bare.into(), schemes }
     }
 
     pub(super) fn bare(&self) -> &Arc<[HeaderValue]> {
@@ -56,22 +68,26 @@ impl Challenges {
     }
 
     /// Adds the lines that RFC 6750 §3 wants to a refusal: one for each accepted scheme, the error
-    /// on the line of the scheme that was used, and none for an outage.
+    /// on the line of the scheme that was used (if that is one of the layer's own), and none for an outage.
     pub(super) fn attach(&self, rejection: Rejection, via: Option<Via>) -> Rejection {
         let kind = rejection.kind();
         if !matches!(kind.status(), StatusCode::UNAUTHORIZED | StatusCode::BAD_REQUEST) {
             return rejection;
         }
-        let refused = via.and_then(|_| self.refused.iter().find(|refused| refused.kind == kind));
-        // What is wrong with the request as a whole is said in the scheme that has a word for it.
-        let at = match via {
-            Some(Via::ApiKey) if kind != RejectionKind::InvalidRequest => 1,
-            _ => 0,
-        };
+        // The line of another authenticator is its own: no other line may speak for it.
+        let used = via.filter(|via| *via != Via::Other).map(|via| match via {
+            // What is wrong with the request as a whole is said in the scheme that has a word for it.
+            Via::ApiKey if kind == RejectionKind::InvalidRequest => 0,
+            via => self.schemes.iter().position(|scheme| scheme.via == via).unwrap_or(0),
+        });
+        let refused = used.and_then(|at| {
+            let scheme = self.schemes.get(at)?;
+            let (_, line) = scheme.refused.iter().find(|(refused, _)| *refused == kind)?;
+            Some((at, line))
+        });
         self.bare.iter().enumerate().fold(rejection, |rejection, (index, bare)| {
             let line = match refused {
-                Some(refused) if index == at && at == 0 => &refused.bearer,
-                Some(refused) if index == at => &refused.api_key,
+                Some((at, line)) if at == index => line,
                 _ => bare,
             };
             rejection.with_challenge(line.clone())
@@ -83,6 +99,8 @@ impl Challenges {
 fn error_code(kind: RejectionKind) -> Option<&'static str> {
     match kind.status() {
         _ if kind == RejectionKind::MissingCredentials => None,
+        // RFC 9449 §7.1 and §9 have words of their own.
+        _ if matches!(kind, RejectionKind::InvalidDpopProof | RejectionKind::UseDpopNonce) => Some(kind.code()),
         StatusCode::UNAUTHORIZED => Some("invalid_token"),
         StatusCode::BAD_REQUEST => Some("invalid_request"),
         _ => None,
@@ -106,9 +124,9 @@ mod tests {
 
     #[test]
     fn every_401_and_400_has_its_lines_and_an_outage_has_none() {
-        let challenges = Challenges::new("api", true, Vec::new(), None);
+        let challenges = Challenges::new("api", Offered { api_keys: true, ..Offered::default() });
         for kind in RejectionKind::ALL {
-            for via in [None, Some(Via::Bearer), Some(Via::ApiKey)] {
+            for via in [None, Some(Via::Bearer), Some(Via::WebSocket), Some(Via::ApiKey), Some(Via::Other)] {
                 let rejection = challenges.attach((*kind).into(), via);
                 let lines: Vec<_> = rejection.headers().iter().map(|(_, line)| line.to_str().unwrap()).collect();
                 match kind.status().as_u16() {
@@ -119,7 +137,8 @@ mod tests {
                                 && lines[1].starts_with("ApiKey realm=\"api\"")
                         );
                         let errors = lines.iter().filter(|line| line.contains("error=")).count();
-                        assert_eq!(errors, usize::from(via.is_some() && *kind != RejectionKind::MissingCredentials));
+                        let named = !matches!(via, None | Some(Via::Other));
+                        assert_eq!(errors, usize::from(named && *kind != RejectionKind::MissingCredentials));
                     }
                     _ => assert!(lines.is_empty(), "{kind:?}"),
                 }

@@ -20,6 +20,8 @@ pub(super) enum Sent<'a> {
     OtherScheme,
     /// `Authorization: Bearer …`.
     Bearer(&'a str),
+    /// `Authorization: DPoP …`.
+    Dpop(&'a str),
     /// The same token, as WebSocket sub-protocol.
     WebSocket(&'a str),
     /// `X-API-Key: …`.
@@ -33,6 +35,8 @@ pub(super) enum Sent<'a> {
 pub(in crate::auth) enum Via {
     /// `Authorization: Bearer`.
     Bearer,
+    /// `Authorization: DPoP`.
+    Dpop,
     /// A sub-protocol of a WebSocket handshake.
     WebSocket,
     /// `X-API-Key`.
@@ -47,29 +51,44 @@ pub(super) struct Unreadable(pub(super) Rejection, pub(super) Via);
 
 const TWICE: &str = "Send exactly one credential, exactly once.";
 
-/// Reads the one credential that a request may carry, from `sources` among the headers only: what stands in a URL
+/// Reads the one credential that was put into a request on purpose, from `sources` among the headers only: what stands in a URL
 /// stands in logs, in histories and in `Referer` (RFC 9700 §4.3.2).
 pub(super) fn read<'a>(head: Head<'a>, sources: &Sources) -> Result<Sent<'a>, Unreadable> {
     let (authorization, key) = single(head.headers, sources)?;
-    let protocol = if sources.websocket { sources::websocket_token(head) } else { None };
+    let protocol = if sources.websocket { sources::websocket_token(head).map_err(|_| twice())? } else { None };
     if let Some(token) = protocol {
         return if authorization.or(key).is_some() { Err(twice()) } else { bare(token).map(Sent::WebSocket) };
     }
     match (authorization, key) {
-        (None, None) => match sources.cookie.as_ref().map(|cookie| cookie.token(head)) {
-            Some(Ok(Some(token))) => bare(token).map(Sent::Bearer),
-            Some(Err(rejection)) => Err(Unreadable(rejection, Via::Bearer)),
-            Some(Ok(None)) | None => Ok(Sent::Nothing),
-        },
+        (None, None) => Ok(Sent::Nothing),
         (Some(_), Some(_)) => Err(twice()),
-        (Some(value), None) => match grammar::authorization(value.as_bytes()) {
+        (Some(value), None) => match grammar::authorization(value.as_bytes(), sources.dpop) {
             Ok(Authorization::Bearer(token)) => Ok(Sent::Bearer(token)),
+            Ok(Authorization::Dpop(token)) => Ok(Sent::Dpop(token)),
             Ok(Authorization::OtherScheme) => Ok(Sent::OtherScheme),
             Err(why) => Err(unreadable(&why, RejectionKind::InvalidToken, Via::Bearer)),
         },
         (None, Some(value)) => grammar::api_key(value.as_bytes())
             .map(Sent::ApiKey)
             .map_err(|why| unreadable(&why, RejectionKind::InvalidApiKey, Via::ApiKey)),
+    }
+}
+
+/// The token of the cookie, for a request that carries nothing else: a browser sends cookies whether
+/// or not somebody means them.
+pub(super) fn cookie<'a>(head: Head<'a>, sources: &Sources) -> Result<Sent<'a>, Unreadable> {
+    match sources.cookie.as_ref().map(|cookie| cookie.token(head)) {
+        Some(Ok(Some(token))) => bare(token).map(Sent::Bearer),
+        Some(Err(rejection)) => Err(Unreadable(rejection, Via::Bearer)),
+        Some(Ok(None)) | None => Ok(Sent::Nothing),
+    }
+}
+
+/// The token under the `DPoP` scheme, once [`read`] has found it.
+pub(super) fn dpop_token(headers: &HeaderMap) -> Option<&str> {
+    match grammar::authorization(headers.get(header::AUTHORIZATION)?.as_bytes(), true) {
+        Ok(Authorization::Dpop(token)) => Some(token),
+        _ => None,
     }
 }
 

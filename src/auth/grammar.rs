@@ -10,6 +10,8 @@ const MAX_API_KEY: usize = 100;
 pub(super) enum Authorization<'a> {
     /// A token of RFC 6750 §2.1: `b64token` characters, 1 to 8 KiB.
     Bearer(&'a str),
+    /// The same under the scheme of RFC 9449 §7.1.
+    Dpop(&'a str),
     /// Another scheme, which is nobody's credential here.
     OtherScheme,
 }
@@ -24,22 +26,25 @@ pub(super) enum Malformed {
 }
 
 /// `credentials = auth-scheme 1*SP b64token` (RFC 9110 §11.4, RFC 6750 §2.1), scheme in any case.
-pub(super) fn authorization(value: &[u8]) -> Result<Authorization<'_>, Malformed> {
+/// Where `DPoP` is not offered, it is a scheme like any other.
+pub(super) fn authorization(value: &[u8], dpop: bool) -> Result<Authorization<'_>, Malformed> {
     let text =
         printable(value).ok_or(Malformed::Header("The Authorization header has a character that it may not."))?;
     if text.is_empty() {
         return Err(Malformed::Header("The Authorization header is empty."));
     }
     let (scheme, rest) = text.split_once(' ').unwrap_or((text, ""));
-    if !scheme.eq_ignore_ascii_case("bearer") {
+    let is_bearer = scheme.eq_ignore_ascii_case("bearer");
+    let is_dpop = dpop && scheme.eq_ignore_ascii_case("dpop");
+    if !is_bearer && !is_dpop {
         return Ok(Authorization::OtherScheme);
     }
     let token = rest.trim_start_matches(' ');
     if token.is_empty() {
-        return Err(Malformed::Header("The Authorization header names the Bearer scheme, but has no token."));
+        return Err(Malformed::Header("The Authorization header names a scheme, but has no token."));
     }
     if is_token(token) {
-        return Ok(Authorization::Bearer(token));
+        return Ok(if is_bearer { Authorization::Bearer(token) } else { Authorization::Dpop(token) });
     }
     // A comma is what a proxy makes of two lines.
     if token.contains([' ', ',']) {
@@ -116,22 +121,24 @@ mod tests {
     #[test]
     fn the_scheme_is_case_insensitive_and_the_token_is_not_touched() {
         for value in ["Bearer aB.c-_~+/9==", "bearer aB.c-_~+/9==", "BEARER   aB.c-_~+/9==", " bEaReR aB.c-_~+/9== "] {
-            assert_eq!(authorization(value.as_bytes()), Ok(Authorization::Bearer("aB.c-_~+/9==")), "{value}");
+            assert_eq!(authorization(value.as_bytes(), true), Ok(Authorization::Bearer("aB.c-_~+/9==")), "{value}");
         }
     }
 
     #[test]
     fn other_schemes_are_not_ours_to_judge() {
-        for value in ["Basic dTpw", "Digest a=\"b\", c=\"d\"", "eyJ.a.b", "Bearers x", "Bearer,x", "DPoP a"] {
-            assert_eq!(authorization(value.as_bytes()), Ok(Authorization::OtherScheme), "{value}");
+        for value in ["Basic dTpw", "Digest a=\"b\", c=\"d\"", "eyJ.a.b", "Bearers x", "Bearer,x", "DPoPs a"] {
+            assert_eq!(authorization(value.as_bytes(), true), Ok(Authorization::OtherScheme), "{value}");
         }
+        assert_eq!(authorization(b"DPoP a b", false), Ok(Authorization::OtherScheme));
+        assert_eq!(authorization(b"dPoP a", true), Ok(Authorization::Dpop("a")));
     }
 
     #[test]
     fn a_malformed_header_is_told_from_a_malformed_token() {
         let long = format!("Bearer {}", "a".repeat(8_193));
         for token in ["Bearer a\"b", "Bearer =", "Bearer a=b", "Bearer {}", "Bearer a:b", long.as_str()] {
-            assert_eq!(authorization(token.as_bytes()), Err(Malformed::Token), "{token}");
+            assert_eq!(authorization(token.as_bytes(), true), Err(Malformed::Token), "{token}");
         }
         let headers: [&[u8]; 9] = [
             b"",
@@ -145,10 +152,10 @@ mod tests {
             b"Bearer\ta",
         ];
         for header in headers {
-            assert!(matches!(authorization(header), Err(Malformed::Header(_))), "{header:?}");
+            assert!(matches!(authorization(header, true), Err(Malformed::Header(_))), "{header:?}");
         }
         let longest = format!("Bearer {}", "a".repeat(8_192));
-        assert!(authorization(longest.as_bytes()).is_ok());
+        assert!(authorization(longest.as_bytes(), true).is_ok());
     }
 
     #[test]
@@ -165,7 +172,7 @@ mod tests {
         fn bytes_of_any_kind_are_read_without_panic(value in proptest::collection::vec(any::<u8>(), 0..64), bearer: bool) {
             let mut header = if bearer { b"Bearer ".to_vec() } else { Vec::new() };
             header.extend(&value);
-            if let Ok(Authorization::Bearer(token)) = authorization(&header) {
+            if let Ok(Authorization::Bearer(token)) = authorization(&header, true) {
                 prop_assert!(is_b64token(token) && token.len() <= MAX_TOKEN);
                 prop_assert!(header.ends_with(token.as_bytes()) || header.ends_with(b" "));
             }

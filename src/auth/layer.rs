@@ -13,6 +13,7 @@ use super::{
     condition::Condition,
     credentials::{self, Sent, Unreadable, Via},
     forward::{self, Forwarding},
+    mtls::{self, ClientCert},
     sources::{self, Sources},
 };
 use crate::{
@@ -86,9 +87,12 @@ pub(super) enum Mode {
 #[derive(Debug)]
 pub struct AuthGate {
     pub(super) tokens: Option<Arc<dyn TokenVerifier>>,
+    /// For tokens that are not three parts, or all that are no keys if there is no issuer of JWTs.
+    pub(super) opaque: Option<Arc<dyn TokenVerifier>>,
     pub(super) api_keys: Option<ApiKeyVerifier>,
     pub(super) others: Vec<Arc<dyn Authenticator>>,
     pub(super) conditions: Vec<Arc<dyn Condition>>,
+    pub(super) client_cert: ClientCert,
     pub(super) mode: Mode,
     pub(super) challenges: Challenges,
     pub(super) sources: Sources,
@@ -105,11 +109,15 @@ impl Gate<Body> for AuthGate {
         context.set_challenges(Arc::clone(self.challenges.bare()));
         forward::strip(request.headers_mut());
         credentials::mark_sensitive(request.headers_mut());
-        let (checked, via) = match self.sent(Head::of(&request)) {
+        if let Err(rejection) = mtls::settle(&mut request, context, self.client_cert) {
+            return Entry::Reject(self.challenges.attach(rejection, Some(Via::Bearer)));
+        }
+        let (checked, via) = match super::present::one(&self.others, &self.sources, Head::of(&request)) {
             Ok(Sent::Nothing) if self.mode == Mode::Optional => return Entry::Pass(request, Vec::new()),
             Ok(Sent::Nothing) => return Entry::Reject(self.unauthenticated()),
             Ok(Sent::OtherScheme) => return Entry::Reject(self.unauthenticated().with_detail(OTHER_SCHEME)),
             Ok(Sent::Bearer(token)) => (self.check_bearer(token, context), Via::Bearer),
+            Ok(Sent::Dpop(token)) => (self.check_bearer(token, context), Via::Dpop),
             Ok(Sent::WebSocket(token)) => (self.check_bearer(token, context), Via::WebSocket),
             Ok(Sent::ApiKey(key)) => (self.check_key(key, context), Via::ApiKey),
             Ok(Sent::Other(other)) => return self.ask(&other, request, context),
@@ -124,6 +132,9 @@ impl Gate<Body> for AuthGate {
         for (name, value) in pass {
             if name == header::SEC_WEBSOCKET_PROTOCOL {
                 sources::websocket_choose(&mut response);
+            } else if name == header::CACHE_CONTROL {
+                // What must not be stored may not be, whatever the handler says.
+                response.headers_mut().insert(name, value);
             } else {
                 response.headers_mut().append(name, value);
             }
@@ -134,18 +145,24 @@ impl Gate<Body> for AuthGate {
 
 const OTHER_SCHEME: &str = "The authentication scheme is not accepted here.";
 
-impl AuthGate {
-    /// The one credential of the request. Two are a mistake, not a choice.
-    fn sent<'a>(&self, head: Head<'a>) -> Result<Sent<'a>, Unreadable> {
-        let sent = credentials::read(head, &self.sources);
-        if self.others.is_empty() { sent } else { super::present::one(&self.others, head, sent) }
-    }
+const OTHER_CALLER: &str = "two AuthLayers have let in different callers: give both the same kinds of credentials, \
+                            or let one of them do without the other";
 
+impl AuthGate {
     /// Which verifier a token is for follows from its form alone, and that verifier's word is
     /// final: what one refuses is never shown to the other.
     fn check_bearer(&self, token: &str, context: &RequestContext) -> Checked {
+        if let Some(keys) = &self.api_keys
+            && api_key::is_api_key(token)
+        {
+            return keys.verify(token, context.now(), context.client_ip());
+        }
+        if let Some(opaque) = &self.opaque
+            && (self.tokens.is_none() || !is_jwt(token))
+        {
+            return opaque.verify(token, context.now().wall);
+        }
         match (&self.tokens, &self.api_keys) {
-            (_, Some(keys)) if api_key::is_api_key(token) => keys.verify(token, context.now(), context.client_ip()),
             (Some(tokens), _) => tokens.verify(token, context.now().wall),
             (None, Some(keys)) => keys.verify(token, context.now(), context.client_ip()),
             (None, None) => Checked::Ready(Err(RejectionKind::InvalidToken.into())),
@@ -281,6 +298,10 @@ impl AuthGate {
         context: &RequestContext,
     ) -> Entry<Body, Vec<(HeaderName, HeaderValue)>> {
         match result {
+            // Else the handler would act for the one, with what the layers inside demand of the other.
+            Ok(accepted) if !context.set_principal(accepted.principal.clone()) => {
+                Entry::Reject(Rejection::misconfigured(OTHER_CALLER))
+            }
             Ok(mut accepted) => {
                 let headers = request.headers_mut();
                 if via == Via::WebSocket {
@@ -288,7 +309,6 @@ impl AuthGate {
                     accepted.response.push((header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static("bearer")));
                 }
                 self.forwarding.apply(headers, &accepted.principal, context, self.sources.cookie.as_ref());
-                context.set_principal(accepted.principal);
                 Entry::Pass(request, accepted.response)
             }
             Err(rejection) => Entry::Reject(self.challenges.attach(rejection, Some(via))),
@@ -298,6 +318,11 @@ impl AuthGate {
     fn unauthenticated(&self) -> Rejection {
         self.challenges.attach(RejectionKind::MissingCredentials.into(), None)
     }
+}
+
+/// Three parts: the form of a signed JWT (RFC 7515 §7.1), whatever the parts are.
+fn is_jwt(token: &str) -> bool {
+    token.bytes().filter(|byte| *byte == b'.').count() == 2
 }
 
 static NO_BODY: bytes::Bytes = bytes::Bytes::new();

@@ -40,13 +40,14 @@
 //!   checksum, and no dots.
 //! * `X-API-Key: <key>`, where API keys are accepted; elsewhere the header is not read.
 //! * On request, a bearer token as WebSocket [sub-protocol](AuthLayerBuilder::websocket_protocol) or in
-//!   a [cookie](AuthLayerBuilder::cookie).
+//!   a [cookie](AuthLayerBuilder::cookie), which counts only if nothing else was sent.
 //! * What an [`Authenticator`] knows: signed requests, client certificates, a kind of your own.
 //!
 //! The query and the body are never read. Two credentials are a mistake, not a choice: whoever sends
 //! both headers, or one of them twice, gets a 400. What one verifier refuses is never shown to
 //! another, and never passes as anonymous: [`optional`](AuthLayerBuilder::optional) lets only
-//! *absent* credentials through. What is not verified selects nothing but the record or key to
+//! *absent* credentials through. Of several issuers' verifiers, [`jwt`](AuthLayerBuilder::jwt) called
+//! for each, a token is shown to the one whose `iss` it names. What is not verified selects nothing but the record or key to
 //! verify it with.
 //!
 //! # In the context
@@ -58,13 +59,15 @@
 //!
 //! # In the stack
 //! Inside [`CorsSecurityLayer`](crate::cors), which answers preflights: they carry no credentials.
-//! Outside everything that needs a caller: limits by client, scopes, quotas.
+//! Outside everything that needs a caller: limits by client, scopes, quotas. Where one `AuthLayer` stands
+//! in another, both must let in the same caller by the same credential: else the answer is 500
+//! `misconfigured`, and the log says so.
 //!
 //! # How it fails
 //! | what was sent | kind | status | `WWW-Authenticate: Bearer realm="…"` and |
 //! |---|---|---|---|
 //! | nothing, or another scheme | `missing_credentials` | 401 | no error (RFC 6750 §3.1) |
-//! | two credentials, an unreadable header | `invalid_request` | 400 | `error="invalid_request"` |
+//! | two credentials on purpose, an unreadable header | `invalid_request` | 400 | `error="invalid_request"` |
 //! | a token that is refused | `invalid_token`, `token_expired`, `invalid_signature` … | 401 | `error="invalid_token"` |
 //! | an API key that is refused | `invalid_api_key` | 401 | the error, on the line of the scheme that was used |
 //! | anything, while a store or key source is down | `backend_unavailable` | 503 | not sent |
@@ -79,17 +82,21 @@
 mod accepted;
 pub mod api_key;
 mod authenticator;
+mod binding;
 mod builder;
 mod challenge;
 mod condition;
 mod credentials;
+pub mod dpop;
 mod forward;
 mod grammar;
 mod health;
+pub mod introspection;
 pub mod jwt;
 mod layer;
 pub mod logout;
 mod metadata;
+pub mod mtls;
 mod present;
 pub mod revocation;
 pub mod signed;

@@ -10,16 +10,19 @@ use super::{
     Authenticator, Head, Presence, Presented,
     accepted::Accepted,
     credentials::{self, Sent, Unreadable, Via},
+    sources::Sources,
 };
 use crate::{gate, rejection::Rejection, request::RequestContext};
 
-/// The one credential of a request: what the two headers hold, or what one of `others` calls its
-/// own. What comes with the connection counts if nothing else was sent.
+/// The one credential of a request: what the headers of the layer hold, or what one of `others` calls
+/// its own. A cookie counts if nothing else was sent, and what comes with the connection if there is
+/// no cookie either.
 pub(super) fn one<'a>(
     others: &[Arc<dyn Authenticator>],
-    head: Head<'_>,
-    sent: Result<Sent<'a>, Unreadable>,
+    sources: &Sources,
+    head: Head<'a>,
 ) -> Result<Sent<'a>, Unreadable> {
+    let sent = credentials::read(head, sources);
     let (mut present, mut ambient) = (None, None);
     for other in others {
         match other.presence(head) {
@@ -34,7 +37,10 @@ pub(super) fn one<'a>(
         // A scheme that is unknown to the reader of the two headers is known to somebody else.
         (Ok(Sent::Nothing | Sent::OtherScheme), Some(other)) => Ok(Sent::Other(Arc::clone(other))),
         (Ok(_), Some(_)) => Err(credentials::twice()),
-        (Ok(Sent::Nothing), None) => Ok(ambient.map_or(Sent::Nothing, |other| Sent::Other(Arc::clone(other)))),
+        (Ok(Sent::Nothing), None) => match (credentials::cookie(head, sources)?, ambient) {
+            (Sent::Nothing, Some(other)) => Ok(Sent::Other(Arc::clone(other))),
+            (sent, _) => Ok(sent),
+        },
         (sent, _) => sent,
     }
 }

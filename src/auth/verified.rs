@@ -23,6 +23,12 @@ impl Verified {
         Self::by(subject, AuthMethod::Custom(method))
     }
 
+    /// The holder of a client certificate, for a
+    /// [`CertificateMapping`](super::mtls::CertificateMapping).
+    pub fn by_certificate(subject: impl Into<String>) -> Self {
+        Self::by(subject, AuthMethod::ClientCertificate)
+    }
+
     pub(in crate::auth) fn by(subject: impl Into<String>, method: AuthMethod) -> Self {
         let parts =
             PrincipalParts { subject: subject.into().into(), method: Some(method), ..PrincipalParts::default() };

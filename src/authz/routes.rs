@@ -9,7 +9,7 @@ use axum::{
 };
 use http::Method;
 
-use super::{AuthInventory, Requirement, RoleMap, ScopeCatalogue, ScopeLayer, ScopeTableBuilder};
+use super::{AuthInventory, Requirement, RoleMap, ScopeCatalogue, ScopeLayer, ScopeTableBuilder, object::Objects};
 use crate::config_error::{ConfigError, ConfigIssues};
 
 /// Builds an axum router together with the table of what each route requires: deny by default (OWASP
@@ -57,6 +57,7 @@ pub struct SecuredRouter<S = ()> {
     routes: Vec<Route<S>>,
     roles: Option<RoleMap>,
     catalogue: Option<ScopeCatalogue>,
+    objects: Objects,
 }
 
 struct Route<S> {
@@ -69,7 +70,7 @@ struct Route<S> {
 impl<S: Clone + Send + Sync + 'static> SecuredRouter<S> {
     /// A router without routes.
     pub fn new() -> Self {
-        Self { routes: Vec::new(), roles: None, catalogue: None }
+        Self { routes: Vec::new(), roles: None, catalogue: None, objects: Objects::default() }
     }
 
     /// A route for one method. `GET` answers `HEAD`, too. A method that axum cannot route (an
@@ -155,15 +156,20 @@ impl<S: Clone + Send + Sync + 'static> SecuredRouter<S> {
     }
 
     /// All routes of another router, under a prefix. The other's roles and catalogue are not taken
-    /// over: set them on the outermost.
+    /// over: set them on the outermost. That its routes [owe the check](Self::object_level) is.
     pub fn nest(mut self, prefix: &str, other: Self) -> Self {
         let prefix = prefix.trim_end_matches('/');
-        self.routes.extend(other.routes.into_iter().map(|route| {
-            let path = match route.path.as_str() {
-                "/" if !prefix.is_empty() => prefix.to_owned(),
-                path => format!("{prefix}{path}"),
-            };
-            Route { path, ..route }
+        let owes = other.objects == Objects::Each;
+        self.routes.extend(other.routes.into_iter().map(|mut route| {
+            if route.path != "/" || prefix.is_empty() {
+                route.path.insert_str(0, prefix);
+            } else {
+                prefix.clone_into(&mut route.path);
+            }
+            for (_, requirement) in route.rows.iter_mut().filter(|_| owes) {
+                *requirement = requirement.take().map(|requirement| requirement.at(&route.path));
+            }
+            route
         }));
         self
     }
@@ -182,6 +188,13 @@ impl<S: Clone + Send + Sync + 'static> SecuredRouter<S> {
     /// The scopes that there are: another one in a requirement is a mistake. Default: any is taken.
     pub fn catalogue(mut self, catalogue: &ScopeCatalogue) -> Self {
         self.catalogue = Some(catalogue.clone());
+        self
+    }
+
+    /// On every route with a parameter in its path the handler must show that the caller may have the
+    /// object: as [`ScopeTableBuilder::object_level`]. Default: only where a requirement says so.
+    pub fn object_level(mut self) -> Self {
+        self.objects = Objects::Each;
         self
     }
 
@@ -212,6 +225,9 @@ impl<S: Clone + Send + Sync + 'static> SecuredRouter<S> {
     pub fn build(self) -> Result<SecuredRoutes<S>, ConfigError> {
         let mut issues = ConfigIssues::new();
         let mut table = ScopeTableBuilder::default();
+        if self.objects == Objects::Each {
+            table = table.object_level();
+        }
         let mut shapes = BTreeMap::new();
         for route in &self.routes {
             if let Some(other) = shapes.insert(shape(&route.path), &route.path).filter(|other| **other != route.path) {

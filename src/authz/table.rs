@@ -64,20 +64,23 @@ impl ScopeTableBuilder {
     /// # Errors
     /// If there is no row, a route comes twice, a path is not one, or a requirement names no scope,
     /// or one that is none or not in the catalogue.
-    pub fn build(self) -> Result<ScopeLayer, ConfigError> {
+    pub fn build(mut self) -> Result<ScopeLayer, ConfigError> {
         let mut issues = ConfigIssues::new();
         if self.rows.is_empty() {
             issues.add("route", "the table has no rows, so every call would be refused", "add route(…) or public(…)");
         }
+        if self.objects == Objects::Each {
+            for (_, path, requirement) in &mut self.rows {
+                *requirement = requirement.take().map(|requirement| requirement.at(path));
+            }
+        }
+        // What the list says is what is asked.
         let mut table = Table { inventory: AuthInventory::of(&self.rows), ..Table::default() };
         for (method, path, requirement) in self.rows {
             let field = format!("route[{method} {path}]");
             check_path(&path, &field, &mut issues);
             let row = match requirement {
-                Some(requirement) => {
-                    let requirement = if self.objects == Objects::Each { requirement.at(&path) } else { requirement };
-                    Row::Needs(requirement.compile(&field, self.catalogue.as_ref(), &mut issues))
-                }
+                Some(requirement) => Row::Needs(requirement.compile(&field, self.catalogue.as_ref(), &mut issues)),
                 None => Row::Public,
             };
             let rows = table.paths.entry(path.into_boxed_str()).or_default();

@@ -12,7 +12,6 @@ mod role_table;
 mod scopes;
 mod text;
 
-#[allow(unused_imports, reason = "proof of possession comes next")]
 pub(crate) use self::principal::{Confirmation, PrincipalParts};
 pub(crate) use self::role_table::{RoleTable, Written};
 #[allow(unused_imports, reason = "named where a principal is made")]

@@ -78,6 +78,9 @@ pub(crate) struct PrincipalParts {
     /// `act.sub` (RFC 8693 §4.1).
     pub(crate) actor: Option<Text>,
     pub(crate) confirmation: Option<Confirmation>,
+    /// It is bound, and taken from whoever bears it: something in front has seen the proof, of this
+    /// request only.
+    pub(crate) proven_elsewhere: bool,
     pub(crate) claims: Bytes,
     /// `authorization_details`, once somebody has asked for them.
     pub(crate) details: OnceLock<Result<Arc<[AuthorizationDetail]>, DetailsError>>,
@@ -208,6 +211,20 @@ impl Principal {
 
     pub(crate) fn confirmation(&self) -> Option<&Confirmation> {
         self.parts().confirmation.as_ref()
+    }
+
+    /// Whether both are one caller, by one credential.
+    pub(crate) fn is_same_caller(&self, other: &Self) -> bool {
+        self.method() == other.method()
+            && self.subject() == other.subject()
+            && self.issuer() == other.issuer()
+            && self.credential_id() == other.credential_id()
+    }
+
+    /// Whether something must be proven with the credential each time that it is used, here or in
+    /// front of here.
+    pub(crate) fn is_bound(&self) -> bool {
+        self.parts().confirmation.is_some() || self.parts().proven_elsewhere
     }
 
     /// When the credential ends.

@@ -87,6 +87,18 @@ kinds! {
     InvalidApiKey => UNAUTHORIZED, "invalid_api_key", Medium,
         "Invalid API key", "The API key is not valid.",
         "Use a key that is in force; the same key is refused again.";
+    /// The client's certificate is unknown, or not in force.
+    InvalidClientCertificate => UNAUTHORIZED, "invalid_client_certificate", Medium,
+        "Invalid client certificate", "The client certificate is not that of a known caller.",
+        "Connect with a certificate that is in force and known to the service.";
+    /// A proof of possession (RFC 9449) is missing or does not hold.
+    InvalidDpopProof => UNAUTHORIZED, "invalid_dpop_proof", Medium,
+        "Invalid DPoP proof", "The DPoP proof is missing, or does not hold for this request.",
+        "Make a new proof for each request, with the key that the token is bound to.";
+    /// The proof of possession lacks a nonce of this service (RFC 9449 §9).
+    UseDpopNonce => UNAUTHORIZED, "use_dpop_nonce", Low,
+        "DPoP nonce required", "The DPoP proof needs a nonce of this service.",
+        "Put the value of `DPoP-Nonce` into the claim `nonce` of a new proof, then send the request again.";
     /// A signed timestamp lies outside the window.
     StaleTimestamp => UNAUTHORIZED, "timestamp_out_of_window", Medium,
         "Timestamp out of window", "The signed timestamp is too old, or in the future.",

@@ -16,6 +16,7 @@ use super::{
     limits::{QuotaStatus, RateLimitStatus},
     notes::Notes,
     obligation::ObligationSlot,
+    peer::TlsPeer,
     proxies::TrustedProxies,
     request_id::RequestId,
     trail::Trail,
@@ -122,16 +123,18 @@ impl RequestContext {
     pub(crate) fn open<B>(request: &Request<B>, settings: &ContextSettings) -> Arc<Self> {
         let now = settings.clock.now();
         let extensions = request.extensions();
+        let tls = extensions.get::<ConnectInfo<TlsPeer>>();
         let peer = extensions
             .get::<ConnectInfo<SocketAddr>>()
             .map(|info| info.0)
+            .or_else(|| tls.map(|info| info.0.address()))
             .or_else(|| extensions.get::<MockConnectInfo<SocketAddr>>().map(|info| info.0));
         Arc::new(Self {
             now,
             clock: Arc::clone(&settings.clock),
             id: RequestId::generate(now.wall),
             client: ClientIp::resolve(peer, request.headers(), &settings.proxies),
-            scheme: scheme(request, peer, &settings.proxies),
+            scheme: scheme(request, peer, tls.is_some(), &settings.proxies),
             method: request.method().clone(),
             route: OnceLock::new(),
             trail: Trail::new(),
@@ -168,6 +171,13 @@ impl RequestContext {
     /// Whom the request came from.
     pub fn client_ip(&self) -> ClientIp {
         self.client
+    }
+
+    /// Whether the TCP peer is one of the trusted proxies: only then is its word taken on what lies
+    /// behind it.
+    pub fn peer_is_trusted(&self) -> bool {
+        use super::client_ip::Provenance::{AllTrusted, Forwarded, Malformed};
+        matches!(self.client.provenance(), Forwarded { .. } | AllTrusted | Malformed)
     }
 
     /// How the connection to the client was made.
@@ -265,9 +275,13 @@ impl RequestContext {
         self.recorder.compare_exchange(0, recorder, Relaxed, Relaxed) != Err(recorder)
     }
 
-    /// The first layer that verifies a caller decides; a second one changes nothing.
-    pub(crate) fn set_principal(&self, principal: Principal) {
-        let _ = self.principal.set(principal);
+    /// The first layer that verifies a caller decides. Whether the request's caller is now this one:
+    /// not if another layer has let in somebody else, or by another credential.
+    pub(crate) fn set_principal(&self, principal: Principal) -> bool {
+        match self.principal.set(principal) {
+            Ok(()) => true,
+            Err(second) => self.principal.get().is_some_and(|first| first.is_same_caller(&second)),
+        }
     }
 
     /// The challenges (RFC 9110 §11.6.1) with which an extractor or `ScopeLayer` refuses an
@@ -323,7 +337,7 @@ impl RequestContext {
 }
 
 /// Only a trusted proxy's `X-Forwarded-Proto` is believed; of several values the last is its own.
-fn scheme<B>(request: &Request<B>, peer: Option<SocketAddr>, proxies: &TrustedProxies) -> Scheme {
+fn scheme<B>(request: &Request<B>, peer: Option<SocketAddr>, tls: bool, proxies: &TrustedProxies) -> Scheme {
     let named = |scheme: &[u8]| match scheme.trim_ascii() {
         scheme if scheme.eq_ignore_ascii_case(b"https") => Scheme::Https,
         scheme if scheme.eq_ignore_ascii_case(b"http") => Scheme::Http,
@@ -333,6 +347,9 @@ fn scheme<B>(request: &Request<B>, peer: Option<SocketAddr>, proxies: &TrustedPr
         && let Some(line) = request.headers().get_all("x-forwarded-proto").iter().next_back()
     {
         return line.as_bytes().rsplit(|byte| *byte == b',').next().map_or(Scheme::Unknown, named);
+    }
+    if tls {
+        return Scheme::Https;
     }
     request.uri().scheme_str().map_or(Scheme::Unknown, |scheme| named(scheme.as_bytes()))
 }

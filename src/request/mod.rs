@@ -16,6 +16,7 @@ mod forwarded;
 mod limits;
 mod notes;
 mod obligation;
+mod peer;
 mod place;
 mod proxies;
 mod request_id;
@@ -27,10 +28,11 @@ pub use self::{
     context::{ContextSettings, RequestContext, Scheme},
     limits::{QuotaStatus, RateLimitStatus},
     notes::{DataAccess, Notes},
+    peer::{PeerCertificate, TlsPeer},
     place::Place,
     proxies::TrustedProxies,
     request_id::RequestId,
     trail::{Outcome, Trail, Verdict},
     webhook::VerifiedWebhook,
 };
-pub(crate) use self::{notes::MAX_NOTES, webhook::VerifiedWebhookParts};
+pub(crate) use self::{notes::MAX_NOTES, peer::CertificateFacts, webhook::VerifiedWebhookParts};

@@ -86,10 +86,11 @@ impl MessageSigner {
     /// If the key is a shared secret.
     #[cfg(any(feature = "aws-lc", feature = "rust-crypto"))]
     pub fn jwk(&self) -> String {
-        match &self.key {
-            PrivateKey::Pair(key) => key.jwk.as_ref().expect("the key has a public half").to_string(),
-            PrivateKey::Secret(_) => panic!("a shared secret has no public half"),
-        }
+        let jwk = match &self.key {
+            PrivateKey::Pair(key) => key.jwk.as_ref(),
+            PrivateKey::Secret(_) => None,
+        };
+        jwk.expect("a shared secret has no public half").to_string()
     }
 
     /// The signature's label. Default: `sig1`.

@@ -13,7 +13,7 @@
 //! * [`SigV4Signer`] signs requests as AWS's clients do, `MessageSigner` (feature
 //!   `http-signatures`) as RFC 9421 says.
 //! * [`TestIssuer`] signs real tokens with keys of its own, for the tests that include `AuthLayer`:
-//!   good ones, and every kind of bad one. (It needs the feature `aws-lc` or `rust-crypto`.)
+//!   good ones, and every kind of bad one; [`TestDpopKey`] makes proofs of possession. (Both need the feature `aws-lc` or `rust-crypto`.)
 //!
 //! ```
 //! use axum::{Router, body::Body, routing::get};
@@ -37,6 +37,8 @@
 
 mod authz;
 #[cfg(any(feature = "aws-lc", feature = "rust-crypto"))]
+mod dpop;
+#[cfg(any(feature = "aws-lc", feature = "rust-crypto"))]
 mod issuer;
 #[cfg(feature = "http-signatures")]
 mod message;
@@ -59,5 +61,10 @@ pub use self::principal::{PrincipalBuilder, PrincipalGate, PrincipalLayer, anony
 pub use self::sigv4::SigV4Signer;
 pub use self::webhook::{TestWebhookGate, WebhookLayer, with_webhook};
 #[cfg(any(feature = "aws-lc", feature = "rust-crypto"))]
-pub use self::{issuer::TestIssuer, server::TestServer, token::TestToken};
+pub use self::{
+    dpop::{TestDpopKey, TestDpopProof},
+    issuer::TestIssuer,
+    server::TestServer,
+    token::TestToken,
+};
 pub use crate::time::ManualClock;

@@ -206,7 +206,9 @@ impl<B> Gate<B> for PrincipalGate {
 
     fn enter(self: &Arc<Self>, request: Request<B>, context: &Arc<RequestContext>) -> Entry<B, ()> {
         match &self.principal {
-            Some(principal) => context.set_principal(principal.clone()),
+            Some(principal) => {
+                context.set_principal(principal.clone());
+            }
             None => context.set_challenges(Arc::new([HeaderValue::from_static("Bearer realm=\"test\"")])),
         }
         Entry::Pass(request, ())

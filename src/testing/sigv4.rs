@@ -149,17 +149,18 @@ impl SigV4Signer {
         let payload = self.payload.map_or_else(|| hex(&Sha256::digest(&body)), str::to_owned);
         let credential = format!("{}/{}", self.key_id, self.scope(&stamp)).replace('/', "%2F");
         let mut query = parts.uri.query().map_or_else(String::new, |query| format!("{query}&"));
-        query.push_str(&format!(
-            "{prefix}Algorithm={}&{prefix}Credential={credential}&{prefix}Date={stamp}&{prefix}Expires={}\
+        query = format!(
+            "{query}{prefix}Algorithm={}&{prefix}Credential={credential}&{prefix}Date={stamp}&{prefix}Expires={}\
              &{prefix}SignedHeaders=host",
             self.form.algorithm(),
             lifetime.as_secs(),
-        ));
+        );
         if self.payload.is_some() {
-            query.push_str(&format!("&{prefix}Content-Sha256={payload}"));
+            query = format!("{query}&{prefix}Content-Sha256={payload}");
         }
         if let Some(token) = &self.token {
-            query.push_str(&format!("&{prefix}Security-Token={}", canonical::query(token, None).trim_end_matches('=')));
+            let token = canonical::query(&token.replace('=', "%3D"), None);
+            query = format!("{query}&{prefix}Security-Token={}", token.trim_end_matches('='));
         }
         parts.uri = with_query(&parts.uri, &query);
         let signature = self.signature(&Head::from(&parts), "host", &payload, &stamp);

@@ -8,6 +8,7 @@ mod limits;
 mod objects;
 mod permits;
 mod records;
+mod signed;
 mod tokens;
 
 use axum::{Router, body::Body};
@@ -30,6 +31,7 @@ pub(crate) async fn all(seen: &mut Observed) {
     objects::look(seen).await;
     permits::look(seen).await;
     tokens::look(seen).await;
+    signed::look(seen).await;
     limits::look(seen).await;
     browsers::look(seen).await;
     hooks::look(seen).await;

@@ -10,7 +10,110 @@ const URL: &str = "Keys from a URL";
 const SEEN: &str = "Tokens that were seen before";
 const REVOCATION: &str = "Revocation";
 
+const PROOFS: &str = "Proofs of possession";
+const OPAQUE: &str = "Opaque tokens";
+const CERTIFICATES: &str = "Client certificates";
+
 const QUOTATIONS: &[Quotation] = &[
+    (
+        PROOFS,
+        "tokens that are bound to nothing",
+        "accepted",
+        &[("src/auth/binding.rs", "    #[default]\n    Accepted,")],
+    ),
+    (PROOFS, "proofs of `DPoP`", "not accepted", &[("src/auth/builder.rs", "dpop: Option<Dpop>,")]),
+    (
+        PROOFS,
+        "age of a proof",
+        "60 s",
+        &[("src/auth/dpop/builder.rs", "const DEFAULT_MAX_AGE: Duration = Duration::from_secs(60);")],
+    ),
+    (
+        PROOFS,
+        "oldest proof that can be allowed",
+        "5 min",
+        &[("src/auth/dpop/builder.rs", "const LONGEST_AGE: Duration = Duration::from_secs(300);")],
+    ),
+    (
+        PROOFS,
+        "proof of the future",
+        "5 s",
+        &[("src/auth/dpop/check.rs", "const FUTURE: Duration = Duration::from_secs(5);")],
+    ),
+    (PROOFS, "nonces of the service", "none", &[("src/auth/dpop/builder.rs", "nonces: None,")]),
+    (
+        PROOFS,
+        "life of a nonce",
+        "1 min, and 1 min as the previous one",
+        &[("src/auth/dpop/nonce.rs", "const DEFAULT_ROTATION: Duration = Duration::from_secs(60);")],
+    ),
+    (
+        PROOFS,
+        "proofs remembered in memory",
+        "262,144",
+        &[("src/backend/memory/seen.rs", "const DEFAULT_CAPACITY: usize = 262_144;")],
+    ),
+    (CERTIFICATES, "`Client-Cert`", "removed, unread", &[("src/auth/mtls/source.rs", "    #[default]\n    Never,")]),
+    (
+        CERTIFICATES,
+        "longest `Client-Cert`",
+        "16 KiB",
+        &[("src/auth/mtls/header.rs", "const MAX_HEADER: usize = 16 * 1024;")],
+    ),
+    (
+        OPAQUE,
+        "life of an answer",
+        "60 s, never past `exp`",
+        &[("src/auth/introspection/builder.rs", "const DEFAULT_TTL: Duration = Duration::from_secs(60);")],
+    ),
+    (
+        OPAQUE,
+        "longest life of an answer that can be set",
+        "5 min",
+        &[("src/auth/introspection/builder.rs", "const MAX_TTL: Duration = Duration::from_secs(300);")],
+    ),
+    (
+        OPAQUE,
+        "life of a refusal",
+        "30 s",
+        &[("src/auth/introspection/verifier.rs", "const REFUSED_FOR: Duration = Duration::from_secs(30);")],
+    ),
+    (
+        OPAQUE,
+        "answers held",
+        "10,000; refusals 1,000",
+        &[
+            ("src/auth/introspection/verifier.rs", "const HELD: usize = 10_000;"),
+            ("src/auth/introspection/verifier.rs", "const REFUSED: usize = 1_000;"),
+        ],
+    ),
+    (
+        OPAQUE,
+        "questions to the server",
+        "100 in a second, 64 at once",
+        &[
+            ("src/auth/introspection/builder.rs", "NonZeroU32::new(100)"),
+            ("src/auth/introspection/budget.rs", "const AT_ONCE: usize = 64;"),
+        ],
+    ),
+    (
+        OPAQUE,
+        "time for an answer",
+        "5 s",
+        &[("src/auth/introspection/verifier.rs", "const DEADLINE: Duration = Duration::from_secs(5);")],
+    ),
+    (
+        OPAQUE,
+        "largest answer",
+        "64 KiB",
+        &[("src/auth/introspection/response.rs", "const MAX_RESPONSE: usize = 64 * 1024;")],
+    ),
+    (
+        OPAQUE,
+        "rest after a failure",
+        "1 s",
+        &[("src/auth/introspection/budget.rs", "const REST: Duration = Duration::from_secs(1);")],
+    ),
     (
         REQUEST,
         "longest `X-Forwarded-For`",
@@ -298,6 +401,31 @@ const QUOTATIONS: &[Quotation] = &[
         "1 s",
         &[("src/authz/policy/set.rs", "const DEFAULT_BUDGET: Duration = Duration::from_secs(1);")],
     ),
+    (
+        "Signed requests",
+        "time for a signed body",
+        "10 s",
+        &[("src/auth/authenticator.rs", "const BODY_TIMEOUT: Duration = Duration::from_secs(10);")],
+    ),
+    (
+        "Signed requests",
+        "longest life of a presigned URL",
+        "7 days",
+        &[("src/auth/signed/sigv4/time.rs", "const MAX_LIFETIME: Duration = Duration::from_secs(7 * 24 * 3_600);")],
+    ),
+    (
+        "Signed requests",
+        "paths",
+        "resolved, encoded twice",
+        &[("src/auth/signed/sigv4/builder.rs", "paths: Paths::Normalized,")],
+    ),
+    ("Signed requests", "nonces of RFC 9421", "not needed", &[("src/auth/signed/message/builder.rs", "nonces: None,")]),
+    (
+        "Signed requests",
+        "wait for the store of signing keys",
+        "3 s",
+        &[("src/auth/signed/lookup.rs", "const PATIENCE: Duration = Duration::from_secs(3);")],
+    ),
     ("Rate limits", "algorithm", "token bucket", &[("src/rate_limit/rule.rs", "family: Family::TokenBucket,")]),
     (
         "Webhooks",
@@ -371,6 +499,12 @@ const QUOTATIONS: &[Quotation] = &[
         "API keys",
         "100,000",
         &[("src/backend/memory/api_keys.rs", "const CAPACITY: usize = 100_000;")],
+    ),
+    (
+        "The memory store",
+        "signing keys",
+        "100,000",
+        &[("src/backend/memory/signing_keys.rs", "const CAPACITY: usize = 100_000;")],
     ),
     (
         "The memory store",

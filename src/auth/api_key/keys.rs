@@ -168,7 +168,11 @@ impl ApiKeys {
         }
         let key = self.issue(record).await?;
         let by = key.record.id();
-        let changed = self.shared.registry.change(id, &supersede(by)).await;
+        let changed = match self.shared.registry.change(id, &supersede(by)).await {
+            // Nobody knows whether it was made before somebody has looked.
+            Err(_) if self.is_superseded(id, by).await => Ok(Changed::Applied),
+            changed => changed,
+        };
         if !matches!(changed, Ok(Changed::Applied)) {
             // Nobody has seen its secret.
             let _ = self.revoke(by, "the rotation that it was issued for failed").await;
@@ -178,6 +182,11 @@ impl ApiKeys {
             Changed::NotApplicable => Err(ApiKeyError::NotInForce),
             Changed::Unknown => Err(ApiKeyError::Unknown),
         }
+    }
+
+    async fn is_superseded(&self, id: &str, by: &str) -> bool {
+        let found = self.find(id).await.ok().flatten();
+        found.is_some_and(|old| old.superseded().is_some_and(|superseded| superseded.by() == by))
     }
 
     /// Ends a key: the next request with it is refused, in this process and in all that share the

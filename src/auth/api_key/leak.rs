@@ -11,6 +11,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::{ApiKeyError, ApiKeys, format::Shaped};
 use crate::{
+    auth::authenticator::BODY_TIMEOUT,
+    gate::collect,
     rejection::{Rejection, RejectionKind},
     request::RequestContext,
     store::StoreError,
@@ -24,7 +26,7 @@ const MAX_TOLD: usize = 200;
 /// Takes reports of leaked keys, as secret scanners send them, and revokes what is genuine.
 ///
 /// The body is the one of GitHub's secret scanning partner program: a list of
-/// `{"token": …, "type": …, "url": …}`, at most 100 of them in 256 KiB. The answer says of each
+/// `{"token": …, "type": …, "url": …}`, at most 100 of them in 256 KiB, which arrive within 10 s. The answer says of each
 /// whether it was a key of ours (`true_positive`, and now revoked) or not (`false_positive`), by the
 /// token's SHA-256 in base64. A key that is revoked already is a true positive.
 ///
@@ -143,9 +145,8 @@ async fn receive(State(reports): State<Arc<LeakReports>>, request: Request) -> R
     if !context.is_some_and(|context| context.principal().is_some() || context.webhook().is_some()) {
         return Err(Rejection::misconfigured("put AuthLayer or WebhookVerifyLayer around the route of LeakReports"));
     }
-    let body = axum::body::to_bytes(request.into_body(), MAX_BODY).await;
-    let body = body.map_err(|_| Rejection::new(RejectionKind::PayloadTooLarge))?;
-    let found: Vec<Report> = serde_json::from_slice(&body).map_err(|_| malformed())?;
+    let body = collect(request.into_body(), MAX_BODY, BODY_TIMEOUT).await?;
+    let found: Vec<Report> = serde_json::from_slice(body.bytes()).map_err(|_| malformed())?;
     if found.len() > MAX_REPORTS {
         return Err(malformed());
     }

@@ -1,4 +1,4 @@
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 
 use super::{
     ApiKeyDigest, ApiKeyRecord, format,
@@ -232,8 +232,8 @@ fn networks(texts: &[String], issues: &mut ConfigIssues) -> Box<[IpNet]> {
         return Box::default();
     }
     let parse = |text: &String| {
-        let single = || text.parse().ok().map(|ip: std::net::IpAddr| IpNet::from(ip.to_canonical()));
-        text.parse::<IpNet>().ok().or_else(single)
+        let single = || text.parse().ok().map(|ip: std::net::IpAddr| IpNet::from(ip));
+        text.parse::<IpNet>().ok().or_else(single).map(unmapped)
     };
     let mut networks = Vec::with_capacity(texts.len());
     for text in texts {
@@ -247,6 +247,15 @@ fn networks(texts: &[String], issues: &mut ConfigIssues) -> Box<[IpNet]> {
         }
     }
     networks.into()
+}
+
+/// `::ffff:10.0.0.0/104` means `10.0.0.0/8`: callers are compared in their IPv4 form.
+fn unmapped(network: IpNet) -> IpNet {
+    let v4 = match network {
+        IpNet::V6(v6) => v6.addr().to_ipv4_mapped().zip(v6.prefix_len().checked_sub(96)),
+        IpNet::V4(_) => None,
+    };
+    v4.and_then(|(address, prefix)| Ipv4Net::new(address, prefix).ok()).map_or(network, IpNet::V4)
 }
 
 fn history(

@@ -32,6 +32,7 @@ pub struct ApiKeyVerifier(Arc<Inner>);
 pub(super) struct Inner {
     pub(super) store: Arc<dyn ApiKeyStore>,
     pub(super) hasher: KeyHasher,
+    pub(super) is_ephemeral: bool,
     pub(super) format: Option<ApiKeyFormat>,
     pub(super) patience: Duration,
     pub(super) notices: Notices,
@@ -54,6 +55,11 @@ enum Refused {
     Unknown(Box<str>),
     #[error("the secret of API key {0} is wrong")]
     WrongSecret(Box<str>),
+    #[error(
+        "the secret of API key {0} is wrong, or the key was issued by another process: \
+         KeyHasher::ephemeral ends with its own, use KeyHasher::hmac for keys that are kept"
+    )]
+    OtherProcess(Box<str>),
     #[error("API key {0} is revoked")]
     Revoked(Box<str>),
     #[error("API key {0} has expired")]
@@ -186,6 +192,7 @@ impl Inner {
             };
         };
         match matched {
+            Match::No if self.is_ephemeral => Err(Refused::OtherProcess(sent.id.into()).into()),
             Match::No => Err(Refused::WrongSecret(sent.id.into()).into()),
             Match::Yes { current } => {
                 standing(record, sent)?;

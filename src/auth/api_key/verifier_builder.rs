@@ -92,6 +92,7 @@ impl ApiKeyVerifierBuilder {
     pub(super) fn with_defaults(self) -> ApiKeyVerifier {
         ApiKeyVerifier::from_inner(Inner {
             store: self.store,
+            is_ephemeral: self.hasher.is_ephemeral(),
             hasher: self.hasher,
             format: self.format,
             patience: self.patience,

@@ -146,3 +146,14 @@ fn forget_cookie(headers: &mut HeaderMap, cookie: &CookieSource) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_subject_breaks_the_line_and_each_has_one_spelling() {
+        assert_eq!(encoded("a\r\nx: y%\u{e9}\u{7f}"), "a%0D%0Ax:%20y%25%C3%A9%7F");
+        assert_eq!(encoded("usr_1|google-oauth2~/+=\"\\"), "usr_1|google-oauth2~/+=\"\\");
+    }
+}

@@ -147,7 +147,7 @@ impl VerifiedTokens {
         now: Timestamp,
     ) {
         let Material::Public(verifier) = &key.material else { return };
-        let Some(expires_at) = principal.expires_at().filter(|_| principal.confirmation().is_none()) else { return };
+        let Some(expires_at) = principal.expires_at().filter(|_| !principal.is_bound()) else { return };
         let entry = Entry {
             principal: principal.clone(),
             since: now,

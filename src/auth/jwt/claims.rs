@@ -34,19 +34,16 @@ pub(crate) struct Expectations {
 /// What becomes of tokens with `cnf` (RFC 7800).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BoundTokens {
-    /// Nothing here can check the binding.
-    Refused,
     /// The layer checks the binding, of which the principal's `confirmation` tells it.
-    #[allow(dead_code, reason = "proof of possession comes next")]
     Checked,
     /// They are taken from whoever bears them: the principal has no `confirmation`.
     Accepted,
 }
 
 impl BoundTokens {
-    /// What holds unless the owner accepts the danger. `Checked` where the condition that checks
-    /// bindings always stands behind the verifier.
-    pub(crate) const DEFAULT: Self = Self::Refused;
+    /// What holds unless the owner accepts the danger: the condition that checks bindings stands in
+    /// every layer.
+    pub(crate) const DEFAULT: Self = Self::Checked;
 }
 
 /// What the claims say.
@@ -87,6 +84,7 @@ impl<'de> Claims<'de> {
         }
         check_audience(self.audience.take(), &expected.audiences)?;
         let subject = text(self.subject.take(), "sub")?;
+        let is_bound = self.confirmation.is_some();
         let confirmation = check_binding(self.confirmation.take(), expected)?;
         if self.other_purpose {
             return Err(Fault::Purpose);
@@ -119,6 +117,7 @@ impl<'de> Claims<'de> {
             amr: all(self.amr, "amr")?,
             auth_time: dates.auth_time,
             actor: one(self.actor, "act")?,
+            proven_elsewhere: is_bound && confirmation.is_none(),
             confirmation,
             ..PrincipalParts::default()
         })
@@ -141,8 +140,7 @@ fn check_binding(found: Option<Confirmation>, expected: &Expectations) -> Result
         return Err(Fault::Unbound);
     }
     match expected.bound {
-        BoundTokens::Refused if found.is_some() => Err(Fault::Bound),
-        BoundTokens::Refused | BoundTokens::Accepted => Ok(None),
+        BoundTokens::Accepted => Ok(None),
         BoundTokens::Checked => Ok(found),
     }
 }

@@ -54,7 +54,7 @@ fn date(claim: Option<&RawValue>, name: &'static str) -> Result<Option<Timestamp
 }
 
 /// Seconds since the epoch, perhaps with a fraction (RFC 7519 §2); `None` if it is no JSON number.
-fn numeric_date(value: &RawValue) -> Option<Timestamp> {
+pub(crate) fn numeric_date(value: &RawValue) -> Option<Timestamp> {
     let text = value.get();
     if let Ok(seconds) = text.parse::<u64>() {
         return Some(Timestamp::from_secs(seconds));

@@ -97,7 +97,8 @@ impl JwtVerifier {
     }
 
     /// Stops the fetching of keys for all clones, and waits until it has stopped. The keys that are
-    /// there go on working until they are a day old; a token with another `kid` is answered 503.
+    /// there go on working until they reach their [greatest age](super::Issuer::max_key_age); a token
+    /// with another `kid` is answered 503.
     pub async fn shutdown(&self) {
         if let Keys::Fetched(cache) = &self.0.keys {
             cache.shutdown().await;

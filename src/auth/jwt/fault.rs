@@ -37,8 +37,6 @@ pub(crate) enum Fault {
     Issuer,
     #[error("aud names no accepted audience")]
     Audience,
-    #[error("the token is bound to a key (cnf), which a bearer has not proven to hold")]
-    Bound,
     #[error("the token is an ID token, a logout token or an event, no access token")]
     Purpose,
     #[error("the token is bound to no key (cnf), as the profile demands")]
@@ -64,7 +62,7 @@ impl Fault {
 }
 
 /// Those that say nothing of the token beside themselves.
-const ALL: [Fault; 22] = [
+const ALL: [Fault; 21] = [
     Fault::TooLong,
     Fault::Parts,
     Fault::Base64,
@@ -80,7 +78,6 @@ const ALL: [Fault; 22] = [
     Fault::ClaimsJson,
     Fault::Issuer,
     Fault::Audience,
-    Fault::Bound,
     Fault::Unbound,
     Fault::Purpose,
     Fault::Lifetime,

@@ -184,13 +184,6 @@ impl Issuer {
         self
     }
 
-    /// What the layer does about bindings, where that is not up to the owner.
-    #[cfg(test)]
-    pub(in crate::auth) fn bindings(mut self, bound: BoundTokens) -> Self {
-        self.bound = bound;
-        self
-    }
-
     /// The clock by which the age of fetched keys is measured. Give it the one that the layers use.
     /// Default: the machine's.
     pub fn clock(mut self, clock: impl Clock) -> Self {

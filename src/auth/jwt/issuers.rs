@@ -17,6 +17,9 @@ use crate::{
     time::Timestamp,
 };
 
+/// What the longest token can hold: three bytes in four letters.
+const MAX_CLAIMS: usize = MAX_TOKEN / 4 * 3;
+
 /// The verifiers of a layer, by issuer.
 #[derive(Debug)]
 pub(in crate::auth) enum Issuers {
@@ -77,7 +80,7 @@ impl TokenVerifier for Issuers {
 
 fn choose<'v>(verifiers: &'v HashMap<Box<str>, JwtVerifier>, token: &str) -> Result<&'v JwtVerifier, Fault> {
     // On the stack: nobody has verified yet that it is worth more.
-    let mut buffer = [0; MAX_TOKEN];
+    let mut buffer = [0; MAX_CLAIMS];
     let claims = Base64UrlUnpadded::decode(Token::split(token)?.payload, &mut buffer).map_err(|_| Fault::Base64)?;
     let issuer = issuer_of(claims).ok_or(Fault::Issuer)?;
     verifiers.get(&*issuer).ok_or(Fault::Issuer)

@@ -7,6 +7,8 @@ use std::{borrow::Cow, fmt};
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
+pub(crate) use super::texts::Texts;
+
 /// More members in one object than this is not a token but an attack on the comparison below.
 const MAX_MEMBERS: usize = 128;
 
@@ -133,111 +135,6 @@ impl<'de> Visitor<'de> for Distinct {
 
     fn visit_unit<E>(self) -> Result<Self, E> {
         Ok(self)
-    }
-}
-
-/// One string, or a list of strings; `null` is no string.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Texts<'de> {
-    #[default]
-    Absent,
-    One(Cow<'de, str>),
-    Many(Vec<Cow<'de, str>>),
-    /// Something else.
-    Wrong,
-}
-
-impl<'de> Texts<'de> {
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &str> {
-        let (one, many) = match self {
-            Self::One(text) => (Some(text), &[][..]),
-            Self::Many(texts) => (None, &**texts),
-            Self::Absent | Self::Wrong => (None, &[][..]),
-        };
-        one.into_iter().chain(many).map(|text| &**text)
-    }
-
-    /// Each of the strings.
-    pub(crate) fn into_each(self) -> impl Iterator<Item = Cow<'de, str>> {
-        let (one, many) = match self {
-            Self::One(text) => (Some(text), Vec::new()),
-            Self::Many(texts) => (None, texts),
-            Self::Absent | Self::Wrong => (None, Vec::new()),
-        };
-        one.into_iter().chain(many)
-    }
-
-    /// The items of an array.
-    pub(crate) fn of_seq<A: SeqAccess<'de>>(mut items: A) -> Result<Self, A::Error> {
-        let mut texts = Vec::new();
-        let mut right = true;
-        while let Some(item) = items.next_element::<Self>()? {
-            match item {
-                Self::One(text) => texts.push(text),
-                _ => right = false,
-            }
-        }
-        Ok(if right { Self::Many(texts) } else { Self::Wrong })
-    }
-
-    /// The one string that is not empty, if this is that.
-    pub(crate) fn into_one(self) -> Option<Cow<'de, str>> {
-        match self {
-            Self::One(text) if !text.is_empty() => Some(text),
-            _ => None,
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Texts<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(TextsVisitor)
-    }
-}
-
-struct TextsVisitor;
-
-impl<'de> Visitor<'de> for TextsVisitor {
-    type Value = Texts<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a string or an array of strings")
-    }
-
-    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Texts<'de>, E> {
-        Ok(Texts::One(Cow::Borrowed(text)))
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Texts<'de>, E> {
-        Ok(Texts::One(Cow::Owned(text.into())))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<Texts<'de>, A::Error> {
-        Texts::of_seq(items)
-    }
-
-    fn visit_unit<E>(self) -> Result<Texts<'de>, E> {
-        Ok(Texts::Absent)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Texts<'de>, A::Error> {
-        Distinct.visit_map(map).map(|_| Texts::Wrong)
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Texts<'de>, E> {
-        Ok(Texts::Wrong)
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<Texts<'de>, E> {
-        Ok(Texts::Wrong)
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Texts<'de>, E> {
-        Ok(Texts::Wrong)
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Texts<'de>, E> {
-        Ok(Texts::Wrong)
     }
 }
 

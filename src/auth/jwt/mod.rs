@@ -65,10 +65,11 @@
 //!    secret, find no key.
 //! 3. **Signature.**
 //! 4. **Claims.** One JSON object with distinct members, at every depth. `iss` is the issuer, `aud`
-//!    names this service, `sub` is there; the token is not bound to a key (`cnf`) and is no ID
+//!    names this service, `sub` is there; the token is no ID
 //!    token, logout token or event; the profile's claims are there; then `exp`, `nbf`, `iat`, with
 //!    30 s of leeway; and from `iat` to `exp` it is no longer than
 //!    [`max_lifetime`](Issuer::max_lifetime). What has the wrong JSON type is refused, not converted.
+//!    What a token is bound to (`cnf`) the layer [checks](crate::auth::dpop), in every case.
 //!
 //! No claim is believed, or reported on, before the signature has verified: "expired" is said only
 //! of tokens that the issuer did sign. Among several issuers the unverified `iss` chooses which one is
@@ -185,19 +186,36 @@ mod jwks;
 mod jwks_client_rs;
 mod key;
 mod key_set;
+mod payload;
 mod profile;
 #[cfg(all(feature = "rust-crypto", any(test, not(feature = "aws-lc"))))]
 mod rust_crypto;
-mod signed;
 mod source;
 mod static_keys;
 #[cfg(test)]
 mod tests;
+mod texts;
 mod token;
 mod verifier;
 
 #[cfg(feature = "jwks-client-rs")]
 pub use self::jwks_client_rs::JwksClientRs;
+/// What proofs of possession and introspection have in common with tokens.
+pub(in crate::auth) mod parts {
+    #[cfg(feature = "jwks")]
+    pub(in crate::auth) use super::jwks::http_client;
+    pub(in crate::auth) use super::{
+        claims::{BoundTokens, Claims, Expectations},
+        dates::numeric_date,
+        fault::Fault,
+        header::without_application,
+        json::{Distinct, Names, Texts, object},
+        key::{Key, from_jwk},
+        token::{Signature, Token, decode},
+        verifier::BuiltIn,
+    };
+}
+
 pub use self::{
     algorithm::Algorithm,
     cache_settings::TokenCache,
@@ -210,7 +228,7 @@ pub use self::{
     static_keys::StaticKeys,
     verifier::{PublicKey, SignatureVerifier, UnusableKey, VerifierFactory},
 };
-pub(in crate::auth) use self::{issuers::Issuers, signed::TokenUse};
+pub(in crate::auth) use self::{issuers::Issuers, payload::TokenUse};
 pub(in crate::auth) use self::{
     key::{Material, from_jwk},
     verifier::BuiltIn,

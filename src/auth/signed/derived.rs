@@ -132,18 +132,19 @@ mod tests {
     #[test]
     fn keys_are_kept_for_their_secret_only() {
         let (keys, one, two) = (DerivedKeys::default(), Secret::new("one"), Secret::new("two"));
-        let first = keys.of(&[one.clone()], &on("20150830"));
-        assert!(Arc::ptr_eq(&first[0], &keys.of(&[one.clone()], &on("20150830"))[0]));
+        let only = std::slice::from_ref(&one);
+        let first = keys.of(only, &on("20150830"));
+        assert!(Arc::ptr_eq(&first[0], &keys.of(only, &on("20150830"))[0]));
         assert_eq!(keys.len(), 1);
         // Another day, another key; a secret that has gone takes its keys along.
-        assert_ne!(first[0], keys.of(&[one.clone()], &on("20150831"))[0]);
+        assert_ne!(first[0], keys.of(only, &on("20150831"))[0]);
         assert_eq!(keys.len(), 2);
         keys.of(&[two.clone(), one.clone()], &on("20150831"));
         assert_eq!(keys.len(), 3);
         keys.of(&[two], &on("20150901"));
         assert_eq!(keys.len(), 2);
         for day in 0..100 {
-            keys.of(&[one.clone()], &on(&format!("201501{day:02}")));
+            keys.of(only, &on(&format!("201501{day:02}")));
         }
         assert_eq!(keys.len(), CAPACITY);
     }

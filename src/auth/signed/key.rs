@@ -89,6 +89,11 @@ impl SigningKey {
         self.parts.subject.of(&self.parts.claims)
     }
 
+    /// The owner's tenant.
+    pub fn tenant(&self) -> Option<&str> {
+        self.parts.tenant.as_ref().map(|tenant| tenant.of(&self.parts.claims))
+    }
+
     /// From when on it is refused.
     pub fn expires_at(&self) -> Option<Timestamp> {
         self.parts.expires_at
@@ -155,7 +160,7 @@ impl SigningKey {
     }
 
     /// Whether the key made `signature`, by the rules of RFC 9421 §3.3.
-    #[cfg(feature = "http-signatures")]
+    #[cfg_attr(not(feature = "http-signatures"), allow(dead_code, reason = "only RFC 9421 has public keys"))]
     pub(super) fn verify(&self, message: &[u8], signature: &[u8], now: Timestamp) -> bool {
         let secrets = match &self.material {
             Material::Public(_, verifier) => return verifier.verify(message, signature),

@@ -14,7 +14,7 @@
 //! their keys from a [`SigningKeyStore`].
 //!
 //! ```
-//! use axum::{Router, routing::post};
+//! use axum::{Router, body::Body, routing::post};
 //! use http::{Request, StatusCode};
 //! use portcullis::{
 //!     auth::{AuthLayer, signed::{SigV4, SigningKey}},
@@ -42,7 +42,7 @@
 //! let response = app.clone().oneshot(request).await?;
 //! assert_eq!(response.status(), StatusCode::OK);
 //!
-//! let unsigned = Request::post("/orders").header("host", "api.example.com").body("{}".into())?;
+//! let unsigned = Request::post("/orders").header("host", "api.example.com").body(Body::from("{}"))?;
 //! assert_eq!(app.oneshot(unsigned).await?.status(), StatusCode::UNAUTHORIZED);
 //! # Ok(()) }
 //! ```
@@ -97,9 +97,12 @@
 //! 6. **Key**: not revoked, not expired, and for this service.
 //! 7. **Body**: its SHA-256 is what was signed, whatever `x-amz-content-sha256` says.
 //!
-//! Since paths are resolved before they are signed, `/a/../b` and `/b` have one signature; the router
-//! sees what was sent. Botocore and the AWS SDKs differ on a path that ends in `/.` or `/..`: here it
-//! ends in a slash (RFC 3986 §5.2.4). botocore signs a bare `+` in a query as a plus sign; have it
+//! Since AWS resolves paths before they are signed, `/a/../b` and `/b` have one signature; the router
+//! sees what was sent. So a path that is not resolved is a 400, unless
+//! [somebody in front resolves it](SigV4Builder::dangerously_allow_unresolved_paths). (Botocore and the AWS
+//! SDKs differ on a path that ends in `/.` or `/..`: here it ends in a slash, RFC 3986 §5.2.4.) And
+//! since the parameters of a query are sorted, their order is not signed, not even of those with one
+//! name: take none that comes twice. botocore signs a bare `+` in a query as a plus sign; have it
 //! send `%20` or `%2B`.
 //!
 //! # What is checked of RFC 9421

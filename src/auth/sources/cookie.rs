@@ -15,10 +15,11 @@ const TWICE: &str = "The cookie is there more than once.";
 ///
 /// A browser sends a cookie whoever asks it to, so the cookie counts only where the request comes
 /// from a page of the same origin, by the browser's own word: `Sec-Fetch-Site: same-origin`, or an
-/// `Origin` that names this host. `GET`, `HEAD` and `OPTIONS` need no such word, for they must not
+/// `Origin` that names this host (under `https`, if the name has a prefix). `GET`, `HEAD` and `OPTIONS` need no such word, for they must not
 /// change anything (RFC 9110 §9.2.1); WebSocket handshakes do. What comes from elsewhere is a 403.
 ///
-/// An `Authorization` header, which a page has to set itself, wins over the cookie.
+/// What is sent on purpose (an `Authorization` header, a signature, a signed URL) wins over the cookie,
+/// which a browser adds by itself.
 #[derive(Clone, Debug)]
 pub struct CookieSource {
     name: Box<str>,
@@ -65,10 +66,30 @@ impl CookieSource {
         if values.next().is_some() {
             return Err(Rejection::new(RejectionKind::InvalidRequest).with_detail(TWICE));
         }
-        if is_safe(head) || is_same_origin(head) {
+        if is_safe(head) || self.is_same_origin(head) {
             return Ok(Some(value.trim()));
         }
         Err(Rejection::new(RejectionKind::Forbidden).with_detail(CROSS_SITE))
+    }
+
+    fn is_same_origin(&self, head: Head<'_>) -> bool {
+        let only = |name: &str| {
+            let mut lines = head.headers.get_all(name).into_iter();
+            lines.next().filter(|_| lines.next().is_none()).and_then(|line| line.to_str().ok())
+        };
+        if head.headers.contains_key("sec-fetch-site") {
+            return only("sec-fetch-site") == Some("same-origin");
+        }
+        // A cookie with a prefix goes to `https` only; who sends it from a plain-text page of the same
+        // name may be somebody on the way.
+        let is_secret = |scheme: &str| scheme == "https" || !self.name.starts_with("__");
+        let host = head.uri.authority().map(http::uri::Authority::as_str).or_else(|| only("host"));
+        match (only("origin").and_then(|origin| origin.split_once("://")), host) {
+            (Some((scheme, origin)), Some(host)) => {
+                is_secret(scheme) && !host.is_empty() && origin.eq_ignore_ascii_case(host)
+            }
+            _ => false,
+        }
     }
 
     pub(in crate::auth) fn is(&self, name: &str) -> bool {
@@ -86,19 +107,4 @@ fn check(name: &str, issues: &mut ConfigIssues) {
 /// A handshake begins with a GET, and then does what it likes.
 fn is_safe(head: Head<'_>) -> bool {
     matches!(*head.method, Method::GET | Method::HEAD | Method::OPTIONS) && !head.headers.contains_key(header::UPGRADE)
-}
-
-fn is_same_origin(head: Head<'_>) -> bool {
-    let only = |name: &str| {
-        let mut lines = head.headers.get_all(name).into_iter();
-        lines.next().filter(|_| lines.next().is_none()).and_then(|line| line.to_str().ok())
-    };
-    if head.headers.contains_key("sec-fetch-site") {
-        return only("sec-fetch-site") == Some("same-origin");
-    }
-    let host = head.uri.authority().map(http::uri::Authority::as_str).or_else(|| only("host"));
-    match (only("origin").and_then(|origin| origin.split_once("://")), host) {
-        (Some((_, origin)), Some(host)) => !host.is_empty() && origin.eq_ignore_ascii_case(host),
-        _ => false,
-    }
 }

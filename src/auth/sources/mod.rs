@@ -11,6 +11,8 @@ pub(super) use self::websocket::{choose as websocket_choose, forget as websocket
 pub(super) struct Sources {
     /// `X-API-Key`.
     pub(super) api_keys: bool,
+    /// `Authorization: DPoP`.
+    pub(super) dpop: bool,
     /// `Sec-WebSocket-Protocol: bearer, <token>`.
     pub(super) websocket: bool,
     /// `Cookie: <name>=<token>`.

@@ -9,17 +9,24 @@ use crate::auth::Head;
 /// The sub-protocol that announces a token.
 const BEARER: &str = "bearer";
 
+/// `bearer` is offered more than once: two tokens are a mistake, not a choice.
+#[derive(Debug)]
+pub(in crate::auth) struct Twice;
+
 /// The token after `bearer` in the offered sub-protocols of a handshake. `Some("")` if there is
 /// none after it.
-pub(in crate::auth) fn token<'a>(head: Head<'a>) -> Option<&'a str> {
-    let upgrade = head.headers.get(header::UPGRADE)?;
+pub(in crate::auth) fn token(head: Head<'_>) -> Result<Option<&str>, Twice> {
+    let Some(upgrade) = head.headers.get(header::UPGRADE) else { return Ok(None) };
     // HTTP/2 has no Upgrade field, and an extended CONNECT (RFC 8441) is not read here.
     if !upgrade.as_bytes().eq_ignore_ascii_case(b"websocket") {
-        return None;
+        return Ok(None);
     }
     let mut offered = offered(head.headers);
-    offered.find(|protocol| *protocol == BEARER)?;
-    Some(offered.next().unwrap_or_default())
+    if !offered.any(|protocol| protocol == BEARER) {
+        return Ok(None);
+    }
+    let token = offered.next().unwrap_or_default();
+    if offered.any(|protocol| protocol == BEARER) { Err(Twice) } else { Ok(Some(token)) }
 }
 
 /// Leaves `bearer` and the other sub-protocols, without the token: handlers log what was offered.

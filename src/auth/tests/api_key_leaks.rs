@@ -1,5 +1,13 @@
 //! Reports of leaked keys.
 
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use http_body::Frame;
+
 use super::*;
 use crate::{
     auth::api_key::{ApiKeys, LeakReports},
@@ -76,11 +84,30 @@ async fn what_is_no_report_is_refused() {
     report(&app, "x".repeat(300 * 1024)).await.is(413, "payload_too_large");
 }
 
+struct Never;
+
+impl http_body::Body for Never {
+    type Data = bytes::Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<bytes::Bytes>, Self::Error>>> {
+        Poll::Pending
+    }
+}
+
+/// Whoever sends a byte a minute holds nothing for ever.
+#[tokio::test(start_paused = true)]
+async fn a_report_that_does_not_end_is_408() {
+    let app = LeakReports::new(&keys()).router("/leaks").layer(with_principal(principal("scanner").build()));
+    let answer = tokio::time::timeout(Duration::from_secs(60), report(&app, Body::new(Never))).await;
+    answer.unwrap().is(408, "request_timeout");
+}
+
 proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
     #[test]
     fn no_report_makes_it_fail(body in "(\\[?\\{\"token\":)?\\PC{0,60}(\\}\\])?") {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let app = LeakReports::new(&keys()).router("/leaks").layer(with_principal(principal("scanner").build()));
         let status = runtime.block_on(report(&app, body)).status;
         proptest::prop_assert!(status == 200 || status == 422, "{status}");

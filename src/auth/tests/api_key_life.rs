@@ -6,7 +6,9 @@ use axum::extract::connect_info::MockConnectInfo;
 
 use super::*;
 use crate::{
-    auth::api_key::{ApiKeyError, ApiKeyStore, ApiKeyVerifier, ApiKeys},
+    auth::api_key::{
+        ApiKeyChange, ApiKeyError, ApiKeyRegistry, ApiKeyStore, ApiKeyUse, ApiKeyVerifier, ApiKeys, Changed,
+    },
     store::BoxFuture,
 };
 
@@ -84,6 +86,13 @@ async fn a_key_with_networks_is_refused_from_elsewhere_and_from_nowhere() {
     }
     // No peer address is known.
     desk.send(&key).await.is(401, "invalid_api_key");
+    // Peers are compared in their IPv4 form, and so networks must be.
+    let mapped = ApiKeyRecord::builder("usr_1").allowed_networks(["::ffff:198.51.100.0/120"]);
+    let (mapped, _) = desk.issue(mapped).await;
+    for (peer, status) in [("198.51.100.9:1", 200), ("[::ffff:198.51.100.9]:1", 200), ("198.51.101.9:1", 401)] {
+        let app = desk.app.clone().layer(MockConnectInfo(peer.parse::<SocketAddr>().unwrap()));
+        assert_eq!(get_with(&app, &[("x-api-key", &mapped)]).await.status, status, "{peer}");
+    }
     let wrong = ApiKeyRecord::builder("usr_1").allowed_networks(["203.0.113.0/33", "all", ""]);
     let Err(ApiKeyError::Record(error)) = desk.keys.issue(wrong).await else { panic!("it is refused") };
     assert_eq!(error.issues().len(), 3);
@@ -297,4 +306,52 @@ fn mistakes_of_a_verifier_are_named() {
     assert!(builder().slow_hash_once_in(DAY).build().is_err());
     let keys = ApiKeys::new(MemoryStore::new(), ApiKeyFormat::new("a", "b").unwrap(), KeyHasher::sha256());
     assert!(keys.verification(|verifier| verifier.patience(zero)).is_err());
+}
+
+/// Makes every change, and says that it did not.
+#[derive(Debug)]
+struct Late(MemoryStore);
+
+impl ApiKeyStore for Late {
+    fn find<'a>(&'a self, id: &'a str, now: Timestamp) -> BoxFuture<'a, Result<Option<Arc<ApiKeyRecord>>, StoreError>> {
+        self.0.find(id, now)
+    }
+}
+
+impl ApiKeyRegistry for Late {
+    fn insert(&self, record: ApiKeyRecord) -> BoxFuture<'_, Result<bool, StoreError>> {
+        ApiKeyRegistry::insert(&self.0, record)
+    }
+
+    fn change<'a>(&'a self, id: &'a str, change: &'a ApiKeyChange) -> BoxFuture<'a, Result<Changed, StoreError>> {
+        Box::pin(async move {
+            let _ = self.0.change(id, change).await;
+            Err(StoreError::TimedOut)
+        })
+    }
+
+    fn list<'a>(
+        &'a self,
+        owner: &'a str,
+        after: Option<&'a str>,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<Arc<ApiKeyRecord>>, StoreError>> {
+        self.0.list(owner, after, limit)
+    }
+
+    fn record_uses<'a>(&'a self, uses: &'a [ApiKeyUse]) -> BoxFuture<'a, Result<(), StoreError>> {
+        self.0.record_uses(uses)
+    }
+}
+
+/// Else the new key would be revoked, and the old one end with the overlap: the owner had none.
+#[tokio::test]
+async fn a_rotation_whose_answer_is_lost_is_one_if_it_was_made() {
+    let format = ApiKeyFormat::new("acme", "test").unwrap();
+    let keys = ApiKeys::new(Late(MemoryStore::new()), format, KeyHasher::ephemeral());
+    let old = keys.issue(ApiKeyRecord::builder("usr_1")).await.unwrap();
+    let new = keys.rotate(old.record.id(), DAY).await.unwrap();
+    let find = async |key: &ApiKey| keys.find(key.record.id()).await.unwrap().unwrap();
+    assert_eq!(find(&old).await.superseded().unwrap().by(), new.record.id());
+    assert_eq!(find(&new).await.revoked_at(), None);
 }

@@ -8,6 +8,8 @@ mod forwarding;
 #[cfg(any(feature = "aws-lc", feature = "rust-crypto"))]
 mod issuers;
 mod metadata;
+#[cfg(all(feature = "http-signatures", feature = "mtls", any(feature = "aws-lc", feature = "rust-crypto")))]
+mod pairs;
 mod rfc6750;
 mod sources;
 #[cfg(any(feature = "aws-lc", feature = "rust-crypto"))]

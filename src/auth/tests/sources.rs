@@ -92,7 +92,8 @@ async fn a_cookie_is_read_only_on_request_and_an_authorization_header_wins() {
 #[tokio::test]
 async fn a_cookie_does_nothing_for_another_sites_page() {
     let app = cookies();
-    let refused: [&[(&str, &str)]; 7] = [
+    let refused: [&[(&str, &str)]; 8] = [
+        &[("host", "api.test"), ("origin", "http://api.test")],
         &[("host", "api.test")],
         &[("host", "api.test"), ("origin", "https://evil.test")],
         &[("host", "api.test"), ("origin", "null")],

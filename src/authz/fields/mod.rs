@@ -66,6 +66,8 @@
 //! the compiler look whether the field exists; against `#[serde(rename)]` it is blind, so one test per
 //! type with `portcullis::testing::unmatched_fields` belongs beside each.
 //!
+//! Where a struct is meant, [`Writable`] takes no array, which serde would read without a name.
+//!
 //! # In the context
 //! Reads the principal, and what the layers outside know of its roles. Leaves nothing.
 //!
@@ -73,7 +75,7 @@
 //! | case | kind | status |
 //! |---|---|---|
 //! | a property in the body needs a scope that the caller lacks | `forbidden`, with `fields` | 403 |
-//! | the body is no JSON, of another type, too large, or not a `T` | as `axum::Json` | 400, 415, 413, 422 |
+//! | the body is no JSON, of another type, too large, or not a `T` (an array is no struct) | as `axum::Json` | 400, 415, 413, 422 |
 //! | a value cannot be written as JSON | `internal_error` | 500 |
 //! | anonymous caller behind optional authentication | `missing_credentials` | 401 |
 //! | no `AuthLayer` outside | `misconfigured` | 500 |
@@ -86,6 +88,7 @@
 mod field;
 mod json;
 mod macros;
+mod named;
 mod visible;
 mod writable;
 

@@ -223,6 +223,11 @@ async fn a_property_that_the_caller_may_not_set_is_refused() {
         ("write:discounts", r#"{"rebate":0.9}"#, 200, json!(null)),
         ("write:discounts", r#"{"discount":0.9,"lines":[{"pieces":1,"cost":0}]}"#, 403, json!(["/lines/cost"])),
         ("write:costs", r#"{"lines":[{"pieces":1,"cost":0}]}"#, 200, json!(null)),
+        // serde takes an array for a struct, too: its items are the fields in their order, without names.
+        ("", r#"["tea",0.9,null]"#, 422, json!(null)),
+        ("", r#"{"lines":[[1,0.0]]}"#, 422, json!(null)),
+        ("", r#"{"lines":[{"pieces":1},[1,0.0]]}"#, 422, json!(null)),
+        ("write:discounts write:costs", r#"["tea",0.9,null]"#, 422, json!(null)),
         // What is elsewhere is something else.
         ("", r#"{"cost":1,"x":{"discount":1}}"#, 200, json!(null)),
     ] {

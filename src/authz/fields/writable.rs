@@ -5,11 +5,11 @@ use axum::{
     body::Body,
     extract::{FromRequest, rejection::JsonRejection},
 };
-use http::Request;
+use http::{Request, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-use super::{FieldScopes, field::Denied, json};
+use super::{FieldScopes, field::Denied, json, named::Named};
 use crate::{
     authz::object::Permissions,
     rejection::{Rejection, RejectionKind},
@@ -24,6 +24,11 @@ use crate::{
 /// It protects against mass assignment (OWASP API3:2023). What `T` does not know, serde ignores, or
 /// refuses (422) with `#[serde(deny_unknown_fields)]`. A property that `T` also reads by another name
 /// (`#[serde(alias)]`) needs a row for each name.
+///
+/// An array is no struct here: `serde_json` takes `["tea", 0.9]` for `{"item": "tea", "discount": 0.9}`, and
+/// in it no property has a name by which it could be refused. It is 422. Only what serde buffers is beyond
+/// reach: do not put properties that need a scope into structs that lie in a `#[serde(flatten)]`ed
+/// field, or in an untagged or internally tagged enum.
 pub struct Writable<T> {
     value: T,
 }
@@ -63,7 +68,7 @@ where
         // axum sees to the type of the body, its length, and whether it is JSON at all.
         let Json(text) = Json::<Box<RawValue>>::from_request(request, state).await.map_err(|error| refused(&error))?;
         let text = text.get().as_bytes();
-        let Json(value) = Json::<T>::from_bytes(text).map_err(|error| refused(&error))?;
+        let value = read::<T>(text)?;
 
         let denied = Denied::of(T::FIELDS, |scope| permissions.may(scope));
         if !denied.is_empty() {
@@ -82,6 +87,15 @@ where
         }
         Ok(Self { value })
     }
+}
+
+/// As axum reads a body, but structs by the names of their fields only.
+fn read<T: DeserializeOwned>(text: &[u8]) -> Result<T, Rejection> {
+    T::deserialize(Named(&mut serde_json::Deserializer::from_slice(text))).map_err(|error| {
+        let is_of_another_type = error.is_data();
+        let status = if is_of_another_type { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::BAD_REQUEST };
+        Rejection::from_status(status).with_source(error)
+    })
 }
 
 fn refused(error: &JsonRejection) -> Rejection {

@@ -47,7 +47,7 @@ fn csv(line: &str) -> Vec<String> {
     cells
 }
 
-/// `Read, Create` and `read; create` are two verbs, `-`, `–`, `no` and an empty cell none.
+/// `Read, Create` and `read; create` are two verbs; a dash, however long, and an empty cell are none.
 pub(super) fn verbs(cell: &str) -> impl Iterator<Item = &str> {
     let verbs = cell.split([',', ';', '/']).map(str::trim);
     verbs.filter(|verb| !matches!(*verb, "" | "-" | "–" | "—"))

@@ -160,3 +160,23 @@ fn every_mistake_is_named_and_nothing_panics() {
     assert_eq!(fields, expected, "{error}");
     assert!(SecuredRouter::<()>::new().build().is_err());
 }
+
+/// Who adds a route with an object in its path cannot forget the check, wherever the router ends up.
+#[tokio::test]
+async fn routes_with_parameters_owe_the_check_if_the_router_says_so() {
+    let orders = || SecuredRouter::new().get("/{id}", ok, needs("read:orders")).get("/", ok, needs("read:orders"));
+    let health = || SecuredRouter::new().public(Method::GET, "/{id}/health", ok);
+    let free = || SecuredRouter::new().get("/free/{id}", ok, needs("read:orders"));
+    for router in [
+        SecuredRouter::new().nest("/orders", orders()).merge(health()).object_level(),
+        SecuredRouter::new().nest("/orders", orders().object_level()).merge(health().object_level()).merge(free()),
+    ] {
+        let inventory = router.build().unwrap().inventory().to_string();
+        assert!(inventory.contains("`/orders/{id}` | read:orders, each object checked |"), "{inventory}");
+    }
+    let router = SecuredRouter::new().nest("/orders", orders().object_level()).merge(health()).merge(free());
+    let app = app(router, principal("u").scopes(["read:orders"]));
+    for (path, expected) in [("/orders/7", 500), ("/orders", 200), ("/7/health", 200), ("/free/7", 200)] {
+        assert_eq!(status(&app, "GET", path).await, expected, "{path}");
+    }
+}

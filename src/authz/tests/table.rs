@@ -115,3 +115,18 @@ fn a_scope_that_the_catalogue_does_not_have_is_a_mistake() {
     // What a wider scope would satisfy has no meaning of its own unless it is listed.
     assert!(one("read:orders:own").is_err());
 }
+
+/// Whoever reviews the list must see which routes owe the check.
+#[test]
+fn the_inventory_says_what_the_table_adds() {
+    let layer = ScopeLayer::table()
+        .object_level()
+        .route(Method::GET, "/orders/{id}", Requirement::all(["read:orders"]))
+        .route(Method::GET, "/orders/{id}/pdf", Requirement::all(["read:orders"]).function_level())
+        .route(Method::GET, "/orders", Requirement::all(["read:orders"]))
+        .build()
+        .unwrap();
+    let listed: Vec<_> =
+        layer.inventory().unwrap().rows().iter().map(|row| row.requirement.as_ref().unwrap().to_string()).collect();
+    assert_eq!(listed, ["read:orders", "read:orders, each object checked", "read:orders"]);
+}

@@ -34,29 +34,7 @@ impl fmt::Debug for HttpKeySource {
 
 impl HttpKeySource {
     pub(crate) fn new(url: &str) -> Result<Self, ConfigError> {
-        const CURE: &str = "use https://, or http:// with 127.0.0.1, [::1] or localhost";
-        let issue = |reason: String| ConfigError::new("jwks_url", reason, CURE);
-        let url = Url::parse(url).map_err(|error| issue(format!("it is not a URL: {error}")))?;
-        if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
-            return Err(issue("it has a user name, a password or a fragment".into()));
-        }
-        let builder = Client::builder()
-            .timeout(LIMIT)
-            .redirect(redirect::Policy::none())
-            .referer(false)
-            .user_agent(concat!("portcullis/", env!("CARGO_PKG_VERSION")));
-        let builder = match (url.scheme(), loopback(&url)) {
-            ("https", _) => builder.https_only(true),
-            ("http", Some(addresses)) => plain(builder, &url, &addresses),
-            _ => return Err(issue("keys over plain text can be exchanged on the way".into())),
-        };
-        let client = builder.build().map_err(|error| {
-            ConfigError::new(
-                "jwks_url",
-                format!("no HTTP client: {error:?}"),
-                "see that the machine has CA certificates",
-            )
-        })?;
+        let (url, client) = client(url, "jwks_url")?;
         Ok(Self { url, client, last: LastAnswer::default() })
     }
 
@@ -94,6 +72,30 @@ impl HttpKeySource {
         self.last.keep(tag.as_ref(), &jwks);
         Ok(FetchedKeys { jwks, max_age })
     }
+}
+
+/// A client for one URL, which is `https` or on the loopback interface: 5 s in all, no redirects.
+pub(crate) fn client(url: &str, field: &'static str) -> Result<(Url, Client), ConfigError> {
+    const CURE: &str = "use https://, or http:// with 127.0.0.1, [::1] or localhost";
+    let issue = |reason: String| ConfigError::new(field, reason, CURE);
+    let url = Url::parse(url).map_err(|error| issue(format!("it is not a URL: {error}")))?;
+    if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
+        return Err(issue("it has a user name, a password or a fragment".into()));
+    }
+    let builder = Client::builder()
+        .timeout(LIMIT)
+        .redirect(redirect::Policy::none())
+        .referer(false)
+        .user_agent(concat!("portcullis/", env!("CARGO_PKG_VERSION")));
+    let builder = match (url.scheme(), loopback(&url)) {
+        ("https", _) => builder.https_only(true),
+        ("http", Some(addresses)) => plain(builder, &url, &addresses),
+        _ => return Err(issue("what is sent in plain text can be exchanged on the way".into())),
+    };
+    let client = builder.build().map_err(|error| {
+        ConfigError::new(field, format!("no HTTP client: {error:?}"), "see that the machine has CA certificates")
+    })?;
+    Ok((url, client))
 }
 
 impl KeySource for HttpKeySource {

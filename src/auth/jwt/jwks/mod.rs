@@ -30,7 +30,7 @@ use bytes::Bytes;
 use tokio::{runtime::Handle, sync::watch, task::JoinHandle};
 
 #[cfg(feature = "jwks")]
-pub(crate) use self::fetch::HttpKeySource;
+pub(crate) use self::fetch::{HttpKeySource, client as http_client};
 pub use self::health::KeySetHealth;
 use self::{
     budget::{Budget, UnknownKids},

@@ -36,6 +36,23 @@ fn short_secrets_are_refused_rfc7518_3_2() {
     assert_eq!(fields(Issuer::new(URL).audience("a").keys(StaticKeys::new().secret(mixed))), ["keys[0]"]);
 }
 
+/// As long as the hash, for each of the three; and no other algorithm has a secret.
+#[test]
+fn secrets_are_as_long_as_the_hash_rfc8725_3_5() {
+    for algorithm in Algorithm::ALL {
+        let build = |length: usize| {
+            let keys = StaticKeys::new().secret_for(*algorithm, Secret::new(vec![7; length]));
+            Issuer::new(URL).audience("a").keys(keys).build()
+        };
+        match algorithm {
+            Algorithm::Hs256 => assert!(build(31).is_err() && build(32).is_ok()),
+            Algorithm::Hs384 => assert!(build(47).is_err() && build(48).is_ok()),
+            Algorithm::Hs512 => assert!(build(63).is_err() && build(64).is_ok()),
+            _ => assert!(build(64).unwrap_err().to_string().contains("uses no shared secret"), "{algorithm}"),
+        }
+    }
+}
+
 #[test]
 fn unusable_static_keys_are_mistakes() {
     let build = |keys: StaticKeys| fields(Issuer::new(URL).audience("a").keys(keys));

@@ -119,3 +119,44 @@ fn signatures_of_the_rfc_verify_rfc7515_a() {
         assert!(!key.verify(format!("{header}.{payload}A").as_bytes(), &signature, NOW), "{header}");
     }
 }
+
+/// The same for Ed25519, P-521 and HMAC: RFC 8037 A.4, RFC 7515 A.4 and A.1.
+#[test]
+fn more_signatures_of_the_rfcs_verify_rfc8037_a_4_rfc7515_a() {
+    let jwt = "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
+    let secret = "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow";
+    let secret = SecretSet::new(Secret::new(super::super::token::decode(secret).unwrap()));
+    let shared = super::super::key::Key {
+        kid: None,
+        algorithm: Algorithm::Hs256,
+        material: super::super::key::Material::Shared(secret),
+    };
+    let of_jwk = |jwk: serde_json::Value| super::super::key::from_jwk(&jwk, &super::super::verifier::BuiltIn);
+    let ed25519 =
+        of_jwk(serde_json::json!({"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}));
+    let mut vectors = vec![
+        (shared, jwt, "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"),
+        (
+            ed25519.unwrap(),
+            "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc",
+            "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg",
+        ),
+    ];
+    if cfg!(feature = "aws-lc") {
+        let p521 = of_jwk(serde_json::json!({
+            "kty": "EC", "crv": "P-521",
+            "x": "AekpBQ8ST8a8VcfVOTNl353vSrDCLLJXmPk06wTjxrrjcBpXp5EOnYG_NjFZ6OvLFV1jSfS9tsz4qUxcWceqwQGk",
+            "y": "ADSmRA43Z1DSNx_RvcLI87cdL07l6jQyyBXMoxVg_l2Th-x3S1WDhjDly79ajL4Kkd0AZMaZmh9ubmf63e3kyMj2",
+        }));
+        vectors.push((
+            p521.unwrap(),
+            "eyJhbGciOiJFUzUxMiJ9.UGF5bG9hZA",
+            "AdwMgeerwtHoh-l192l60hp9wAHZFVJbLfD_UxMi70cwnZOYaRI1bKPWROc-mZZqwqT2SI-KGDKB34XO0aw_7XdtAG8GaSwFKdCAPZgoXD2YBJZCPEX3xKpRwcdOO8KpEHwJjyqOgzDO7iKvU8vcnwNrmxYbSW9ERBXukOXolLzeO_Jn",
+        ));
+    }
+    for (key, signed, signature) in vectors {
+        let signature = super::super::token::decode(signature).unwrap();
+        assert!(key.verify(signed.as_bytes(), &signature, NOW), "{}", key.algorithm);
+        assert!(!key.verify(format!("{signed}A").as_bytes(), &signature, NOW), "{}", key.algorithm);
+    }
+}

@@ -2,7 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use http::{HeaderName, HeaderValue};
 
-use super::{HttpSignatures, Inner, origin::Origin};
+use super::{HttpSignatures, Inner, site::Origin};
 use crate::{
     auth::{
         authenticator::BODY_TIMEOUT,
@@ -71,7 +71,9 @@ impl HttpSignaturesBuilder {
     }
 
     /// Scheme and authority under which clients know the service, such as `https://api.example.com`.
-    /// Default: `Host`, and the scheme of the connection; HTTPS if nobody knows.
+    /// Default: `Host`, and the scheme of the connection; HTTPS if nobody knows. Set it where a client
+    /// uses one key with several services, and nothing in front refuses the `Host` of others: who gets a
+    /// request for itself could else pass it on to this service, `Host` and all.
     pub fn origin(mut self, origin: impl Into<String>) -> Self {
         self.origin = Some(origin.into());
         self
@@ -114,12 +116,11 @@ impl HttpSignaturesBuilder {
         limits::check(&mut issues, self.window, self.max_body, self.body_timeout);
         let mut fields = Vec::new();
         for (index, name) in self.fields.iter().enumerate() {
-            match HeaderName::try_from(name.as_str()) {
-                Ok(name) => fields.push(name),
-                Err(_) => {
-                    let cure = "use a name such as content-type; what is derived is covered anyway";
-                    issues.add(format!("require_covered[{index}]"), "it is no header name", cure);
-                }
+            if let Ok(name) = HeaderName::try_from(name.as_str()) {
+                fields.push(name);
+            } else {
+                let cure = "use a name such as content-type; what is derived is covered anyway";
+                issues.add(format!("require_covered[{index}]"), "it is no header name", cure);
             }
         }
         if self.label.as_ref().is_some_and(|label| sfv::KeyRef::from_str(label).is_err()) {
@@ -135,7 +136,7 @@ impl HttpSignaturesBuilder {
         if origin == Some(None) {
             issues.add("origin", "it is not a scheme and an authority", "use https://api.example.com");
         }
-        let wanted = wanted(&self.label, &self.tag, &fields, self.nonces.is_some());
+        let wanted = wanted(self.label.as_deref(), self.tag.as_deref(), &fields, self.nonces.is_some());
         issues.finish(HttpSignatures {
             inner: Arc::new(Inner {
                 keys: self.keys,
@@ -155,16 +156,16 @@ impl HttpSignaturesBuilder {
 }
 
 /// RFC 9421 §5.1.
-fn wanted(label: &Option<String>, tag: &Option<String>, fields: &[HeaderName], nonce: bool) -> Option<HeaderValue> {
+fn wanted(label: Option<&str>, tag: Option<&str>, fields: &[HeaderName], nonce: bool) -> Option<HeaderValue> {
     let names = ["@method", "@target-uri", "content-digest"].into_iter().chain(fields.iter().map(HeaderName::as_str));
     let names: Vec<String> = names.map(|name| format!("\"{name}\"")).collect();
-    let label = label.as_deref().unwrap_or("sig1");
+    let label = label.unwrap_or("sig1");
     let mut text = format!("{label}=({});created;keyid", names.join(" "));
     if nonce {
         text.push_str(";nonce");
     }
     if let Some(tag) = tag {
-        text.push_str(&format!(";tag=\"{}\"", tag.replace('\\', "\\\\").replace('"', "\\\"")));
+        text.extend([";tag=\"", &*tag.replace('\\', "\\\\").replace('"', "\\\""), "\""]);
     }
     HeaderValue::try_from(text).ok()
 }

@@ -83,7 +83,8 @@ fn has_distinct_names(parameters: &Parameters) -> bool {
 }
 
 fn distinct<'a>(names: impl Iterator<Item = &'a str> + Clone) -> bool {
-    names.clone().enumerate().all(|(index, name)| !names.clone().take(index).any(|before| before == name))
+    let earlier = names.clone();
+    names.enumerate().all(|(index, name)| !earlier.clone().take(index).any(|before| before == name))
 }
 
 /// The signatures by their labels. `None` if it is malformed, or has two of one label.
@@ -117,7 +118,7 @@ impl<'de> DictionaryVisitor<'de> for &mut Reader {
 
     fn entry(&mut self, key: &'de KeyRef) -> Result<impl EntryVisitor<'de>, Infallible> {
         self.inputs.push(Input { label: key.as_str().to_owned(), ..Input::default() });
-        Ok(Entry(self))
+        Ok(InputEntry(self))
     }
 
     fn finish(self) -> Result<(), Infallible> {
@@ -126,15 +127,15 @@ impl<'de> DictionaryVisitor<'de> for &mut Reader {
 }
 
 /// The last of the inputs, which is being read.
-struct Entry<'a>(&'a mut Reader);
+struct InputEntry<'a>(&'a mut Reader);
 
-impl Entry<'_> {
+impl InputEntry<'_> {
     fn last(&mut self) -> Option<&mut Input> {
         self.0.inputs.last_mut()
     }
 }
 
-impl<'de> EntryVisitor<'de> for Entry<'_> {
+impl<'de> EntryVisitor<'de> for InputEntry<'_> {
     type Error = Infallible;
 
     fn item(self) -> Result<impl ItemVisitor<'de>, Infallible> {
@@ -147,7 +148,7 @@ impl<'de> EntryVisitor<'de> for Entry<'_> {
     }
 }
 
-impl<'de> InnerListVisitor<'de> for Entry<'_> {
+impl<'de> InnerListVisitor<'de> for InputEntry<'_> {
     type Error = Infallible;
 
     fn item(&mut self) -> Result<impl ItemVisitor<'de>, Infallible> {
@@ -176,16 +177,12 @@ impl<'de> ItemVisitor<'de> for Item<'_> {
             BareItemFromInput::String(name) => Some(name.as_str().to_owned()),
             _ => None,
         };
-        match (component, name) {
-            (Some(component), Some(name)) => {
-                component.name = name;
-                Ok(Into { parameters: Some(&mut component.parameters), broken: None })
-            }
-            _ => {
-                self.0.broken = true;
-                Ok(Into { parameters: None, broken: None })
-            }
+        if let (Some(component), Some(name)) = (component, name) {
+            component.name = name;
+            return Ok(Into { parameters: Some(&mut component.parameters), broken: None });
         }
+        self.0.broken = true;
+        Ok(Into { parameters: None, broken: None })
     }
 }
 

@@ -4,10 +4,11 @@ mod base;
 mod builder;
 pub(in crate::auth) mod digest;
 pub(in crate::auth) mod input;
-mod origin;
+
 mod policy;
 mod proof;
 mod query;
+mod site;
 #[cfg(test)]
 mod tests;
 
@@ -26,8 +27,8 @@ pub(crate) use self::{
 };
 use self::{
     input::{Input, parse_signatures},
-    origin::Origin,
     policy::Terms,
+    site::Origin,
 };
 use super::{SigningKey, SigningKeyStore, body, decoy, lookup, refused::Refused, target};
 use crate::{
@@ -84,9 +85,9 @@ impl HttpSignatures {
         headers.contains_key(SIGNATURE_INPUT) || headers.contains_key(SIGNATURE)
     }
 
-    /// Everything that can be wrong before the body is there and the key is asked. `bound` is the
-    /// field of a credential that the signature must cover, too.
-    fn open(&self, request: &Presented<'_>, bound: Option<&str>) -> Result<Envelope, Refused> {
+    /// Everything that can be wrong before the body is there and the key is asked. `bound` are the
+    /// fields of a credential that the signature must cover, too.
+    fn open(&self, request: &Presented<'_>, bound: &[&str]) -> Result<Envelope, Refused> {
         const INPUT: Refused = Refused::Malformed("Signature-Input is missing or malformed.");
         const SIGNED: Refused = Refused::Malformed("Signature is missing or malformed.");
         let (inner, head) = (&*self.inner, &request.head);
@@ -101,12 +102,12 @@ impl HttpSignatures {
         }
         let has_query = target::uri(head).query().is_some();
         let fields = inner.fields.iter().filter(|name| head.headers.contains_key(*name));
-        policy::check_coverage(&input, has_query, fields.map(HeaderName::as_str).chain(bound))?;
+        policy::check_coverage(&input, has_query, fields.map(HeaderName::as_str).chain(bound.iter().copied()))?;
         Ok(Envelope { input, terms, signature })
     }
 
     /// The key that signed the request.
-    async fn verify(&self, request: Presented<'_>, bound: Option<&str>) -> Result<Arc<SigningKey>, Rejection> {
+    async fn verify(&self, request: Presented<'_>, bound: &[&str]) -> Result<Arc<SigningKey>, Rejection> {
         let now = request.context.now();
         let Envelope { input, terms, signature } = self.open(&request, bound)?;
         if !request.body.is_empty() {
@@ -218,12 +219,12 @@ impl Authenticator for HttpSignatures {
     }
 
     fn before_body(&self, request: Presented<'_>) -> Result<(), Rejection> {
-        self.open(&request, None).map(drop).map_err(|why| self.explain(why.into()))
+        self.open(&request, &[]).map(drop).map_err(|why| self.explain(why.into()))
     }
 
     fn authenticate<'a>(&'a self, request: Presented<'a>) -> BoxFuture<'a, Result<Verified, Rejection>> {
         Box::pin(async move {
-            let key = self.verify(request, None).await.map_err(|rejection| self.explain(rejection))?;
+            let key = self.verify(request, &[]).await.map_err(|rejection| self.explain(rejection))?;
             Ok(Verified::of(key.parts().clone()))
         })
     }

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use super::input::Input;
 use crate::{
-    auth::signed::{refused::Refused, sigv4::time::is_within},
+    auth::signed::{
+        refused::Refused,
+        sigv4::{authorization::MAX_KEY_ID, time::is_within},
+    },
     time::Timestamp,
 };
 
@@ -56,7 +59,8 @@ pub(super) fn terms(input: &Input) -> Result<Terms, Refused> {
         return Err(Refused::Malformed("A nonce has 1 to 256 characters."));
     }
     Ok(Terms {
-        key_id: text("keyid")?.ok_or(TYPE)?,
+        // What can be no key's is not asked for, nor written into logs.
+        key_id: text("keyid")?.filter(|id| (1..=MAX_KEY_ID).contains(&id.len())).ok_or(TYPE)?,
         created: time("created")?.ok_or(TYPE)?,
         expires: time("expires")?,
         algorithm: text("alg")?,
@@ -168,6 +172,8 @@ mod tests {
             r#"();created=1;keyid="k";nonce=:AA==:"#,
             r#"();created=1;keyid="k";expires="2""#,
             r#"();created=1;keyid="k";alg=ed25519"#,
+            r#"();created=1;keyid="""#,
+            &format!("();created=1;keyid=\"{}\"", "k".repeat(257)),
         ] {
             assert!(terms(bad).is_err(), "{bad}");
         }

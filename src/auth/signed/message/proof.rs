@@ -1,9 +1,12 @@
 use super::{HttpSignatures, Refused};
 use crate::{
-    auth::{Presented, accepted::Accepted, condition::Condition, credentials::Via},
+    auth::{Presented, accepted::Accepted, condition::Condition},
     rejection::Rejection,
     store::BoxFuture,
 };
+
+/// Where a credential can stand. All that are there must be covered, whichever of them counts.
+const CREDENTIALS: [&str; 4] = ["authorization", "x-api-key", "cookie", "sec-websocket-protocol"];
 
 /// A signature beside a credential: by a key of the credential's owner, and over the credential.
 #[derive(Debug)]
@@ -15,14 +18,13 @@ impl Proof {
             return Err(Refused::Uncovered("The request must be signed.").into());
         }
         // Without the credential in it, the signature of one request would do for a stolen token.
-        let bound = match request.via {
-            Via::Bearer => Some("authorization"),
-            Via::ApiKey => Some("x-api-key"),
-            _ => None,
-        };
-        let key = self.0.verify(request, bound).await?;
+        let headers = request.head.headers;
+        let bound: Vec<&str> = CREDENTIALS.iter().copied().filter(|name| headers.contains_key(*name)).collect();
+        let key = self.0.verify(request, &bound).await?;
         let principal = &accepted.principal;
-        if key.subject() == principal.subject() || principal.client() == Some(key.subject()) {
+        let is_theirs = key.subject() == principal.subject() || principal.client() == Some(key.subject());
+        // A name is one tenant's: that of another may have a user of the same name.
+        if is_theirs && key.tenant().is_none_or(|tenant| principal.tenant() == Some(tenant)) {
             return Ok(());
         }
         Err(Refused::Foreign(key.id().into()).into())

@@ -20,6 +20,7 @@ pub struct SigV4Builder {
     region: String,
     service: String,
     paths: Paths,
+    unresolved: bool,
     presigned: bool,
     unsigned: bool,
     window: Duration,
@@ -36,6 +37,7 @@ impl SigV4Builder {
             region,
             service,
             paths: Paths::Normalized,
+            unresolved: false,
             presigned: false,
             unsigned: false,
             window: limits::WINDOW,
@@ -49,6 +51,15 @@ impl SigV4Builder {
     /// do, encoded twice, `//` and dot segments resolved.
     pub fn s3_paths(mut self) -> Self {
         self.paths = Paths::Plain;
+        self
+    }
+
+    /// Also accepts paths with `.`, `..` or empty segments, as AWS does. They are signed as if they were
+    /// resolved, and no router resolves them: a signature of `/tmp/7` is then also one of
+    /// `/files/../tmp/7`, which may be another route's. Only where something in front of the router
+    /// resolves paths. Default: 400.
+    pub fn dangerously_allow_unresolved_paths(mut self) -> Self {
+        self.unresolved = true;
         self
     }
 
@@ -128,6 +139,7 @@ impl SigV4Builder {
             region: self.region.into(),
             service: self.service.into(),
             paths: self.paths,
+            unresolved: self.unresolved,
             presigned: self.presigned,
             unsigned: self.unsigned,
             window: self.window,

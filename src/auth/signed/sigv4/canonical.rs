@@ -57,12 +57,23 @@ pub(crate) fn path(path: &str, paths: Paths) -> String {
     let keep = |byte| is_unreserved(byte) || byte == b'/';
     match paths {
         Paths::Normalized => encode(&mut canonical, without_dots(path).bytes(), keep),
-        Paths::Plain => encode(&mut canonical, decoded(path, b'+'), keep),
+        // Segment by segment: an encoded slash is a letter of its segment, here as for a router.
+        Paths::Plain => {
+            for (index, segment) in path.split('/').enumerate() {
+                canonical.push_str(if index > 0 { "/" } else { "" });
+                encode(&mut canonical, decoded(segment, b'+'), is_unreserved);
+            }
+        }
     }
     if canonical.is_empty() {
         canonical.push('/');
     }
     canonical
+}
+
+/// Whether a path is sent as it is signed: resolving it changes nothing.
+pub(crate) fn is_resolved(path: &str) -> bool {
+    path.is_empty() || without_dots(path) == path
 }
 
 /// RFC 3986 §5.2.4, and empty segments dropped.
@@ -187,6 +198,7 @@ mod tests {
             ("/a/.", "/a/", "/a/."),
             ("/a%20b", "/a%2520b", "/a%20b"),
             ("/a b", "/a%20b", "/a%20b"),
+            ("/a%2fb", "/a%252fb", "/a%2Fb"),
             ("/a+b@c:d", "/a%2Bb%40c%3Ad", "/a%2Bb%40c%3Ad"),
             ("/%e1%88%b4", "/%25e1%2588%25b4", "/%E1%88%B4"),
             ("/ሴ", "/%E1%88%B4", "/%E1%88%B4"),

@@ -155,6 +155,10 @@ impl Envelope {
         if expected != named {
             return Err(Refused::Uncovered("The credential's scope is not that of this service."));
         }
+        let ambiguous = verifier.paths == Paths::Normalized && !canonical::is_resolved(target::uri(head).path());
+        if ambiguous && !verifier.unresolved {
+            return Err(Refused::Malformed("The path must not have empty segments, nor . and .. among them."));
+        }
         if !self.stamp.starts_with(credential.date) {
             return Err(Refused::Malformed("The credential's scope is of another day than the signature."));
         }

@@ -33,6 +33,7 @@ pub struct SigV4 {
     region: Box<str>,
     service: Box<str>,
     paths: Paths,
+    unresolved: bool,
     presigned: bool,
     unsigned: bool,
     window: Duration,

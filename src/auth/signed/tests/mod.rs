@@ -1,5 +1,7 @@
 //! Signed requests through the whole layer.
 
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on is to panic")]
+
 #[cfg(feature = "http-signatures")]
 mod messages;
 #[cfg(feature = "http-signatures")]

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     auth::{
-        api_key::{ApiKey, ApiKeyFormat, ApiKeyRecord},
+        api_key::{ApiKey, ApiKeyFormat, ApiKeyRecord, ApiKeyRecordBuilder},
         signed::HttpSignatures,
     },
     testing::MessageSigner,
@@ -15,10 +15,13 @@ struct Service {
 }
 
 fn service(subject: &str) -> Service {
-    let keys = store([SigningKey::secret(KEY_ID, subject, Secret::new(SECRET))]);
+    service_of(SigningKey::secret(KEY_ID, subject, Secret::new(SECRET)), ApiKeyRecord::builder("usr_1"))
+}
+
+fn service_of(key: SigningKeyBuilder, record: ApiKeyRecordBuilder) -> Service {
+    let keys = store([key]);
     let format = ApiKeyFormat::new("acme", "live").unwrap();
-    let issued =
-        ApiKey::issue(&format, &crate::auth::api_key::KeyHasher::ephemeral(), ApiKeyRecord::builder("usr_1")).unwrap();
+    let issued = ApiKey::issue(&format, &crate::auth::api_key::KeyHasher::ephemeral(), record).unwrap();
     keys.insert_api_key(issued.record).unwrap();
     let signatures = HttpSignatures::builder(keys.clone()).build().unwrap();
     let auth = AuthLayer::builder().api_keys(keys).optional().require_signature(signatures);
@@ -72,4 +75,22 @@ async fn a_signature_does_not_make_up_for_a_bad_credential() {
     let service = service("usr_1");
     let request = Request::post("/").header("host", "a").header("x-api-key", "acme_live_nothing").body("{}").unwrap();
     assert!(send(&service.app, signer().sign(request)).await.is(401, "invalid_api_key"));
+}
+
+/// Two tenants may have users of one name.
+#[tokio::test]
+async fn the_key_of_a_namesake_in_another_tenant_proves_nothing() {
+    let key = || SigningKey::secret(KEY_ID, "usr_1", Secret::new(SECRET));
+    let record = || ApiKeyRecord::builder("usr_1");
+    for (key, record, status) in [
+        (key().tenant("acme"), record().tenant("acme"), 200),
+        (key().tenant("evil"), record().tenant("acme"), 401),
+        (key().tenant("evil"), record(), 401),
+        // A key that belongs to no tenant in particular says nothing about it.
+        (key(), record().tenant("acme"), 200),
+    ] {
+        let service = service_of(key, record);
+        let answer = send(&service.app, signer().sign(service.request("x-api-key"))).await;
+        assert_eq!(answer.status, status, "{}", answer.body);
+    }
 }

@@ -1,3 +1,5 @@
+mod paths;
+
 use std::time::Duration;
 
 use super::*;
@@ -103,7 +105,7 @@ async fn http2_names_its_host_in_the_target() {
 #[tokio::test]
 async fn whatever_is_changed_after_signing_is_refused() {
     let app = service();
-    let changed = |change: fn(&mut Request<Body>)| {
+    let altered = |change: fn(&mut Request<Body>)| {
         let mut request = signer().sign(order());
         change(&mut request);
         request
@@ -120,7 +122,7 @@ async fn whatever_is_changed_after_signing_is_refused() {
         },
     ];
     for (index, change) in changes.into_iter().enumerate() {
-        let answer = send(&app, changed(change)).await;
+        let answer = send(&app, altered(change)).await;
         assert!(answer.is(401, "invalid_signature"), "{index}: {}", answer.body);
         assert!(answer.headers.get_all("www-authenticate").iter().any(|line| line == "AWS4-HMAC-SHA256 realm=\"api\""));
     }
@@ -263,22 +265,23 @@ async fn an_unsigned_body_is_accepted_only_on_request() {
     assert!(send(&open, changed).await.is(401, "invalid_signature"));
 }
 
+/// A body that must not be touched.
+struct Untouched;
+impl http_body::Body for Untouched {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+    fn poll_frame(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, Self::Error>>> {
+        panic!("the body was read")
+    }
+}
+
 #[tokio::test]
 async fn the_body_is_bounded_and_not_read_for_nothing() {
     let small = app(auth(verifier(store([key()])).max_body(7)), NOW);
     assert!(send(&small, signer().sign(order())).await.is(413, "payload_too_large"));
-    /// A body that must not be touched.
-    struct Untouched;
-    impl http_body::Body for Untouched {
-        type Data = Bytes;
-        type Error = std::convert::Infallible;
-        fn poll_frame(
-            self: std::pin::Pin<&mut Self>,
-            _: &mut std::task::Context<'_>,
-        ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, Self::Error>>> {
-            panic!("the body was read")
-        }
-    }
     for stale in [
         signer().at(Timestamp::EPOCH).sign(order()),
         edited(signer().sign(order()), set("authorization", "AWS4-HMAC-SHA256 x")),

@@ -192,8 +192,8 @@ fn every_change_of_a_byte_is_seen() {
 
 #[test]
 fn keys_have_the_algorithm_of_their_type() {
-    let algorithms: Vec<_> = CASES.iter().map(|case| (case.key)().algorithm()).collect();
     use SignatureAlgorithm as A;
+    let algorithms: Vec<_> = CASES.iter().map(|case| (case.key)().algorithm()).collect();
     assert_eq!(
         algorithms,
         [A::RsaPssSha512, A::RsaPssSha512, A::RsaPssSha512, A::EcdsaP256Sha256, A::HmacSha256, A::Ed25519]

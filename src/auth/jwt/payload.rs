@@ -51,7 +51,8 @@ impl JwtVerifier {
         match &engine.keys {
             Keys::Static(set) => verify(&token, set.select(kid, algorithm)?, now)?,
             Keys::Fetched(cache) => {
-                if kid.is_some_and(|kid| cache.is_unknown(kid)) {
+                let is_there = cache.load().as_ref().is_some_and(|keys| keys.keys.select(kid, algorithm).is_ok());
+                if !is_there && kid.is_some_and(|kid| cache.is_unknown(kid)) {
                     return Err(Fault::UnknownKey.into());
                 }
                 let loaded = cache.wait_for(kid, algorithm).await.map_err(|why| match why {
