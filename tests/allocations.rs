@@ -244,15 +244,15 @@ fn each_layer() {
         alone("stack", router().layer(stack)),
     ];
     let pinned = [
-        ("audit", 3),
-        ("security headers", 3),
-        ("cors", 1),
-        ("auth, API key", 1),
-        ("auth and scope", 1),
-        ("rate limit", 8),
-        ("quota", 5),
-        ("all seven", 13),
-        ("stack", 22),
+        ("audit", 2),
+        ("security headers", 2),
+        ("cors", 0),
+        ("auth, API key", 0),
+        ("auth and scope", 0),
+        ("rate limit", 2),
+        ("quota", 2),
+        ("all seven", 4),
+        ("stack", 13),
     ];
     assert_eq!(measured, pinned);
 }
@@ -278,20 +278,20 @@ fn a_token() {
     let first_sight = || AuthLayer::builder().jwt(forgetful(&issuer));
     let few = || issuer.token("usr_1").scopes(["read:orders"]).plan("pro");
     let many = || few().scopes(["a:b", "c:d"]).roles(["x", "y"]).tenant("t").claim("nbf", 1).claim("acr", "2");
-    assert_eq!(of(first_sight(), few().sign()), 5, "ES256");
-    assert_eq!(of(first_sight(), many().sign()), 7, "thirteen claims, and roles");
+    assert_eq!(of(first_sight(), few().sign()), 4, "ES256");
+    assert_eq!(of(first_sight(), many().sign()), 6, "thirteen claims, and roles");
     let both = first_sight().jwt(forgetful(&another));
-    assert_eq!(of(both, few().sign()), 6, "one of two issuers: the parser's box when it stops at iss");
-    // Seen again, as an API key: the principal is there, and what is left is the layer's.
+    assert_eq!(of(both, few().sign()), 5, "one of two issuers: the parser's box when it stops at iss");
+    // Seen again, as an API key: the principal is there.
     let again = || AuthLayer::builder().jwt(issuer.verifier());
-    assert_eq!(of(again(), many().sign()), 1, "seen again");
+    assert_eq!(of(again(), many().sign()), 0, "seen again");
     // Nothing is revoked, or something else is.
     let store = MemoryStore::new();
-    assert_eq!(of(again().revocations(store.clone()), few().sign()), 1, "revocations");
+    assert_eq!(of(again().revocations(store.clone()), few().sign()), 0, "revocations");
     let (now, ever) = (portcullis::time::Timestamp::EPOCH, portcullis::time::Timestamp::MAX);
     let revoked = store.revoke(Revocation::token("https://issuer.test", "another", ever), now);
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(revoked).unwrap();
-    assert_eq!(of(again().revocations(store), few().sign()), 1, "something revoked");
+    assert_eq!(of(again().revocations(store), few().sign()), 0, "something revoked");
 }
 
 /// A webhook costs the box in which its body is awaited, and what it leaves behind.
@@ -314,7 +314,7 @@ fn a_webhook() {
     });
     let router = || Router::new().route("/orders/{id}", post(|| async { "ok" }));
     let base = allocations(&ask.layer(router().layer(empty())));
-    assert_eq!(allocations(&ask.layer(router().layer(hook))) - base, 12, "webhook");
+    assert_eq!(allocations(&ask.layer(router().layer(hook))) - base, 11, "webhook");
 }
 
 /// That a route owes the check costs nothing; an object costs axum's list of the path's parameters.

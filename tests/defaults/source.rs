@@ -124,7 +124,7 @@ const QUOTATIONS: &[Quotation] = &[
         ],
     ),
     (REQUEST, "clock", "`SystemClock`", &[("src/time/clock.rs", "const REFRESH_EVERY: u64 = 100_000;")]),
-    (REQUEST, "verdicts on a request's trail", "16", &[("src/request/trail.rs", "verdicts: AppendOnly<Verdict, 16>")]),
+    (REQUEST, "verdicts on a request's trail", "16", &[("src/request/trail.rs", "const ROOM: usize = 16;")]),
     (
         "Stack",
         "what is read of a refused body",
@@ -492,7 +492,7 @@ const QUOTATIONS: &[Quotation] = &[
         "The memory store",
         "metered addresses in a month",
         "262,144",
-        &[("src/backend/memory/quotas.rs", "addresses: Pool::new(capacity),")],
+        &[("src/backend/memory/quotas.rs", "addresses: Pool::new(capacity) }")],
     ),
     (
         "The memory store",

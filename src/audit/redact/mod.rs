@@ -52,7 +52,9 @@ pub(super) fn text(raw: &str, author: Author, cap: usize) -> String {
             break;
         }
     }
-    out.finish()
+    let text = out.finish();
+    // Digits that were part of a longer number stand alone once a word beside them is masked.
+    if detect::holds_card_number(&text) { Sensitive::CardNumber.mark().to_owned() } else { text }
 }
 
 /// Whether [`text`] leaves it as it is, as it leaves most ids: then no other text need be made.
