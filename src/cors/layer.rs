@@ -56,7 +56,7 @@ pub struct CorsGate {
 impl<B> Gate<B> for CorsGate {
     const NAME: &'static str = "cors";
     const PLACE: Place = Place::Cors;
-    const RESPONSE_FIELDS: usize = 4;
+    const RESPONSE_FIELDS: usize = 3;
     /// The value that answers the origin, if it is allowed.
     type Pass = Option<HeaderValue>;
 

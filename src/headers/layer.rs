@@ -99,7 +99,7 @@ pub struct SecurityHeadersGate {
 impl<B> Gate<B> for SecurityHeadersGate {
     const NAME: &'static str = "security_headers";
     const PLACE: Place = Place::SecurityHeaders;
-    const RESPONSE_FIELDS: usize = 10;
+    const RESPONSE_FIELDS: usize = 8;
     type Pass = ();
 
     fn enter(self: &Arc<Self>, request: Request<B>, _: &Arc<RequestContext>) -> Entry<B, ()> {

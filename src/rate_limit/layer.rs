@@ -248,9 +248,9 @@ impl<B: Send + 'static> Gate<B> for RateLimitGate {
             Ok(picks) => picks,
             Err(rejection) => return Entry::Reject(rejection),
         };
-        let answer = self.store.try_now(&batch);
-        if let Some(answer) = answer {
-            return settle(request, self.conclude(&picks, &answer, context));
+        // By reference: an answer has room for eight decisions.
+        if let Some(answer) = &self.store.try_now(&batch) {
+            return settle(request, self.conclude(&picks, answer, context));
         }
         let (gate, context) = (Arc::clone(self), Arc::clone(context));
         Entry::Wait(Box::pin(async move {

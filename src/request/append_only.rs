@@ -4,18 +4,17 @@ use std::sync::{
 };
 
 /// A short list that grows through a shared reference, without a lock and without allocating.
-/// What does not fit is counted, not kept.
+/// What does not fit is not kept.
 #[derive(Debug)]
 pub(crate) struct AppendOnly<T, const N: usize> {
     items: [OnceLock<T>; N],
     /// Before this index no slot is free. Where two push at once it may lag behind.
     free: AtomicUsize,
-    overflowed: AtomicUsize,
 }
 
 impl<T, const N: usize> AppendOnly<T, N> {
     pub(crate) const fn new() -> Self {
-        Self { items: [const { OnceLock::new() }; N], free: AtomicUsize::new(0), overflowed: AtomicUsize::new(0) }
+        Self { items: [const { OnceLock::new() }; N], free: AtomicUsize::new(0) }
     }
 
     pub(crate) fn push(&self, mut item: T) {
@@ -27,16 +26,10 @@ impl<T, const N: usize> AppendOnly<T, N> {
                 Err(back) => item = back,
             }
         }
-        self.overflowed.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
         self.items.iter().map_while(OnceLock::get)
-    }
-
-    /// How many items did not fit.
-    pub(crate) fn overflowed(&self) -> usize {
-        self.overflowed.load(Ordering::Relaxed)
     }
 }
 
@@ -45,13 +38,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keeps_the_first_and_counts_the_rest() {
+    fn keeps_the_first() {
         let list = AppendOnly::<u8, 2>::new();
         for item in 1..=5 {
             list.push(item);
         }
         assert_eq!(list.iter().copied().collect::<Vec<_>>(), [1, 2]);
-        assert_eq!(list.overflowed(), 3);
     }
 
     #[test]
@@ -66,6 +58,6 @@ mod tests {
         let mut held: Vec<_> = list.iter().copied().collect();
         held.sort_unstable();
         held.dedup();
-        assert_eq!((held.len(), list.overflowed()), (64, 16));
+        assert_eq!(held.len(), 64);
     }
 }

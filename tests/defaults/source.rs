@@ -21,7 +21,7 @@ const QUOTATIONS: &[Quotation] = &[
         ],
     ),
     (REQUEST, "clock", "`SystemClock`", &[("src/time/clock.rs", "const REFRESH_EVERY: u64 = 100_000;")]),
-    (REQUEST, "verdicts on a request's trail", "16", &[("src/request/trail.rs", "verdicts: AppendOnly<Verdict, 16>")]),
+    (REQUEST, "verdicts on a request's trail", "16", &[("src/request/trail.rs", "const ROOM: usize = 16;")]),
     (
         "Stack",
         "what is read of a refused body",

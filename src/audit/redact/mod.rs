@@ -40,25 +40,21 @@ pub(super) fn text(raw: &str, author: Author, cap: usize) -> String {
     let mut out = Capped::new(cap, window.len(), " …");
     // One word and the mark always fit.
     let max_word = cap.saturating_sub(8).min(MAX_WORD);
-    let mut masked = false;
     for word in window.split_whitespace() {
         if !out.is_empty() {
             out.text().push(' ');
         }
         match find(word, author) {
-            Some(found) => {
-                masked = true;
-                out.text().push_str(found.mark());
-            }
+            Some(found) => out.text().push_str(found.mark()),
             None => push_clean(out.text(), word, max_word, LONG),
         }
         if !out.end_piece() {
             break;
         }
     }
-    let out = out.finish();
-    // Digits that ran into a word which is masked now may be a card number by themselves.
-    if masked && detect::holds_card_number(&out) { Sensitive::CardNumber.mark().to_owned() } else { out }
+    let text = out.finish();
+    // Digits that were part of a longer number stand alone once a word beside them is masked.
+    if detect::holds_card_number(&text) { Sensitive::CardNumber.mark().to_owned() } else { text }
 }
 
 /// Whether [`text`] leaves it as it is, as it leaves most ids: then no other text need be made.
