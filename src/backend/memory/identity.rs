@@ -33,7 +33,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// SipHash of the same bytes, handed over in long pieces: a key has a dozen short parts, and to begin
+/// `SipHash` of the same bytes, handed over in long pieces: a key has a dozen short parts, and to begin
 /// and end a piece costs more than to hash it.
 struct Gathered {
     hasher: SipHasher13,
