@@ -2,7 +2,7 @@
 //!
 //! | question | answered by | a no is |
 //! |---|---|---|
-//! | may this credential read orders? | [`ScopeLayer`], with a [catalogue](catalogue) of scopes | 403 |
+//! | may this credential read orders? | [`ScopeLayer`], with a [catalogue] of scopes | 403 |
 //! | is this one of the administrators? | [`RoleLayer`] and [`RoleMap`] | 403 |
 //! | was the user here in person, and lately? | [`step_up`] | 401 |
 //! | did the user agree to this one payment? | [`rar`] | 403 |

@@ -42,7 +42,7 @@
 //!
 //! # Where certificates come from
 //! **From the connection.** A TLS listener of the application hands a [`TlsPeer`] to axum, with the
-//! leaf certificate that the client showed; [`TlsPeers`](self::TlsPeers) (feature `mtls`) makes such a listener fit for
+//! leaf certificate that the client showed; [`TlsPeers`] (feature `mtls`) makes such a listener fit for
 //! `into_make_service_with_connect_info::<TlsPeer>()`. `examples/mtls.rs` is such a server, with
 //! tokio-rustls. A server of another kind puts a [`PeerCertificate`] into the extensions of its
 //! requests. **The listener verifies**: that the client holds the key, and, where names count, that an

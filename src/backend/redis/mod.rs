@@ -44,7 +44,7 @@
 //!
 //! Set `maxmemory-policy noeviction`: any other policy forgets what was to be remembered, silently.
 //! With `noeviction` a full server says so, and the layer answers 503
-//! ([`StoreError::Full`](crate::store::StoreError::Full)). Replication is asynchronous: what was
+//! ([`StoreError::Full`]). Replication is asynchronous: what was
 //! written in the instant before a failover may be lost, so an event may then be processed twice.
 //!
 //! Keys are `prefix:port:id`, where the id is a digest or a name of fixed form; nothing that a client
