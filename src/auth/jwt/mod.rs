@@ -157,7 +157,7 @@
 //! # Cost
 //! Keys are parsed when they are loaded, a token's header and claims once; the choice of the key is a
 //! binary search, that of the issuer a hash. A token that is remembered costs its SHA-256 and no
-//! allocation. One that is not costs six allocations however many claims it has: the claims as they
+//! allocation. One that is not costs at most six allocations however many claims it has: the claims as they
 //! are, the principal whose strings are places in them, its scopes, its roles (two), its fingerprint;
 //! and what it takes to remember it. The time is the signature's.
 
