@@ -109,7 +109,8 @@ fn validation(algorithm: jsonwebtoken::Algorithm) -> Validation {
 /// The parsed key of aws-lc-rs, out of the JWK.
 fn parsed(issuer: &TestIssuer) -> ParsedPublicKey {
     let jwks = issuer.jwks();
-    let member = |name: &str| URL_SAFE_NO_PAD.decode(jwks["keys"][0][name].as_str().expect("a member")).expect("base64");
+    let member =
+        |name: &str| URL_SAFE_NO_PAD.decode(jwks["keys"][0][name].as_str().expect("a member")).expect("base64");
     match jwks["keys"][0]["kty"].as_str() {
         Some("RSA") => RsaPublicKeyComponents { n: member("n"), e: member("e") }
             .to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256)

@@ -3,9 +3,9 @@
 //!
 //! `cargo run --release --bin stack [-- ROUNDS ITERATIONS]`
 
-use std::{convert::Infallible, hint::black_box, net::SocketAddr, time::Duration};
+use std::{hint::black_box, net::SocketAddr, time::Duration};
 
-use axum::{Router, body::Body, extract::ConnectInfo, response::Response, routing::get};
+use axum::{Router, body::Body, extract::ConnectInfo, routing::get};
 use governor::middleware::StateInformationMiddleware;
 use http::{HeaderName, HeaderValue, Request, header};
 use http_body_util::BodyExt as _;
@@ -24,9 +24,10 @@ use portcullis::{
     rate_limit::{Key, Rate, RateLimitLayer, Rule},
     stack::Stack,
     store::{BoxFuture, StoreError},
+    testing::TestIssuer,
 };
 use portcullis_peers::{Counting, Suite};
-use tower::{Service, ServiceBuilder, ServiceExt as _};
+use tower::{ServiceBuilder, ServiceExt as _};
 use tower_governor::{
     GovernorLayer,
     governor::{GovernorConfig, GovernorConfigBuilder},
@@ -65,10 +66,10 @@ fn bare() -> Router {
     Router::new().route("/orders/{id}", get(|| async { "ok" }))
 }
 
-fn requests<S>(service: S, credential: Option<(HeaderName, HeaderValue)>) -> impl FnMut(u64) + 'static
-where
-    S: Service<Request<Body>, Response = Response, Error = Infallible> + Clone + 'static,
-{
+/// As `axum::serve` runs it: with its state, so that the layers are applied once and not, as to a
+/// router that still waits for one, at every request.
+fn requests(app: Router, credential: Option<(HeaderName, HeaderValue)>) -> impl FnMut(u64) + 'static {
+    let service: Router = app.with_state(());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let peer: SocketAddr = "192.0.2.7:4711".parse().expect("an address");
     move |count| {
@@ -116,6 +117,19 @@ fn layers(store: &MemoryStore) -> Layers {
             .build()
             .expect("a quota"),
     }
+}
+
+/// The seven in one `ServiceBuilder`.
+fn seven(parts: &Layers, auth: &AuthLayer) -> Router {
+    let layers = ServiceBuilder::new()
+        .layer(parts.audit.clone())
+        .layer(parts.headers.clone())
+        .layer(parts.cors.clone())
+        .layer(auth.clone())
+        .layer(parts.rate.clone())
+        .layer(parts.scope.clone())
+        .layer(parts.quota.clone());
+    bare().layer(layers)
 }
 
 fn governor() -> GovernorConfig<PeerIpKeyExtractor, StateInformationMiddleware> {
@@ -173,15 +187,14 @@ fn main() {
     let scoped = ServiceBuilder::new().layer(parts.auth.clone()).layer(parts.scope.clone());
     suite.case("AuthLayer + ScopeLayer", requests(bare().layer(scoped), credential()));
     suite.case("QuotaLayer", requests(bare().layer(parts.quota.clone()), None));
-    let seven = ServiceBuilder::new()
-        .layer(parts.audit.clone())
-        .layer(parts.headers.clone())
-        .layer(parts.cors.clone())
-        .layer(parts.auth.clone())
-        .layer(parts.rate.clone())
-        .layer(parts.scope.clone())
-        .layer(parts.quota.clone());
-    suite.case("seven layers, one ServiceBuilder", requests(bare().layer(seven), credential()));
+    suite.case("seven layers, API key", requests(seven(&parts, &parts.auth), credential()));
+    let issuer = TestIssuer::new("https://issuer.test");
+    let token = issuer.token("usr_1").plan("pro").scopes(["read:orders"]).sign();
+    let bearer = HeaderValue::try_from(format!("Bearer {token}")).expect("a header value");
+    let tokens = AuthLayer::builder().jwt(issuer.verifier()).build().expect("auth");
+    let cached = || Some((header::AUTHORIZATION, bearer.clone()));
+    suite.case("AuthLayer, cached token", requests(bare().layer(tokens.clone()), cached()));
+    suite.case("seven layers, cached token", requests(seven(&parts, &tokens), cached()));
     let stack = Stack::new()
         .audit(&parts.audit)
         .security_headers(&parts.headers)
