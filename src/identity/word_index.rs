@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// So many words, which is what most credentials have, cost no allocation.
-const FEW: usize = 4;
+const FEW: usize = 8;
 
 /// Where the words of a text of at most 64 KiB are: a few places in a row, or a hash table with open
 /// addressing and at least twice as many places as words.
@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn the_end_of_a_longer_word_is_not_a_word() {
-        let text = "a:b c:a:b d:e f:g h:i";
+        let text = "a:b c:a:b d:e f:g h:i j:k l:m n:o p:q";
         let index = WordIndex::of(text);
         assert!(matches!(index, WordIndex::Many(_)));
         for (word, found) in
@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn few_words_have_no_table() {
-        for (text, few) in [("", true), ("a", true), ("a b c d", true), ("a b c d e", false)] {
+        for (text, few) in [("", true), ("a", true), ("a b c d e f g h", true), ("a b c d e f g h i", false)] {
             assert_eq!(matches!(WordIndex::of(text), WordIndex::Few(_)), few, "{text}");
         }
     }
