@@ -85,6 +85,7 @@ mod inline;
 mod key;
 mod layer;
 mod limit;
+mod packed;
 mod rate;
 mod rule;
 mod state;
@@ -102,6 +103,7 @@ pub use self::{
     key::{Key, KeyPart},
     layer::{RateLimitGate, RateLimitLayer, RateLimitPass},
     limit::Limit,
+    packed::{Packed, PackedClock, PackedStep, PackedWrite, Packing},
     rate::Rate,
     rule::Rule,
     state::State,

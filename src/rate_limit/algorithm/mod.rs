@@ -18,7 +18,7 @@ pub use self::{
     step::{Decision, Op, Step, Write},
     token_bucket::TokenBucket,
 };
-use super::State;
+use super::{Packing, State};
 use crate::time::Timestamp;
 
 /// How a limit is computed: a pure transition from one [`State`] to the next.
@@ -103,6 +103,12 @@ pub trait Algorithm: fmt::Debug + Send + Sync + 'static {
     /// store must compare and swap.
     fn program(&self, language: Language) -> Option<Program> {
         let _ = language;
+        None
+    }
+
+    /// The same on states of 50 bits, if every state of this algorithm fits so many: the memory store
+    /// then needs 16 bytes for a key, and no lock. `None`: it keeps what `step` says as it is.
+    fn packing(&self) -> Option<&dyn Packing> {
         None
     }
 
