@@ -137,7 +137,7 @@ impl Algorithm for FixedWindow {
         let window = self.current(state, now);
         let used = window.used;
         let fits = |cost: u64| used.checked_add(cost).is_some_and(|sum| sum <= self.limit);
-        match op {
+        match op.at_once() {
             Op::Take(0) => self.stay(&window, now, Verdict::Passed),
             Op::Take(cost) if cost > self.limit => self.stay(&window, now, Verdict::Never),
             Op::Take(cost) if fits(cost) => self.use_up(window, now, used.saturating_add(cost)),
@@ -145,7 +145,7 @@ impl Algorithm for FixedWindow {
             Op::Give(units) => self.use_up(window, now, used.saturating_sub(units)),
             Op::Force(cost) => self.use_up(window, now, used.saturating_add(cost)),
             Op::Reset => self.use_up(window, now, 0),
-            Op::Peek => self.stay(&window, now, if fits(1) { Verdict::Passed } else { Verdict::Refused }),
+            _ => self.stay(&window, now, if fits(1) { Verdict::Passed } else { Verdict::Refused }),
         }
     }
 

@@ -40,7 +40,7 @@ pub(super) trait Kernel {
 /// The operations of a token bucket, over any arithmetic.
 pub(super) fn step<K: Kernel>(kernel: &K, capacity: u64, state: Option<&State>, now: Timestamp, op: Op) -> Step {
     let before = kernel.owed(state, now);
-    match op {
+    match op.at_once() {
         Op::Take(0) => stay(kernel, capacity, before, now, Verdict::Passed),
         Op::Take(cost) if cost > capacity => stay(kernel, capacity, before, now, Verdict::Never),
         Op::Take(cost) => match kernel.take(before.debt, cost) {
@@ -50,7 +50,7 @@ pub(super) fn step<K: Kernel>(kernel: &K, capacity: u64, state: Option<&State>, 
         Op::Give(units) => owe(kernel, capacity, kernel.give(before.debt, units), now),
         Op::Force(cost) => owe(kernel, capacity, kernel.force(before.debt, cost), now),
         Op::Reset => owe(kernel, capacity, K::Debt::default(), now),
-        Op::Peek => {
+        _ => {
             let verdict = kernel.take(before.debt, 1).map_or_else(Verdict::Refused, |_| Verdict::Passed);
             stay(kernel, capacity, before, now, verdict)
         }
