@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::{Decision, Op, State, Step};
+use super::{Decision, Op, State, Step, verdict::Verdict};
 use crate::time::Timestamp;
 
 /// A debt as it was read.
@@ -31,6 +31,8 @@ pub(super) trait Kernel {
     fn give(&self, debt: Self::Debt, units: u64) -> Self::Debt;
     /// Whole units available.
     fn remaining(&self, debt: Self::Debt) -> u64;
+    /// Units owed, rounded up.
+    fn used(&self, debt: Self::Debt) -> u64;
     /// How long until there is one more whole unit.
     fn next_after(&self, debt: Self::Debt) -> Duration;
     /// How long until nothing is owed.
@@ -57,22 +59,10 @@ pub(super) fn step<K: Kernel>(kernel: &K, capacity: u64, state: Option<&State>, 
     }
 }
 
-#[derive(Clone, Copy)]
-enum Verdict {
-    Passed,
-    Refused(Duration),
-    Never,
-}
-
 /// The charge changes nothing. A debt that was cut back is stored all the same: see [`Step`].
 fn stay<K: Kernel>(kernel: &K, capacity: u64, owed: Owed<K::Debt>, now: Timestamp, verdict: Verdict) -> Step {
     let remaining = kernel.remaining(owed.debt);
-    let decision = match verdict {
-        Verdict::Passed => Decision::passed(capacity, remaining),
-        Verdict::Refused(wait) => Decision::refused(capacity, remaining, wait),
-        Verdict::Never => Decision::never(capacity, remaining),
-    };
-    let decision = timed(kernel, decision, owed.debt);
+    let decision = timed(kernel, verdict.decision(capacity, remaining), owed.debt);
     if owed.cut { Step::set(decision, kernel.state(owed.debt, now)) } else { Step::keep(decision) }
 }
 
