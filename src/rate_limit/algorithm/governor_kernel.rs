@@ -121,6 +121,10 @@ impl Kernel for GovernorKernel {
         self.empty.saturating_sub(debt).checked_div(self.unit).unwrap_or(0)
     }
 
+    fn used(&self, debt: u64) -> u64 {
+        debt.div_ceil(self.unit.max(1))
+    }
+
     fn next_after(&self, debt: u64) -> Duration {
         if debt == 0 {
             return Duration::ZERO;
