@@ -1,6 +1,6 @@
 use std::{
-    fmt,
-    sync::Arc,
+    fmt, mem,
+    sync::{Arc, OnceLock},
     task::{Context, Poll},
 };
 
@@ -10,9 +10,11 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::{
-    Gate, GateFuture,
+    Entry, Gate, GateFuture,
     counters::{VerdictCounters, VerdictCounts},
+    future::Visit,
 };
+use crate::request::{Outcome, RequestContext, TrailName};
 
 /// A gate as a tower layer. Clones share the gate and its counters.
 pub struct GateLayer<G>(Option<Arc<Keeper<G>>>);
@@ -20,13 +22,26 @@ pub struct GateLayer<G>(Option<Arc<Keeper<G>>>);
 /// A gate, and how often it said what.
 pub(super) struct Keeper<G> {
     pub(super) gate: Arc<G>,
+    /// What trails call the gate, once it is known.
+    name: OnceLock<TrailName>,
     pub(super) counters: VerdictCounters,
+}
+
+impl<G> Keeper<G> {
+    /// Counts a verdict, and records it.
+    pub(super) fn record<B>(&self, outcome: Outcome, context: &RequestContext)
+    where
+        G: Gate<B>,
+    {
+        self.counters.count(outcome);
+        context.trail().record(*self.name.get_or_init(|| TrailName::of(G::NAME)), outcome);
+    }
 }
 
 impl<G> GateLayer<G> {
     /// A layer that asks `gate`.
     pub fn new(gate: G) -> Self {
-        Self(Some(Arc::new(Keeper { gate: Arc::new(gate), counters: VerdictCounters::new() })))
+        Self(Some(Arc::new(Keeper { gate: Arc::new(gate), name: OnceLock::new(), counters: VerdictCounters::new() })))
     }
 
     /// A layer that lets everything through, costing nothing: what a [`Stack`](crate::stack::Stack)
@@ -98,10 +113,23 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        match &self.keeper {
-            Some(keeper) => GateFuture::enter(Arc::clone(keeper), &mut self.inner, request),
-            None => GateFuture::bypass(self.inner.call(request)),
+    // All in one function: to hand the request on to another one would copy it.
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let Some(keeper) = &self.keeper else { return GateFuture::bypass(self.inner.call(request)) };
+        let visit = Visit::begin(Arc::clone(keeper), &mut request);
+        match visit.keeper.gate.enter(&mut request, &visit.context) {
+            Entry::Pass(pass) => {
+                visit.keeper.record::<B>(Outcome::Passed, &visit.context);
+                GateFuture::called(self.inner.call(request), pass, visit)
+            }
+            Entry::Answer(response) => GateFuture::decided(visit.answer::<B>(response), visit),
+            Entry::Reject(rejection) => GateFuture::decided(visit.refuse::<B>(rejection), visit),
+            Entry::Wait(begin) => {
+                // The service that was polled ready must be the one that is called.
+                let clone = self.inner.clone();
+                let ready = mem::replace(&mut self.inner, clone);
+                GateFuture::waiting(begin(request), ready, visit)
+            }
         }
     }
 }
