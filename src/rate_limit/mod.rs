@@ -88,6 +88,7 @@ mod rate;
 mod rule;
 mod state;
 mod store;
+mod store_loss;
 
 pub(crate) use self::inline::Inline;
 pub use self::{
@@ -104,6 +105,7 @@ pub use self::{
     rule::Rule,
     state::State,
     store::RateLimitStore,
+    store_loss::OnStoreLoss,
 };
 
 #[cfg(test)]
