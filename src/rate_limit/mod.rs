@@ -91,6 +91,7 @@ mod rate;
 mod rule;
 mod state;
 mod store;
+mod store_loss;
 
 pub(crate) use self::inline::Inline;
 pub use self::{
@@ -110,6 +111,7 @@ pub use self::{
     rule::Rule,
     state::State,
     store::RateLimitStore,
+    store_loss::OnStoreLoss,
 };
 
 #[cfg(test)]

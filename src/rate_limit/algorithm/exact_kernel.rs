@@ -59,6 +59,13 @@ impl ExactKernel {
         self.unit >= self.micro
     }
 
+    /// What a unit costs, what a microsecond pays off, the debt of an empty bucket, the greatest debt;
+    /// if each fits 64 bits.
+    pub(super) fn numbers(&self) -> Option<[u64; 4]> {
+        let number = |number: u128| u64::try_from(number).ok();
+        Some([number(self.unit)?, number(self.micro)?, number(self.empty)?, number(self.most)?])
+    }
+
     pub(super) fn time(&self, debt: u128) -> Duration {
         let micros = debt.checked_div(self.micro).unwrap_or(u128::MAX);
         let rest = debt.checked_rem(self.micro).unwrap_or(0);

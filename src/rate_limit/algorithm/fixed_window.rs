@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{Algorithm, AlgorithmId, Decision, Inherit, Op, Step, inherit, verdict::Verdict};
+use super::{Algorithm, AlgorithmId, Decision, Inherit, Language, Op, Program, Step, inherit, verdict::Verdict};
 use crate::{
     config_error::{ConfigError, ConfigIssues},
     rate_limit::{Rate, State},
@@ -187,6 +187,12 @@ impl Algorithm for FixedWindow {
     fn expires_after(&self, state: &State, now: Timestamp) -> Duration {
         let window = self.current(Some(state), now);
         self.decide(&window, now, Verdict::Passed).full_after
+    }
+
+    fn program(&self, language: Language) -> Option<Program> {
+        const LUA: &str = include_str!("lua/fixed_window.lua");
+        let aligned = u64::from(self.windows == Windows::EpochAligned);
+        (language == Language::Lua).then(|| Program::new(LUA, [self.limit, self.period, aligned]))
     }
 
     fn window(&self) -> Option<Duration> {

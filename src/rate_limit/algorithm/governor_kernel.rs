@@ -55,6 +55,11 @@ impl GovernorKernel {
         let quota = Quota::with_period(Duration::from_micros(unit))?.allow_burst(burst);
         Some(Self { quota, unit, empty: unit.checked_mul(capacity)?, most: u64::try_from(most).ok()? })
     }
+
+    /// What a unit costs, what a microsecond pays off, the debt of an empty bucket, the greatest debt.
+    pub(super) fn numbers(&self) -> [u64; 4] {
+        [self.unit, 1, self.empty, self.most]
+    }
 }
 
 impl GovernorKernel {

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::{
-    Algorithm, AlgorithmId, Op, Step,
+    Algorithm, AlgorithmId, Language, Op, Program, Step,
     exact_kernel::ExactKernel,
     governor_kernel::GovernorKernel,
     kernel::{self, Kernel},
@@ -131,6 +131,16 @@ impl Algorithm for TokenBucket {
             Arithmetic::Governor(kernel) => kernel.used(kernel.owed(Some(state), now).debt),
             Arithmetic::Exact(kernel) => kernel.used(kernel.owed(Some(state), now).debt),
         }
+    }
+
+    fn program(&self, language: Language) -> Option<Program> {
+        const LUA: &str = include_str!("lua/token_bucket.lua");
+        let (numbers, rounds) = match &self.arithmetic {
+            Arithmetic::Governor(kernel) => (kernel.numbers(), 1),
+            Arithmetic::Exact(kernel) => (kernel.numbers()?, 0),
+        };
+        let [unit, micro, empty, most] = numbers;
+        (language == Language::Lua).then(|| Program::new(LUA, [unit, micro, empty, most, rounds]))
     }
 
     fn window(&self) -> Option<Duration> {
