@@ -79,8 +79,8 @@ impl<B> Gate<B> for Empty {
     const NAME: &'static str = "empty";
     type Pass = ();
 
-    fn enter(self: &Arc<Self>, request: Request<B>, _: &Arc<RequestContext>) -> Entry<B, ()> {
-        Entry::Pass(request, ())
+    fn enter(self: &Arc<Self>, _: &mut Request<B>, _: &Arc<RequestContext>) -> Entry<B, ()> {
+        Entry::Pass(())
     }
 }
 

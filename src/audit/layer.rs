@@ -1,5 +1,5 @@
 use std::{
-    fmt,
+    fmt, mem,
     sync::{Arc, atomic::AtomicU64},
 };
 
@@ -93,32 +93,33 @@ impl Gate<Body> for AuditGate {
     const PLACE: Place = Place::Audit;
     type Pass = AuditPass;
 
-    fn enter(self: &Arc<Self>, request: Request<Body>, context: &Arc<RequestContext>) -> Entry<Body, AuditPass> {
+    fn enter(self: &Arc<Self>, request: &mut Request<Body>, context: &Arc<RequestContext>) -> Entry<Body, AuditPass> {
         if !context.must_record(Arc::as_ptr(&self.queue).addr()) {
-            return Entry::Pass(request, AuditPass(None));
+            return Entry::Pass(AuditPass(None));
         }
         let asked = Asked::new(request.uri(), request.headers(), &self.shown);
         // Most requests have no body, and then counting costs nothing.
-        let (request, counted) = if request.body().is_end_stream() {
-            (request, None)
-        } else {
+        let counted = (!request.body().is_end_stream()).then(|| {
             let counter = Arc::new(AtomicU64::new(0));
-            let watch = RequestBytes(Arc::clone(&counter));
-            (request.map(|body| watched(body, None, watch)), Some(counter))
-        };
+            let body = mem::take(request.body_mut());
+            *request.body_mut() = watched(body, None, RequestBytes(Arc::clone(&counter)));
+            counter
+        });
         let ticket = Ticket::new(Arc::clone(&self.queue), Arc::clone(context), asked, counted);
-        Entry::Pass(request, AuditPass(Some(ticket)))
+        Entry::Pass(AuditPass(Some(ticket)))
     }
 
-    fn leave(self: &Arc<Self>, pass: AuditPass, response: Response, context: &Arc<RequestContext>) -> Leave {
-        let AuditPass(Some(mut ticket)) = pass else { return Leave::Done(response) };
+    fn leave(self: &Arc<Self>, pass: AuditPass, response: &mut Response, context: &Arc<RequestContext>) -> Leave {
+        let AuditPass(Some(mut ticket)) = pass else { return Leave::Done };
         ticket.see_response(response.status(), response.extensions().get::<Rejection>());
         if has_no_body(context.method(), response.status()) || response.body().is_end_stream() {
             ticket.settle(Ending::Completed);
-            return Leave::Done(response);
+            return Leave::Done;
         }
         let expected = content_length(response.headers());
-        Leave::Done(response.map(|body| watched(body, expected, ticket)))
+        let body = mem::take(response.body_mut());
+        *response.body_mut() = watched(body, expected, ticket);
+        Leave::Done
     }
 
     fn fail(self: &Arc<Self>, pass: AuditPass, _: &Arc<RequestContext>) {

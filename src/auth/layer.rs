@@ -17,7 +17,7 @@ use super::{
     sources::{self, Sources},
 };
 use crate::{
-    gate::{Entry, Gate, GateLayer, Gated, Leave, VerdictCounts},
+    gate::{Entry, Gate, GateLayer, Gated, Leave, VerdictCounts, Waited},
     rejection::{Rejection, RejectionKind},
     request::{Place, RequestContext},
     time::Timestamp,
@@ -105,15 +105,15 @@ impl Gate<Body> for AuthGate {
     /// Header fields of the response.
     type Pass = Vec<(HeaderName, HeaderValue)>;
 
-    fn enter(self: &Arc<Self>, mut request: Request<Body>, context: &Arc<RequestContext>) -> Entry<Body, Self::Pass> {
+    fn enter(self: &Arc<Self>, request: &mut Request<Body>, context: &Arc<RequestContext>) -> Entry<Body, Self::Pass> {
         context.set_challenges(Arc::clone(self.challenges.bare()));
         forward::strip(request.headers_mut());
         credentials::mark_sensitive(request.headers_mut());
-        if let Err(rejection) = mtls::settle(&mut request, context, self.client_cert) {
+        if let Err(rejection) = mtls::settle(request, context, self.client_cert) {
             return Entry::Reject(self.challenges.attach(rejection, Some(Via::Bearer)));
         }
-        let (checked, via) = match super::present::one(&self.others, &self.sources, Head::of(&request)) {
-            Ok(Sent::Nothing) if self.mode == Mode::Optional => return Entry::Pass(request, Vec::new()),
+        let (checked, via) = match super::present::one(&self.others, &self.sources, Head::of(request)) {
+            Ok(Sent::Nothing) if self.mode == Mode::Optional => return Entry::Pass(Vec::new()),
             Ok(Sent::Nothing) => return Entry::Reject(self.unauthenticated()),
             Ok(Sent::OtherScheme) => return Entry::Reject(self.unauthenticated().with_detail(OTHER_SCHEME)),
             Ok(Sent::Bearer(token)) => (self.check_bearer(token, context), Via::Bearer),
@@ -128,10 +128,10 @@ impl Gate<Body> for AuthGate {
         self.confirm(checked, via, request, context)
     }
 
-    fn leave(self: &Arc<Self>, pass: Self::Pass, mut response: Response, _: &Arc<RequestContext>) -> Leave {
+    fn leave(self: &Arc<Self>, pass: Self::Pass, response: &mut Response, _: &Arc<RequestContext>) -> Leave {
         for (name, value) in pass {
             if name == header::SEC_WEBSOCKET_PROTOCOL {
-                sources::websocket_choose(&mut response);
+                sources::websocket_choose(response);
             } else if name == header::CACHE_CONTROL {
                 // What must not be stored may not be, whatever the handler says.
                 response.headers_mut().insert(name, value);
@@ -139,7 +139,7 @@ impl Gate<Body> for AuthGate {
                 response.headers_mut().append(name, value);
             }
         }
-        Leave::Done(response)
+        Leave::Done
     }
 }
 
@@ -182,29 +182,29 @@ impl AuthGate {
         self: &Arc<Self>,
         checked: Checked,
         via: Via,
-        request: Request<Body>,
+        request: &mut Request<Body>,
         context: &Arc<RequestContext>,
     ) -> Entry<Body, Vec<(HeaderName, HeaderValue)>> {
         let waiting = match checked {
-            Checked::Ready(Err(rejection)) => return self.decide(Err(rejection), via, request, context),
+            Checked::Ready(Err(rejection)) => return self.decide(Err(rejection), via, request, context).into(),
             Checked::Ready(Ok(accepted)) if self.body_limit() > 0 => Waiting::Conditions(accepted, 0),
             Checked::Ready(Ok(mut accepted)) => {
-                match self.conditions_now(&mut accepted, Head::of(&request), via, context) {
-                    Ok(()) => return self.decide(Ok(accepted), via, request, context),
-                    Err(Unmet::Refused(rejection)) => return self.decide(Err(rejection), via, request, context),
+                match self.conditions_now(&mut accepted, Head::of(request), via, context) {
+                    Ok(()) => return self.decide(Ok(accepted), via, request, context).into(),
+                    Err(Unmet::Refused(rejection)) => return self.decide(Err(rejection), via, request, context).into(),
                     Err(Unmet::Wait(from)) => Waiting::Conditions(accepted, from),
                 }
             }
             Checked::Wait(later) => Waiting::Credential(later),
         };
         let (gate, context) = (Arc::clone(self), Arc::clone(context));
-        Entry::Wait(Box::pin(async move {
+        Entry::wait(move |request| async move {
             let (accepted, from) = match waiting {
                 Waiting::Conditions(accepted, from) => (Ok(accepted), from),
                 Waiting::Credential(later) => (later.await, 0),
             };
             gate.conclude(accepted, from, via, request, &context).await
-        }))
+        })
     }
 
     fn conditions_now(
@@ -238,12 +238,13 @@ impl AuthGate {
         via: Via,
         mut request: Request<Body>,
         context: &RequestContext,
-    ) -> Entry<Body, Vec<(HeaderName, HeaderValue)>> {
+    ) -> Waited<Body, Vec<(HeaderName, HeaderValue)>> {
         let result = match accepted {
             Ok(accepted) => self.conditions(accepted, from, &mut request, via, context).await,
             Err(rejection) => Err(rejection),
         };
-        self.decide(result, via, request, context)
+        let decided = self.decide(result, via, &mut request, context);
+        Waited::settle(request, decided)
     }
 
     /// All conditions from the one with index `from` on.
@@ -274,33 +275,33 @@ impl AuthGate {
     fn ask(
         self: &Arc<Self>,
         other: &Arc<dyn Authenticator>,
-        request: Request<Body>,
+        request: &mut Request<Body>,
         context: &Arc<RequestContext>,
     ) -> Entry<Body, Vec<(HeaderName, HeaderValue)>> {
         if other.body_limit() == 0 {
-            let presented = Presented { head: Head::of(&request), body: &NO_BODY, context, via: Via::Other };
+            let presented = Presented { head: Head::of(request), body: &NO_BODY, context, via: Via::Other };
             if let Some(result) = other.authenticate_now(presented) {
                 return self.confirm(Checked::Ready(result.map(Accepted::from)), Via::Other, request, context);
             }
         }
         let (gate, context, other) = (Arc::clone(self), Arc::clone(context), Arc::clone(other));
-        Entry::Wait(Box::pin(async move {
+        Entry::wait(move |request| async move {
             let (result, request) = super::present::authenticate(&*other, request, &context).await;
             gate.conclude(result, 0, Via::Other, request, &context).await
-        }))
+        })
     }
 
     fn decide(
         &self,
         result: Result<Accepted, Rejection>,
         via: Via,
-        mut request: Request<Body>,
+        request: &mut Request<Body>,
         context: &RequestContext,
-    ) -> Entry<Body, Vec<(HeaderName, HeaderValue)>> {
+    ) -> Result<Vec<(HeaderName, HeaderValue)>, Rejection> {
         match result {
             // Else the handler would act for the one, with what the layers inside demand of the other.
             Ok(accepted) if !context.set_principal(accepted.principal.clone()) => {
-                Entry::Reject(Rejection::misconfigured(OTHER_CALLER))
+                Err(Rejection::misconfigured(OTHER_CALLER))
             }
             Ok(mut accepted) => {
                 let headers = request.headers_mut();
@@ -309,9 +310,9 @@ impl AuthGate {
                     accepted.response.push((header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static("bearer")));
                 }
                 self.forwarding.apply(headers, &accepted.principal, context, self.sources.cookie.as_ref());
-                Entry::Pass(request, accepted.response)
+                Ok(accepted.response)
             }
-            Err(rejection) => Entry::Reject(self.challenges.attach(rejection, Some(via))),
+            Err(rejection) => Err(self.challenges.attach(rejection, Some(via))),
         }
     }
 

@@ -139,15 +139,15 @@ impl<B> Gate<B> for ScopeGate {
     const PLACE: Place = Place::Scope;
     type Pass = ScopePass;
 
-    fn enter(self: &Arc<Self>, request: Request<B>, context: &Arc<RequestContext>) -> Entry<B, ScopePass> {
-        match self.decide(&request, context) {
-            Ok(pass) => Entry::Pass(request, pass),
-            Err(rejection) => Entry::Reject(rejection),
-        }
+    fn enter(self: &Arc<Self>, request: &mut Request<B>, context: &Arc<RequestContext>) -> Entry<B, ScopePass> {
+        self.decide(request, context).into()
     }
 
-    fn leave(self: &Arc<Self>, pass: ScopePass, response: Response, context: &Arc<RequestContext>) -> Leave {
-        Leave::Done(if pass.owes { object::judge(response, context) } else { response })
+    fn leave(self: &Arc<Self>, pass: ScopePass, response: &mut Response, context: &Arc<RequestContext>) -> Leave {
+        if pass.owes {
+            object::judge(response, context);
+        }
+        Leave::Done
     }
 }
 

@@ -141,10 +141,10 @@ impl<B> Gate<B> for RoleGate {
     const PLACE: Place = Place::Scope;
     type Pass = ();
 
-    fn enter(self: &Arc<Self>, request: Request<B>, context: &Arc<RequestContext>) -> Entry<B, ()> {
+    fn enter(self: &Arc<Self>, _: &mut Request<B>, context: &Arc<RequestContext>) -> Entry<B, ()> {
         match decide(&self.check, self.roles.as_ref(), context) {
             // Roles are asked for no object.
-            Ok(_) => Entry::Pass(request, ()),
+            Ok(_) => Entry::Pass(()),
             Err(rejection) => Entry::Reject(rejection),
         }
     }

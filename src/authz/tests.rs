@@ -26,7 +26,7 @@ impl Gate<Body> for FakeAuth {
     const PLACE: Place = Place::Auth;
     type Pass = ();
 
-    fn enter(self: &Arc<Self>, request: Request<Body>, context: &Arc<RequestContext>) -> Entry<Body, ()> {
+    fn enter(self: &Arc<Self>, request: &mut Request<Body>, context: &Arc<RequestContext>) -> Entry<Body, ()> {
         let bearer = HeaderValue::from_static("Bearer realm=\"orders\"");
         context.set_challenges(Arc::from([HeaderValue::from_static("ApiKey realm=\"orders\""), bearer]));
         let caller = request.headers()["x-caller"].to_str().unwrap();
@@ -38,7 +38,7 @@ impl Gate<Body> for FakeAuth {
                 ..PrincipalParts::default()
             }));
         }
-        Entry::Pass(request, ())
+        Entry::Pass(())
     }
 }
 
@@ -138,9 +138,9 @@ async fn without_a_realm_the_challenge_is_still_well_formed() {
         const NAME: &'static str = "silent";
         const PLACE: Place = Place::Auth;
         type Pass = ();
-        fn enter(self: &Arc<Self>, request: Request<Body>, context: &Arc<RequestContext>) -> Entry<Body, ()> {
+        fn enter(self: &Arc<Self>, _: &mut Request<Body>, context: &Arc<RequestContext>) -> Entry<Body, ()> {
             context.set_principal(Principal::new(PrincipalParts::default()));
-            Entry::Pass(request, ())
+            Entry::Pass(())
         }
     }
     let scope = ScopeLayer::any(["a:b"]).unwrap();
@@ -160,12 +160,12 @@ async fn section_7_1_rfc9449_a_bound_token_is_challenged_as_dpop() {
         const NAME: &'static str = "bound";
         const PLACE: Place = Place::Auth;
         type Pass = ();
-        fn enter(self: &Arc<Self>, request: Request<Body>, context: &Arc<RequestContext>) -> Entry<Body, ()> {
+        fn enter(self: &Arc<Self>, _: &mut Request<Body>, context: &Arc<RequestContext>) -> Entry<Body, ()> {
             let lines = ["Bearer realm=\"orders\"", "DPoP realm=\"orders\", algs=\"ES256\""];
             context.set_challenges(Arc::from(lines.map(HeaderValue::from_static)));
             let confirmation = Some(Confirmation { dpop: Some([7; 32]), ..Confirmation::default() });
             context.set_principal(Principal::new(PrincipalParts { confirmation, ..PrincipalParts::default() }));
-            Entry::Pass(request, ())
+            Entry::Pass(())
         }
     }
     let scope = ScopeLayer::any(["a:b"]).unwrap();

@@ -60,10 +60,10 @@ impl<B> Gate<B> for CorsGate {
     /// The value that answers the origin, if it is allowed.
     type Pass = Option<HeaderValue>;
 
-    fn enter(self: &Arc<Self>, request: Request<B>, _: &Arc<RequestContext>) -> Entry<B, Self::Pass> {
-        let Some(method) = preflight_method(&request) else {
+    fn enter(self: &Arc<Self>, request: &mut Request<B>, _: &Arc<RequestContext>) -> Entry<B, Self::Pass> {
+        let Some(method) = preflight_method(request) else {
             let origin = self.policy.origin_of(request.headers());
-            return Entry::Pass(request, origin);
+            return Entry::Pass(origin);
         };
         let headers = self.policy.preflight(method, request.headers()).unwrap_or_else(|reason| {
             // The client learns nothing, so this is where a developer finds out.
@@ -73,9 +73,9 @@ impl<B> Gate<B> for CorsGate {
         Entry::Answer(no_content(headers))
     }
 
-    fn leave(self: &Arc<Self>, origin: Self::Pass, mut response: Response, _: &Arc<RequestContext>) -> Leave {
+    fn leave(self: &Arc<Self>, origin: Self::Pass, response: &mut Response, _: &Arc<RequestContext>) -> Leave {
         self.policy.decorate(response.headers_mut(), origin);
-        Leave::Done(response)
+        Leave::Done
     }
 }
 

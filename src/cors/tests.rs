@@ -37,7 +37,7 @@ impl<B> Gate<B> for Refuser {
 
     fn enter(
         self: &std::sync::Arc<Self>,
-        request: Request<B>,
+        request: &mut Request<B>,
         _: &std::sync::Arc<RequestContext>,
     ) -> Entry<B, Self::Pass> {
         match request.uri().path() {
@@ -48,7 +48,7 @@ impl<B> Gate<B> for Refuser {
             "/429" => {
                 Entry::Reject(Rejection::new(RejectionKind::RateLimited).with_retry_after(Duration::from_secs(3)))
             }
-            _ => Entry::Pass(request, ()),
+            _ => Entry::Pass(()),
         }
     }
 }

@@ -67,8 +67,8 @@ impl<B> Gate<B> for ContextGate {
     const PLACE: Place = Place::Context;
     type Pass = ();
 
-    fn enter(self: &Arc<Self>, request: Request<B>, _: &Arc<RequestContext>) -> Entry<B, ()> {
-        Entry::Pass(request, ())
+    fn enter(self: &Arc<Self>, _: &mut Request<B>, _: &Arc<RequestContext>) -> Entry<B, ()> {
+        Entry::Pass(())
     }
 
     fn context_settings(&self) -> Option<&ContextSettings> {

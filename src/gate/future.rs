@@ -11,10 +11,10 @@ use http::{HeaderName, Request};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::{Entry, Gate, Leave, service::Keeper, values::copied, wiring};
+use super::{Entry, Gate, Leave, Waited, service::Keeper, values::copied, wiring};
 use crate::{
     rejection::{Rejection, Severity, render, restamp},
-    request::{ContextSettings, Outcome, Place, RequestContext},
+    request::{ContextSettings, Outcome, Place, RequestContext, TrailName},
     store::BoxFuture,
 };
 
@@ -29,6 +29,9 @@ pin_project! {
     {
         #[pin]
         state: State<S::Future, S, B, G::Pass>,
+        // Dropped if no response comes.
+        pass: Option<G::Pass>,
+        // Absent where there is no gate.
         visit: Option<Visit<G>>,
     }
 }
@@ -36,12 +39,10 @@ pin_project! {
 pin_project! {
     #[project = StateProjection]
     enum State<F, S, B, P> {
-        /// There is no gate here.
-        Bypassed { #[pin] inner: F },
+        /// The inner service has been called: the gate let the request through, or there is none.
+        Called { #[pin] inner: F },
         /// The gate has not decided yet; `service` is the one that was ready.
-        Waiting { entry: BoxFuture<'static, Entry<B, P>>, service: S },
-        /// The gate let the request through. `pass` is dropped if no response comes.
-        Passed { #[pin] inner: F, pass: Option<P> },
+        Waiting { waited: BoxFuture<'static, Waited<B, P>>, service: S },
         /// The gate tells a store before it lets the response go.
         Leaving { response: BoxFuture<'static, Response> },
         /// The gate answered or refused.
@@ -81,51 +82,29 @@ where
     S: Service<Request<B>> + Clone,
 {
     pub(super) fn bypass(inner: S::Future) -> Self {
-        Self { state: State::Bypassed { inner }, visit: None }
+        Self { state: State::Called { inner }, pass: None, visit: None }
     }
 
     pub(super) fn enter(keeper: Arc<Keeper<G>>, service: &mut S, mut request: Request<B>) -> Self {
-        let (context, outermost) = if let Some(context) = RequestContext::of(&request) {
-            (Arc::clone(context), false)
-        } else {
-            let context = match keeper.gate.context_settings() {
-                Some(settings) => RequestContext::open(&request, settings),
-                None => RequestContext::open(&request, ContextSettings::shared_default()),
-            };
-            request.extensions_mut().insert(Arc::clone(&context));
-            (context, true)
-        };
-        context.see_route(request.extensions());
-        context.expect_fields(G::RESPONSE_FIELDS.saturating_add(usize::from(outermost)));
-        if !outermost && G::PLACE == Place::Context {
-            wiring::enter_with_foreign_settings(&context);
-        }
-        wiring::enter(&context, G::PLACE, G::NAME);
-        let entry = keeper.gate.enter(request, &context);
-        let visit = Visit { keeper, context, outermost };
-        // Each arm makes the whole future where it will lie: a future holds those of all gates inside
-        // it, and is worth no copy.
-        match entry {
-            Entry::Pass(request, pass) => {
-                visit.record(G::NAME, Outcome::Passed);
-                Self { state: State::Passed { inner: service.call(request), pass: Some(pass) }, visit: Some(visit) }
+        let visit = Visit::begin(keeper, &mut request);
+        match visit.keeper.gate.enter(&mut request, &visit.context) {
+            Entry::Pass(pass) => {
+                visit.keeper.record::<B>(Outcome::Passed, &visit.context);
+                Self { state: State::Called { inner: service.call(request) }, pass: Some(pass), visit: Some(visit) }
             }
             Entry::Answer(response) => Self::decided(visit.answer::<B>(response), visit),
             Entry::Reject(rejection) => Self::decided(visit.refuse::<B>(rejection), visit),
-            Entry::Wait(entry) => {
+            Entry::Wait(begin) => {
                 // The service that was polled ready must be the one that is called.
                 let clone = service.clone();
-                let state = State::Waiting { entry, service: mem::replace(service, clone) };
-                Self { state, visit: Some(visit) }
+                let state = State::Waiting { waited: begin(request), service: mem::replace(service, clone) };
+                Self { state, pass: None, visit: Some(visit) }
             }
         }
     }
 
-    fn decided(response: Response, visit: Visit<G>) -> Self
-    where
-        G: Gate<B>,
-    {
-        Self { state: State::Decided { response: Some(response) }, visit: Some(visit) }
+    fn decided(response: Response, visit: Visit<G>) -> Self {
+        Self { state: State::Decided { response: Some(response) }, pass: None, visit: Some(visit) }
     }
 }
 
@@ -140,32 +119,16 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         loop {
-            let Some(visit) = this.visit.as_ref() else {
-                // Without a visit the state is `Bypassed` from beginning to end.
-                let StateProjection::Bypassed { inner } = this.state.as_mut().project() else { return Poll::Pending };
-                return inner.poll(cx).map_ok(IntoResponse::into_response);
-            };
-            let next = match this.state.as_mut().project() {
-                StateProjection::Waiting { entry, service } => match ready!(entry.as_mut().poll(cx)) {
-                    Entry::Pass(request, pass) => {
-                        visit.record(G::NAME, Outcome::Passed);
-                        State::Passed { inner: service.call(request), pass: Some(pass) }
-                    }
-                    Entry::Answer(response) => State::Decided { response: Some(visit.answer::<B>(response)) },
-                    Entry::Reject(rejection) => State::Decided { response: Some(visit.refuse::<B>(rejection)) },
-                    Entry::Wait(later) => {
-                        *entry = later;
-                        continue;
-                    }
-                },
-                StateProjection::Passed { inner, pass } => {
-                    if pass.is_none() {
+            let next = match (this.state.as_mut().project(), this.visit.as_ref()) {
+                (StateProjection::Called { inner }, None) => return inner.poll(cx).map_ok(IntoResponse::into_response),
+                (StateProjection::Called { inner }, Some(visit)) => {
+                    if this.pass.is_none() {
                         // Polled once more after its end.
                         return Poll::Pending;
                     }
-                    let watch = WhilePolled(pass);
+                    let watch = WhilePolled(this.pass);
                     let result = ready!(watch.done(inner.poll(cx)));
-                    let Some(pass) = pass.take() else { return Poll::Pending };
+                    let Some(pass) = this.pass.take() else { return Poll::Pending };
                     let gate = &visit.keeper.gate;
                     let mut response = match result {
                         Ok(response) => response.into_response(),
@@ -175,21 +138,34 @@ where
                         }
                     };
                     visit.see(&mut response);
-                    match gate.leave(pass, response, &visit.context) {
+                    match gate.leave(pass, &mut response, &visit.context) {
                         // Not by way of another state: to set one copies the future as a whole.
-                        Leave::Done(response) => return Poll::Ready(Ok(visit.finish::<B>(response))),
-                        Leave::Wait(response) => State::Leaving { response },
+                        Leave::Done => {
+                            visit.finish(&mut response);
+                            return Poll::Ready(Ok(response));
+                        }
+                        Leave::Wait(begin) => State::Leaving { response: begin(response) },
                     }
                 }
-                StateProjection::Leaving { response } => {
+                (StateProjection::Waiting { waited, service }, Some(visit)) => match ready!(waited.as_mut().poll(cx)) {
+                    Waited::Pass(request, pass) => {
+                        visit.keeper.record::<B>(Outcome::Passed, &visit.context);
+                        *this.pass = Some(pass);
+                        State::Called { inner: service.call(request) }
+                    }
+                    Waited::Answer(response) => State::Decided { response: Some(visit.answer::<B>(response)) },
+                    Waited::Reject(rejection) => State::Decided { response: Some(visit.refuse::<B>(rejection)) },
+                },
+                (StateProjection::Leaving { response }, _) => {
                     State::Decided { response: Some(ready!(response.as_mut().poll(cx))) }
                 }
-                StateProjection::Decided { response } => {
-                    return response
-                        .take()
-                        .map_or(Poll::Pending, |response| Poll::Ready(Ok(visit.finish::<B>(response))));
+                (StateProjection::Decided { response }, Some(visit)) => {
+                    let Some(mut response) = response.take() else { return Poll::Pending };
+                    visit.finish(&mut response);
+                    return Poll::Ready(Ok(response));
                 }
-                StateProjection::Bypassed { inner } => return inner.poll(cx).map_ok(IntoResponse::into_response),
+                // Without a visit the inner service has been called from the beginning.
+                (StateProjection::Waiting { .. } | StateProjection::Decided { .. }, None) => return Poll::Pending,
             };
             this.state.set(next);
         }
@@ -197,11 +173,35 @@ where
 }
 
 impl<G> Visit<G> {
+    /// Finds the request's context, or makes it, and enters the gate's place.
+    fn begin<B>(keeper: Arc<Keeper<G>>, request: &mut Request<B>) -> Self
+    where
+        G: Gate<B>,
+    {
+        let (context, outermost) = if let Some(context) = RequestContext::of(request) {
+            (Arc::clone(context), false)
+        } else {
+            let context = match keeper.gate.context_settings() {
+                Some(settings) => RequestContext::open(request, settings),
+                None => RequestContext::open(request, ContextSettings::shared_default()),
+            };
+            request.extensions_mut().insert(Arc::clone(&context));
+            (context, true)
+        };
+        context.see_route(request.extensions());
+        context.expect_fields(G::RESPONSE_FIELDS.saturating_add(usize::from(outermost)));
+        if !outermost && G::PLACE == Place::Context {
+            wiring::enter_with_foreign_settings(&context);
+        }
+        wiring::enter(&context, G::PLACE, G::NAME);
+        Self { keeper, context, outermost }
+    }
+
     fn answer<B>(&self, response: Response) -> Response
     where
         G: Gate<B>,
     {
-        self.record(G::NAME, Outcome::Answered);
+        self.keeper.record::<B>(Outcome::Answered, &self.context);
         response
     }
 
@@ -209,14 +209,9 @@ impl<G> Visit<G> {
     where
         G: Gate<B>,
     {
-        self.record(G::NAME, Outcome::Rejected(rejection.kind()));
+        self.keeper.record::<B>(Outcome::Rejected(rejection.kind()), &self.context);
         report(G::NAME, &rejection, &self.context);
         render(rejection, Some(self.context.stamp()))
-    }
-
-    fn record(&self, layer: &'static str, outcome: Outcome) {
-        self.keeper.counters.count(outcome);
-        self.context.trail().record(layer, outcome);
     }
 
     /// A rejection that a handler or an extractor returned has no request id yet, and nobody has
@@ -232,17 +227,14 @@ impl<G> Visit<G> {
         }
         let rejection = response.extensions().get::<Rejection>().filter(|rejection| !rejection.is_stamped()).cloned();
         let Some(rejection) = rejection else { return };
-        self.context.trail().record("handler", Outcome::Rejected(rejection.kind()));
+        self.context.trail().record(TrailName::of("handler"), Outcome::Rejected(rejection.kind()));
         report("handler", &rejection, &self.context);
         let refused = mem::take(response);
         *response = restamp(refused, rejection, self.context.stamp());
     }
 
-    fn finish<B>(&self, mut response: Response) -> Response
-    where
-        G: Gate<B>,
-    {
-        self.see(&mut response);
+    fn finish(&self, response: &mut Response) {
+        self.see(response);
         // A third party's gate alone leaves responses as they are, unless they name the id.
         if self.outermost
             && (self.context.marks() != 0 || response.extensions().get::<Rejection>().is_some())
@@ -250,7 +242,6 @@ impl<G> Visit<G> {
         {
             response.headers_mut().insert(X_REQUEST_ID, id);
         }
-        response
     }
 }
 

@@ -24,8 +24,8 @@
 //!     const NAME: &'static str = "maintenance";
 //!     type Pass = ();
 //!
-//!     fn enter(self: &Arc<Self>, request: Request<B>, _: &Arc<RequestContext>) -> Entry<B, ()> {
-//!         if self.closed { Entry::Reject(RejectionKind::Overloaded.into()) } else { Entry::Pass(request, ()) }
+//!     fn enter(self: &Arc<Self>, _: &mut Request<B>, _: &Arc<RequestContext>) -> Entry<B, ()> {
+//!         if self.closed { Entry::Reject(RejectionKind::Overloaded.into()) } else { Entry::Pass(()) }
 //!     }
 //! }
 //!
@@ -41,7 +41,8 @@
 //!
 //! # What is guaranteed
 //! * A verdict that is known at once calls the ready inner service in place: no clone, no box.
-//! * A gate that waits gets the service that was ready (tower's contract); only then is it cloned.
+//! * A request is borrowed by the gates and moved once, into the inner service. Only a gate that waits
+//!   takes it over, and gets the service that was ready (tower's contract); only then is it cloned.
 //! * [`Gate::leave`] sees every response of the inner service. If there is none (the inner service
 //!   failed, panicked, or the client went away), the `Pass` is dropped: its `Drop` must settle
 //!   without awaiting. A panic is still unwinding then (`std::thread::panicking()`), wherever it is
@@ -67,10 +68,10 @@ mod service;
 mod values;
 mod wiring;
 
-use std::sync::Arc;
+use std::{mem, sync::Arc};
 
 use axum::response::Response;
-use http::Request;
+use http::{Request, request::Parts};
 
 pub(crate) use self::{
     body::{BodyEnd, Watch, held_back, watched},
@@ -111,13 +112,13 @@ pub trait Gate<B>: Send + Sync + 'static {
     /// dropped: `Drop` must then settle (give back, release, write) without awaiting or panicking.
     type Pass: Send + 'static;
 
-    /// Decides on a request. Must not block.
-    fn enter(self: &Arc<Self>, request: Request<B>, context: &Arc<RequestContext>) -> Entry<B, Self::Pass>;
+    /// Decides on a request, and may change it. Must not block.
+    fn enter(self: &Arc<Self>, request: &mut Request<B>, context: &Arc<RequestContext>) -> Entry<B, Self::Pass>;
 
-    /// Sees the response to a request that was let through. Must not block.
-    fn leave(self: &Arc<Self>, pass: Self::Pass, response: Response, context: &Arc<RequestContext>) -> Leave {
-        let _ = (pass, context);
-        Leave::Done(response)
+    /// Sees the response to a request that was let through, and may change it. Must not block.
+    fn leave(self: &Arc<Self>, pass: Self::Pass, response: &mut Response, context: &Arc<RequestContext>) -> Leave {
+        let _ = (pass, response, context);
+        Leave::Done
     }
 
     /// Learns that the inner service failed: there is an error, and no response to leave with. Must
@@ -134,21 +135,66 @@ pub trait Gate<B>: Send + Sync + 'static {
 }
 
 /// What a gate decides on the way in.
+///
+/// The request stays where it is: a gate borrows it, and takes it over only where it
+/// [waits](Self::wait).
 pub enum Entry<B, P> {
     /// Let it through, and remember `P` for the way out.
-    Pass(Request<B>, P),
+    Pass(P),
     /// Answer in place of the inner service, as CORS answers a preflight.
     Answer(Response),
     /// Refuse.
     Reject(Rejection),
-    /// Decide later. The one case that costs a box.
-    Wait(BoxFuture<'static, Self>),
+    /// Decide later: the function is given the request, and the future that it makes decides. The one
+    /// case that costs a box; [`wait`](Self::wait) makes it.
+    Wait(Box<dyn FnOnce(Request<B>) -> BoxFuture<'static, Waited<B, P>> + Send>),
+}
+
+impl<B, P> Entry<B, P> {
+    /// Decides later, with the request in hand.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use http::Request;
+    /// use portcullis::gate::{Entry, Gate, Waited};
+    /// use portcullis::request::RequestContext;
+    ///
+    /// struct Patient;
+    ///
+    /// impl<B: Send + 'static> Gate<B> for Patient {
+    ///     const NAME: &'static str = "patient";
+    ///     type Pass = ();
+    ///
+    ///     fn enter(self: &Arc<Self>, _: &mut Request<B>, _: &Arc<RequestContext>) -> Entry<B, ()> {
+    ///         Entry::wait(|request| async move {
+    ///             tokio::task::yield_now().await;
+    ///             Waited::Pass(request, ())
+    ///         })
+    ///     }
+    /// }
+    /// ```
+    pub fn wait<F>(begin: impl FnOnce(Request<B>) -> F + Send + 'static) -> Self
+    where
+        F: Future<Output = Waited<B, P>> + Send + 'static,
+    {
+        Self::Wait(Box::new(move |request| Box::pin(begin(request))))
+    }
+}
+
+impl<B, P> From<Result<P, Rejection>> for Entry<B, P> {
+    /// Passes with what is to be remembered, or refuses.
+    fn from(result: Result<P, Rejection>) -> Self {
+        match result {
+            Ok(pass) => Self::Pass(pass),
+            Err(rejection) => Self::Reject(rejection),
+        }
+    }
 }
 
 impl<B, P> std::fmt::Debug for Entry<B, P> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Self::Pass(..) => "Pass",
+            Self::Pass(_) => "Pass",
             Self::Answer(_) => "Answer",
             Self::Reject(_) => "Reject",
             Self::Wait(_) => "Wait",
@@ -156,22 +202,79 @@ impl<B, P> std::fmt::Debug for Entry<B, P> {
     }
 }
 
+/// What a gate has decided that had to [wait](Entry::wait) for it.
+pub enum Waited<B, P> {
+    /// Let the request through, and remember `P` for the way out.
+    Pass(Request<B>, P),
+    /// Answer in place of the inner service.
+    Answer(Response),
+    /// Refuse.
+    Reject(Rejection),
+}
+
+impl<B, P> Waited<B, P> {
+    /// Passes the request with what is to be remembered, or refuses.
+    pub fn settle(request: Request<B>, result: Result<P, Rejection>) -> Self {
+        match result {
+            Ok(pass) => Self::Pass(request, pass),
+            Err(rejection) => Self::Reject(rejection),
+        }
+    }
+}
+
+impl<B, P> std::fmt::Debug for Waited<B, P> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Pass(..) => "Pass",
+            Self::Answer(_) => "Answer",
+            Self::Reject(_) => "Reject",
+        })
+    }
+}
+
 /// What a gate makes of a response.
 pub enum Leave {
-    /// This is it.
-    Done(Response),
-    /// This will be it, once a store has been told. If the client goes away meanwhile, the future
-    /// is dropped.
-    Wait(BoxFuture<'static, Response>),
+    /// It is as it should be.
+    Done,
+    /// It will be, once a store has been told: the function is given the response, and the future that
+    /// it makes gives it back. If the client goes away meanwhile, the future is dropped.
+    /// [`wait`](Self::wait) makes it.
+    Wait(Box<dyn FnOnce(Response) -> BoxFuture<'static, Response> + Send>),
+}
+
+impl Leave {
+    /// Keeps the response until the future is ready.
+    pub fn wait<F>(begin: impl FnOnce(Response) -> F + Send + 'static) -> Self
+    where
+        F: Future<Output = Response> + Send + 'static,
+    {
+        Self::Wait(Box::new(move |response| Box::pin(begin(response))))
+    }
 }
 
 impl std::fmt::Debug for Leave {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Self::Done(_) => "Done",
+            Self::Done => "Done",
             Self::Wait(_) => "Wait",
         })
     }
+}
+
+/// Lets `look` see the head of a request whose body is of any type.
+pub(crate) fn with_head<B, T>(request: &mut Request<B>, look: impl FnOnce(&Parts) -> T) -> T {
+    let (mut head, ()) = Request::new(()).into_parts();
+    let mut swap = |head: &mut Parts| {
+        mem::swap(&mut head.method, request.method_mut());
+        mem::swap(&mut head.uri, request.uri_mut());
+        mem::swap(&mut head.version, request.version_mut());
+        mem::swap(&mut head.headers, request.headers_mut());
+        mem::swap(&mut head.extensions, request.extensions_mut());
+    };
+    swap(&mut head);
+    let seen = look(&head);
+    swap(&mut head);
+    seen
 }
 
 #[cfg(test)]

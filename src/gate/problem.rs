@@ -55,16 +55,19 @@ impl<B> Gate<B> for ProblemGate {
     const PLACE: Place = Place::Problem;
     type Pass = ();
 
-    fn enter(self: &Arc<Self>, request: Request<B>, _: &Arc<RequestContext>) -> Entry<B, ()> {
-        Entry::Pass(request, ())
+    fn enter(self: &Arc<Self>, _: &mut Request<B>, _: &Arc<RequestContext>) -> Entry<B, ()> {
+        Entry::Pass(())
     }
 
-    fn leave(self: &Arc<Self>, (): (), response: Response, _: &Arc<RequestContext>) -> Leave {
+    fn leave(self: &Arc<Self>, (): (), response: &mut Response, _: &Arc<RequestContext>) -> Leave {
         let status = response.status();
         let foreign = (status.is_client_error() || status.is_server_error())
             && response.extensions().get::<Rejection>().is_none()
             && is_bare(response.headers());
-        Leave::Done(if foreign { convert(response) } else { response })
+        if foreign {
+            convert(response);
+        }
+        Leave::Done
     }
 }
 
@@ -73,7 +76,7 @@ fn is_bare(headers: &HeaderMap) -> bool {
 }
 
 /// The next gate outside adds the request id.
-fn convert(mut response: Response) -> Response {
+fn convert(response: &mut Response) {
     forget_body(response.headers_mut());
     let mut problem = Rejection::from_status(response.status()).into_response();
     for (name, value) in response.headers() {
@@ -81,7 +84,7 @@ fn convert(mut response: Response) -> Response {
             problem.headers_mut().append(name, value.clone());
         }
     }
-    problem
+    *response = problem;
 }
 
 /// What a caught panic becomes: 500, with the panic's message in the log only.

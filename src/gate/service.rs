@@ -1,6 +1,6 @@
 use std::{
     fmt,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     task::{Context, Poll},
 };
 
@@ -13,6 +13,7 @@ use super::{
     Gate, GateFuture,
     counters::{VerdictCounters, VerdictCounts},
 };
+use crate::request::{Outcome, RequestContext, TrailName};
 
 /// A gate as a tower layer. Clones share the gate and its counters.
 pub struct GateLayer<G>(Option<Arc<Keeper<G>>>);
@@ -20,13 +21,26 @@ pub struct GateLayer<G>(Option<Arc<Keeper<G>>>);
 /// A gate, and how often it said what.
 pub(super) struct Keeper<G> {
     pub(super) gate: Arc<G>,
+    /// What trails call the gate, once it is known.
+    name: OnceLock<TrailName>,
     pub(super) counters: VerdictCounters,
+}
+
+impl<G> Keeper<G> {
+    /// Counts a verdict, and records it.
+    pub(super) fn record<B>(&self, outcome: Outcome, context: &RequestContext)
+    where
+        G: Gate<B>,
+    {
+        self.counters.count(outcome);
+        context.trail().record(*self.name.get_or_init(|| TrailName::of(G::NAME)), outcome);
+    }
 }
 
 impl<G> GateLayer<G> {
     /// A layer that asks `gate`.
     pub fn new(gate: G) -> Self {
-        Self(Some(Arc::new(Keeper { gate: Arc::new(gate), counters: VerdictCounters::new() })))
+        Self(Some(Arc::new(Keeper { gate: Arc::new(gate), name: OnceLock::new(), counters: VerdictCounters::new() })))
     }
 
     /// A layer that lets everything through, costing nothing: what a [`Stack`](crate::stack::Stack)

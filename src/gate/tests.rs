@@ -47,32 +47,32 @@ impl Gate<Body> for Probe {
     const NAME: &'static str = "probe";
     type Pass = Pass;
 
-    fn enter(self: &Arc<Self>, request: Request<Body>, context: &Arc<RequestContext>) -> Entry<Body, Pass> {
+    fn enter(self: &Arc<Self>, request: &mut Request<Body>, context: &Arc<RequestContext>) -> Entry<Body, Pass> {
         self.seen.lock().unwrap().push(Arc::clone(context));
         let dropped = Arc::clone(&self.dropped);
         let pass = move || Pass { settled: false, dropped };
         match request.uri().path() {
             "/answer" => Entry::Answer("answered".into_response()),
             "/reject" => Entry::Reject(RejectionKind::Forbidden.into()),
-            "/wait" => Entry::Wait(Box::pin(async move {
+            "/wait" => Entry::wait(|request| async move {
                 tokio::task::yield_now().await;
-                Entry::Wait(Box::pin(async move { Entry::Pass(request, pass()) }))
-            })),
-            "/wait-reject" => Entry::Wait(Box::pin(async { Entry::Reject(RejectionKind::RateLimited.into()) })),
-            _ => Entry::Pass(request, pass()),
+                Waited::Pass(request, pass())
+            }),
+            "/wait-reject" => Entry::wait(|_| async { Waited::Reject(RejectionKind::RateLimited.into()) }),
+            _ => Entry::Pass(pass()),
         }
     }
 
-    fn leave(self: &Arc<Self>, mut pass: Pass, response: Response, context: &Arc<RequestContext>) -> Leave {
+    fn leave(self: &Arc<Self>, mut pass: Pass, _: &mut Response, context: &Arc<RequestContext>) -> Leave {
         self.left.fetch_add(1, SeqCst);
         pass.settled = true;
         if context.method() == "PUT" {
-            return Leave::Wait(Box::pin(async move {
+            return Leave::wait(|response| async move {
                 tokio::task::yield_now().await;
                 response
-            }));
+            });
         }
-        Leave::Done(response)
+        Leave::Done
     }
 }
 

@@ -102,11 +102,11 @@ impl<B> Gate<B> for SecurityHeadersGate {
     const RESPONSE_FIELDS: usize = 8;
     type Pass = ();
 
-    fn enter(self: &Arc<Self>, request: Request<B>, _: &Arc<RequestContext>) -> Entry<B, ()> {
-        Entry::Pass(request, ())
+    fn enter(self: &Arc<Self>, _: &mut Request<B>, _: &Arc<RequestContext>) -> Entry<B, ()> {
+        Entry::Pass(())
     }
 
-    fn leave(self: &Arc<Self>, (): (), mut response: Response, context: &Arc<RequestContext>) -> Leave {
+    fn leave(self: &Arc<Self>, (): (), response: &mut Response, context: &Arc<RequestContext>) -> Leave {
         let headers = response.headers_mut();
         if headers.keys().any(|name| *name == SERVER || *name == X_POWERED_BY) {
             headers.remove(SERVER);
@@ -120,7 +120,7 @@ impl<B> Gate<B> for SecurityHeadersGate {
         {
             hsts.apply(headers);
         }
-        Leave::Done(response)
+        Leave::Done
     }
 }
 

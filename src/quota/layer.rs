@@ -16,7 +16,7 @@ use super::{
     subject::Sharing,
 };
 use crate::{
-    gate::{Entry, Gate, GateLayer, Gated, Leave, VerdictCounts, decimal},
+    gate::{Entry, Gate, GateLayer, Gated, Leave, VerdictCounts, Waited, decimal},
     rejection::{Rejection, RejectionKind},
     request::{Place, QuotaStatus, RequestContext},
     store::StoreError,
@@ -208,7 +208,7 @@ impl<B: Send + 'static> Gate<B> for QuotaGate {
     const RESPONSE_FIELDS: usize = 4;
     type Pass = QuotaPass;
 
-    fn enter(self: &Arc<Self>, request: Request<B>, context: &Arc<RequestContext>) -> Entry<B, QuotaPass> {
+    fn enter(self: &Arc<Self>, _: &mut Request<B>, context: &Arc<RequestContext>) -> Entry<B, QuotaPass> {
         let now = context.now().wall;
         let account = Account { plan: self.plan_of(context), month: self.month_of(now) };
         let charge = Charge {
@@ -219,35 +219,39 @@ impl<B: Send + 'static> Gate<B> for QuotaGate {
             now,
         };
         match Held::reserve(&self.settings.store, charge) {
-            Answer::Now(result) => entry(request, self.outcome(result, account, context)),
+            Answer::Now(result) => self.outcome(result, account, context).into(),
             Answer::Later(result) => {
                 let gate = Arc::clone(self);
                 let context = Arc::clone(context);
-                Entry::Wait(Box::pin(async move {
+                Entry::wait(move |request| async move {
                     let result = result.await;
-                    entry(request, gate.outcome(result, account, &context))
-                }))
+                    Waited::settle(request, gate.outcome(result, account, &context))
+                })
             }
         }
     }
 
-    fn leave(self: &Arc<Self>, pass: QuotaPass, mut response: Response, context: &Arc<RequestContext>) -> Leave {
+    fn leave(self: &Arc<Self>, pass: QuotaPass, response: &mut Response, context: &Arc<RequestContext>) -> Leave {
         let QuotaPass { held, account, used } = pass;
         if response.extensions().get::<Rejection>().is_none() {
             held.keep();
             account.stamp(used, response.headers_mut());
-            return Leave::Done(response);
+            return Leave::Done;
         }
         match held.give_back() {
             Some(Answer::Later(result)) => {
                 let context = Arc::clone(context);
-                Leave::Wait(Box::pin(async move {
+                Leave::wait(move |mut response| async move {
                     let used = left(result.await, used);
-                    given_back(response, used, &account, &context)
-                }))
+                    given_back(&mut response, used, &account, &context);
+                    response
+                })
             }
-            Some(Answer::Now(result)) => Leave::Done(given_back(response, left(result, used), &account, context)),
-            None => Leave::Done(response),
+            Some(Answer::Now(result)) => {
+                given_back(response, left(result, used), &account, context);
+                Leave::Done
+            }
+            None => Leave::Done,
         }
     }
 }
@@ -263,13 +267,6 @@ impl QuotaGate {
     }
 }
 
-fn entry<B>(request: Request<B>, outcome: Result<QuotaPass, Rejection>) -> Entry<B, QuotaPass> {
-    match outcome {
-        Ok(pass) => Entry::Pass(request, pass),
-        Err(rejection) => Entry::Reject(rejection),
-    }
-}
-
 /// The usage that is left; what it was, if the store could not give back.
 fn left(result: Result<u64, StoreError>, used: u64) -> u64 {
     result.unwrap_or_else(|error| {
@@ -278,8 +275,7 @@ fn left(result: Result<u64, StoreError>, used: u64) -> u64 {
     })
 }
 
-fn given_back(mut response: Response, used: u64, account: &Account, context: &RequestContext) -> Response {
+fn given_back(response: &mut Response, used: u64, account: &Account, context: &RequestContext) {
     context.set_quota(account.status(used));
     account.stamp(used, response.headers_mut());
-    response
 }

@@ -40,7 +40,7 @@ impl<B> Gate<B> for Caller {
     const PLACE: Place = Place::Auth;
     type Pass = ();
 
-    fn enter(self: &Arc<Self>, request: Request<B>, context: &Arc<RequestContext>) -> Entry<B, ()> {
+    fn enter(self: &Arc<Self>, request: &mut Request<B>, context: &Arc<RequestContext>) -> Entry<B, ()> {
         let header = |name: &str| request.headers().get(name).map(|value| value.to_str().unwrap().into());
         if let Some(subject) = header("subject") {
             context.set_principal(Principal::new(PrincipalParts {
@@ -50,7 +50,7 @@ impl<B> Gate<B> for Caller {
                 ..PrincipalParts::default()
             }));
         }
-        Entry::Pass(request, ())
+        Entry::Pass(())
     }
 }
 
@@ -61,11 +61,11 @@ impl<B> Gate<B> for Scope {
     const NAME: &'static str = "scope";
     type Pass = ();
 
-    fn enter(self: &Arc<Self>, request: Request<B>, _: &Arc<RequestContext>) -> Entry<B, ()> {
+    fn enter(self: &Arc<Self>, request: &mut Request<B>, _: &Arc<RequestContext>) -> Entry<B, ()> {
         if request.uri().path() == "/forbidden" {
             return Entry::Reject(RejectionKind::InsufficientScope.into());
         }
-        Entry::Pass(request, ())
+        Entry::Pass(())
     }
 }
 
@@ -279,12 +279,12 @@ async fn the_context_holds_the_usage_that_is_left() {
     impl<B> Gate<B> for Watch {
         const NAME: &'static str = "watch";
         type Pass = ();
-        fn enter(self: &Arc<Self>, request: Request<B>, _: &Arc<RequestContext>) -> Entry<B, ()> {
-            Entry::Pass(request, ())
+        fn enter(self: &Arc<Self>, _: &mut Request<B>, _: &Arc<RequestContext>) -> Entry<B, ()> {
+            Entry::Pass(())
         }
-        fn leave(self: &Arc<Self>, (): (), response: Response, context: &Arc<RequestContext>) -> crate::gate::Leave {
+        fn leave(self: &Arc<Self>, (): (), _: &mut Response, context: &Arc<RequestContext>) -> crate::gate::Leave {
             self.0.lock().unwrap().push(context.quota().unwrap());
-            crate::gate::Leave::Done(response)
+            crate::gate::Leave::Done
         }
     }
     for app in apps() {

@@ -18,7 +18,7 @@ use super::{
     inline::Inline,
 };
 use crate::{
-    gate::{Entry, Gate, GateLayer, Gated, Leave, VerdictCounts},
+    gate::{Entry, Gate, GateLayer, Gated, Leave, VerdictCounts, Waited},
     rejection::{Rejection, RejectionKind},
     request::{Place, RateLimitStatus, RequestContext},
     store::StoreError,
@@ -240,37 +240,30 @@ impl<B: Send + 'static> Gate<B> for RateLimitGate {
     const RESPONSE_FIELDS: usize = 5;
     type Pass = RateLimitPass;
 
-    fn enter(self: &Arc<Self>, request: Request<B>, context: &Arc<RequestContext>) -> Entry<B, RateLimitPass> {
+    fn enter(self: &Arc<Self>, request: &mut Request<B>, context: &Arc<RequestContext>) -> Entry<B, RateLimitPass> {
         self.check_place(context);
         let mut batch = Batch::new(context.now().monotonic);
         let picks = match self.ask(&mut batch, context, request.uri().path()) {
-            Ok(_) if batch.is_empty() => return Entry::Pass(request, RateLimitPass(None)),
+            Ok(_) if batch.is_empty() => return Entry::Pass(RateLimitPass(None)),
             Ok(picks) => picks,
             Err(rejection) => return Entry::Reject(rejection),
         };
         // By reference: an answer has room for eight decisions.
         if let Some(answer) = &self.store.try_now(&batch) {
-            return settle(request, self.conclude(&picks, answer, context));
+            return self.conclude(&picks, answer, context).into();
         }
         let (gate, context) = (Arc::clone(self), Arc::clone(context));
-        Entry::Wait(Box::pin(async move {
+        Entry::wait(move |request| async move {
             let answer = gate.store.apply(&gate.ask_again(&picks, &context)).await;
-            settle(request, gate.conclude(&picks, &answer, &context))
-        }))
+            Waited::settle(request, gate.conclude(&picks, &answer, &context))
+        })
     }
 
-    fn leave(self: &Arc<Self>, pass: RateLimitPass, mut response: Response, _: &Arc<RequestContext>) -> Leave {
+    fn leave(self: &Arc<Self>, pass: RateLimitPass, response: &mut Response, _: &Arc<RequestContext>) -> Leave {
         if let Some(stamp) = pass.0 {
             stamp.write(response.headers_mut());
         }
-        Leave::Done(response)
-    }
-}
-
-fn settle<B>(request: Request<B>, conclusion: Result<RateLimitPass, Rejection>) -> Entry<B, RateLimitPass> {
-    match conclusion {
-        Ok(pass) => Entry::Pass(request, pass),
-        Err(rejection) => Entry::Reject(rejection),
+        Leave::Done
     }
 }
 

@@ -35,4 +35,4 @@ pub use self::{
     trail::{Outcome, Trail, Verdict},
     webhook::VerifiedWebhook,
 };
-pub(crate) use self::{notes::MAX_NOTES, peer::CertificateFacts, webhook::VerifiedWebhookParts};
+pub(crate) use self::{notes::MAX_NOTES, peer::CertificateFacts, trail::TrailName, webhook::VerifiedWebhookParts};

@@ -51,25 +51,32 @@ const UNNAMED: &str = "another";
 
 /// The number of a name; `NAMES` holds it from then on.
 fn number_of(name: &'static str) -> Option<u16> {
-    // A gate's name usually stands at the address at which it stood before.
-    let found = NAMES.iter().position(|held| std::ptr::eq(*held, name)).or_else(|| {
-        let find = || NAMES.iter().position(|held| *held == name);
-        find().or_else(|| {
-            NAMES.push(name);
-            find()
-        })
+    let find = || NAMES.iter().position(|held| *held == name);
+    let found = find().or_else(|| {
+        NAMES.push(name);
+        find()
     });
     u16::try_from(found?).ok()
 }
 
+/// The number of a name, found once.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TrailName(u16);
+
+impl TrailName {
+    pub(crate) fn of(name: &'static str) -> Self {
+        Self(number_of(name).unwrap_or(u16::from(u8::MAX)))
+    }
+}
+
 /// A verdict in two bytes: name and outcome. Never zero, which is no verdict.
-fn packed(layer: &'static str, outcome: Outcome) -> u16 {
+fn packed(TrailName(layer): TrailName, outcome: Outcome) -> u16 {
     let outcome = match outcome {
         Outcome::Passed => 1,
         Outcome::Answered => 2,
         Outcome::Rejected(kind) => u16::try_from(kind.index()).unwrap_or(0).saturating_add(3),
     };
-    number_of(layer).unwrap_or(u16::from(u8::MAX)) << 8 | outcome
+    layer << 8 | outcome
 }
 
 fn unpacked(word: u16) -> Option<Verdict> {
@@ -99,7 +106,7 @@ impl Trail {
         Self { verdicts: [const { AtomicU16::new(0) }; Self::ROOM], taken: AtomicUsize::new(0) }
     }
 
-    pub(crate) fn record(&self, layer: &'static str, outcome: Outcome) {
+    pub(crate) fn record(&self, layer: TrailName, outcome: Outcome) {
         let index = self.taken.fetch_add(1, AcqRel);
         if let Some(slot) = self.verdicts.get(index) {
             slot.store(packed(layer, outcome), Release);
@@ -130,13 +137,13 @@ mod tests {
     #[test]
     fn every_verdict_comes_back_as_it_was_spoken() {
         let trail = Trail::new();
-        trail.record("cors", Outcome::Answered);
-        trail.record("auth", Outcome::Passed);
+        trail.record(TrailName::of("cors"), Outcome::Answered);
+        trail.record(TrailName::of("auth"), Outcome::Passed);
         let said: Vec<_> = trail.iter().map(|verdict| (verdict.layer, verdict.outcome)).collect();
         assert_eq!(said, [("cors", Outcome::Answered), ("auth", Outcome::Passed)]);
         for kind in RejectionKind::ALL {
             let trail = Trail::new();
-            trail.record("rate_limit", Outcome::Rejected(*kind));
+            trail.record(TrailName::of("rate_limit"), Outcome::Rejected(*kind));
             assert!(trail.iter().eq([Verdict { layer: "rate_limit", outcome: Outcome::Rejected(*kind) }]), "{kind:?}");
         }
     }
@@ -144,7 +151,7 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_counted() {
         let trail = Trail::new();
-        (0..20).for_each(|_| trail.record("auth", Outcome::Passed));
+        (0..20).for_each(|_| trail.record(TrailName::of("auth"), Outcome::Passed));
         assert_eq!((trail.iter().count(), trail.overflowed()), (16, 4));
     }
 }

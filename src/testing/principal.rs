@@ -204,14 +204,14 @@ impl<B> Gate<B> for PrincipalGate {
     const PLACE: Place = Place::Auth;
     type Pass = ();
 
-    fn enter(self: &Arc<Self>, request: Request<B>, context: &Arc<RequestContext>) -> Entry<B, ()> {
+    fn enter(self: &Arc<Self>, _: &mut Request<B>, context: &Arc<RequestContext>) -> Entry<B, ()> {
         match &self.principal {
             Some(principal) => {
                 context.set_principal(principal.clone());
             }
             None => context.set_challenges(Arc::new([HeaderValue::from_static("Bearer realm=\"test\"")])),
         }
-        Entry::Pass(request, ())
+        Entry::Pass(())
     }
 }
 

@@ -76,8 +76,8 @@ impl<B> Gate<B> for TestWebhookGate {
     const PLACE: Place = Place::Webhook;
     type Pass = ();
 
-    fn enter(self: &Arc<Self>, request: Request<B>, context: &Arc<RequestContext>) -> Entry<B, ()> {
+    fn enter(self: &Arc<Self>, _: &mut Request<B>, context: &Arc<RequestContext>) -> Entry<B, ()> {
         context.set_webhook(self.webhook.clone());
-        Entry::Pass(request, ())
+        Entry::Pass(())
     }
 }

@@ -15,7 +15,7 @@ use super::{
     spec::{Part, Spec},
 };
 use crate::{
-    gate::{self, Entry, Gate, GateLayer, Gated, Leave, VerdictCounts},
+    gate::{self, Entry, Gate, GateLayer, Gated, Leave, VerdictCounts, Waited},
     rejection::{Rejection, RejectionKind},
     request::{Place, RequestContext, VerifiedWebhook, VerifiedWebhookParts},
     secret::SecretSet,
@@ -90,7 +90,7 @@ impl Gate<Body> for WebhookGate {
     const PLACE: Place = Place::Webhook;
     type Pass = WebhookPass;
 
-    fn enter(self: &Arc<Self>, request: Request<Body>, context: &Arc<RequestContext>) -> WebhookEntry {
+    fn enter(self: &Arc<Self>, request: &mut Request<Body>, context: &Arc<RequestContext>) -> WebhookEntry {
         if request.method() != Method::POST {
             let rejection = Rejection::new(RejectionKind::MethodNotAllowed).with_header(header::ALLOW, POST);
             return Entry::Reject(rejection);
@@ -103,24 +103,24 @@ impl Gate<Body> for WebhookGate {
             return Entry::Reject(kind.into());
         }
         let (gate, context) = (Arc::clone(self), Arc::clone(context));
-        Entry::Wait(Box::pin(
-            async move { gate.admit(request, envelope, &context).await.unwrap_or_else(Entry::Reject) },
-        ))
+        Entry::wait(move |request| async move {
+            gate.admit(request, envelope, &context).await.unwrap_or_else(Waited::Reject)
+        })
     }
 
     /// What is no success is a failure: the provider will send it again, and it may then succeed.
-    fn leave(self: &Arc<Self>, pass: WebhookPass, response: Response, _: &Arc<RequestContext>) -> Leave {
+    fn leave(self: &Arc<Self>, pass: WebhookPass, response: &mut Response, _: &Arc<RequestContext>) -> Leave {
         let status = response.status();
         if !(status.is_success() || status.is_redirection()) {
             drop(pass);
-            return Leave::Done(response);
+            return Leave::Done;
         }
         match pass.complete(self.ttl) {
-            None => Leave::Done(response),
-            Some(settling) => Leave::Wait(Box::pin(async move {
+            None => Leave::Done,
+            Some(settling) => Leave::wait(|response| async move {
                 settling.await;
                 response
-            })),
+            }),
         }
     }
 }
@@ -141,7 +141,7 @@ impl WebhookGate {
         request: Request<Body>,
         envelope: Envelope,
         context: &RequestContext,
-    ) -> Result<WebhookEntry, Rejection> {
+    ) -> Result<Waited<Body, WebhookPass>, Rejection> {
         let (parts, body) = request.into_parts();
         let read = gate::collect(body, self.max_body, self.body_timeout).await?;
         let body = read.bytes();
@@ -159,8 +159,8 @@ impl WebhookGate {
         let now = context.now().monotonic;
         let claiming = Claiming::new(Arc::clone(&self.store), key, lease, now);
         match claiming.answer().await.map_err(Rejection::backend)? {
-            Admission::Fresh(pass) => Ok(Entry::Pass(Request::from_parts(parts, read.into_body()), pass)),
-            Admission::Completed => Ok(Entry::Answer(duplicate())),
+            Admission::Fresh(pass) => Ok(Waited::Pass(Request::from_parts(parts, read.into_body()), pass)),
+            Admission::Completed => Ok(Waited::Answer(duplicate())),
             Admission::InFlight { retry_after } => {
                 Err(Rejection::new(RejectionKind::EventInFlight).with_retry_after(retry_after))
             }

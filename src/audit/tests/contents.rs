@@ -22,7 +22,7 @@ impl<B> Gate<B> for Everything {
     const PLACE: Place = Place::Auth;
     type Pass = ();
 
-    fn enter(self: &Arc<Self>, request: Request<B>, context: &Arc<RequestContext>) -> Entry<B, ()> {
+    fn enter(self: &Arc<Self>, _: &mut Request<B>, context: &Arc<RequestContext>) -> Entry<B, ()> {
         context.set_principal(Principal::new(PrincipalParts {
             subject: "usr_1".into(),
             tenant: Some("acme".into()),
@@ -38,7 +38,7 @@ impl<B> Gate<B> for Everything {
         let reset = NOON.saturating_add(Duration::from_secs(60));
         context.add_rate_limit(RateLimitStatus::new("burst".into(), 20, 3, Duration::ZERO, reset));
         context.set_quota(QuotaStatus::new("pro".into(), 900, Some(1_000), reset));
-        Entry::Pass(request, ())
+        Entry::Pass(())
     }
 }
 

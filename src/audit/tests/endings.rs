@@ -26,11 +26,15 @@ impl<B> Gate<B> for Inner {
     const NAME: &'static str = "inner";
     type Pass = ();
 
-    fn enter(self: &std::sync::Arc<Self>, request: Request<B>, _: &std::sync::Arc<RequestContext>) -> Entry<B, ()> {
+    fn enter(
+        self: &std::sync::Arc<Self>,
+        request: &mut Request<B>,
+        _: &std::sync::Arc<RequestContext>,
+    ) -> Entry<B, ()> {
         match request.uri().path() {
             "/refused" => Entry::Reject(RejectionKind::InvalidSignature.into()),
             "/preflight" => Entry::Answer(axum::response::IntoResponse::into_response(StatusCode::NO_CONTENT)),
-            _ => Entry::Pass(request, ()),
+            _ => Entry::Pass(()),
         }
     }
 }

@@ -28,7 +28,7 @@ impl Gate<Body> for FakeAuth {
     const PLACE: Place = Place::Auth;
     type Pass = ();
 
-    fn enter(self: &Arc<Self>, request: Request<Body>, context: &Arc<RequestContext>) -> Entry<Body, ()> {
+    fn enter(self: &Arc<Self>, request: &mut Request<Body>, context: &Arc<RequestContext>) -> Entry<Body, ()> {
         if let Some(scopes) = request.headers().get("x-scopes") {
             context.set_principal(Principal::new(PrincipalParts {
                 subject: "usr_1".into(),
@@ -36,7 +36,7 @@ impl Gate<Body> for FakeAuth {
                 ..PrincipalParts::default()
             }));
         }
-        Entry::Pass(request, ())
+        Entry::Pass(())
     }
 }
 

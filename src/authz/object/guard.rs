@@ -14,17 +14,17 @@ use crate::{
 ///
 /// Judged is the head of a response: what streams, and what is upgraded to a `WebSocket`, has not
 /// begun yet.
-pub(in crate::authz) fn judge(response: Response, context: &RequestContext) -> Response {
+pub(in crate::authz) fn judge(response: &mut Response, context: &RequestContext) {
     let status = response.status();
     let refused = status.is_client_error() || status.is_server_error();
     let obligation = context.obligation();
     if !obligation.is_broken() && (refused || !obligation.is_open()) {
-        return response;
+        return;
     }
     // A guard further inside has seen to it.
     let judged = response.extensions().get::<Rejection>();
     if judged.is_some_and(|rejection| rejection.kind() == RejectionKind::AuthorizationNotChecked) {
-        return response;
+        return;
     }
     let source = NotChecked {
         method: context.method().clone(),
@@ -32,7 +32,7 @@ pub(in crate::authz) fn judge(response: Response, context: &RequestContext) -> R
         status,
         cause: if obligation.is_broken() { "read the body before" } else { "answered without" },
     };
-    Rejection::new(RejectionKind::AuthorizationNotChecked).with_source(source).into_response()
+    *response = Rejection::new(RejectionKind::AuthorizationNotChecked).with_source(source).into_response();
 }
 
 #[derive(Debug, thiserror::Error)]

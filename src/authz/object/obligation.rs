@@ -47,7 +47,7 @@ impl Obligation {
             reason,
             "object check discharged"
         );
-        self.context.trail().record("obligation", Outcome::Passed);
+        self.context.trail().record(crate::request::TrailName::of("obligation"), Outcome::Passed);
         self.context.obligation().meet();
     }
 }

@@ -3,7 +3,7 @@
 use super::{Existence, Resource, decide::Ruling};
 use crate::{
     rejection::{Rejection, RejectionKind},
-    request::{Outcome, RequestContext},
+    request::{Outcome, RequestContext, TrailName},
 };
 
 /// The layer's name in trails.
@@ -67,7 +67,7 @@ pub(super) fn refuse<R: Resource>(why: Why, action: &'static str, context: &Requ
         Why::NotTheirs | Why::Vetoed => (true, R::EXISTENCE == Existence::Revealed),
     };
     let true_kind = if exists { RejectionKind::Forbidden } else { RejectionKind::NotFound };
-    context.trail().record(NAME, Outcome::Rejected(true_kind));
+    context.trail().record(TrailName::of(NAME), Outcome::Rejected(true_kind));
     let told = if shown { RejectionKind::Forbidden } else { RejectionKind::NotFound };
     Rejection::new(told).with_source(Refused { kind: R::KIND, action, why })
 }

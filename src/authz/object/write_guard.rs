@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{mem, sync::Arc};
 
 use axum::{body::Body, response::Response};
 use http::Request;
@@ -88,15 +88,18 @@ impl Gate<Body> for WriteGuardGate {
     const PLACE: Place = Place::Scope;
     type Pass = ();
 
-    fn enter(self: &Arc<Self>, request: Request<Body>, context: &Arc<RequestContext>) -> Entry<Body, ()> {
+    fn enter(self: &Arc<Self>, request: &mut Request<Body>, context: &Arc<RequestContext>) -> Entry<Body, ()> {
         context.obligation().open();
         if request.body().is_end_stream() {
-            return Entry::Pass(request, ());
+            return Entry::Pass(());
         }
-        Entry::Pass(request.map(|body| held_back(body, Arc::clone(context))), ())
+        let body = mem::take(request.body_mut());
+        *request.body_mut() = held_back(body, Arc::clone(context));
+        Entry::Pass(())
     }
 
-    fn leave(self: &Arc<Self>, (): (), response: Response, context: &Arc<RequestContext>) -> Leave {
-        Leave::Done(judge(response, context))
+    fn leave(self: &Arc<Self>, (): (), response: &mut Response, context: &Arc<RequestContext>) -> Leave {
+        judge(response, context);
+        Leave::Done
     }
 }

@@ -6,7 +6,8 @@ use tower_layer::Layer;
 use super::{Decision, Env, PolicySet, Question};
 use crate::{
     config_error::ConfigError,
-    gate::{Entry, Gate, GateLayer, Gated, VerdictCounts},
+    gate::{Entry, Gate, GateLayer, Gated, VerdictCounts, Waited, with_head},
+    rejection::Rejection,
     request::{Place, RequestContext},
 };
 
@@ -57,30 +58,26 @@ impl<B: Send + 'static> Gate<B> for PolicyGate {
     const PLACE: Place = Place::Scope;
     type Pass = ();
 
-    fn enter(self: &Arc<Self>, request: Request<B>, context: &Arc<RequestContext>) -> Entry<B, ()> {
+    fn enter(self: &Arc<Self>, request: &mut Request<B>, context: &Arc<RequestContext>) -> Entry<B, ()> {
         let principal = match context.require_principal() {
             Ok(principal) => principal,
             Err(rejection) => return Entry::Reject(rejection),
         };
         let env = Env::of(context);
-        let (head, body) = request.into_parts();
-        if let Some(decision) = self.policies.decide_now(&Question::new(principal, &self.action, &head, &env)) {
-            return entry(decision, Request::from_parts(head, body), context);
+        let decided =
+            with_head(request, |head| self.policies.decide_now(&Question::new(principal, &self.action, head, &env)));
+        if let Some(decision) = decided {
+            return settle(decision, context).into();
         }
         let (gate, context, principal) = (Arc::clone(self), Arc::clone(context), principal.clone());
-        Entry::Wait(Box::pin(async move {
+        Entry::wait(|request| async move {
+            let (head, body) = request.into_parts();
             let decision = gate.policies.decide(&Question::new(&principal, &gate.action, &head, &env)).await;
-            entry(decision, Request::from_parts(head, body), &context)
-        }))
+            Waited::settle(Request::from_parts(head, body), settle(decision, &context))
+        })
     }
 }
 
-fn entry<B>(decision: Decision, request: Request<B>, context: &RequestContext) -> Entry<B, ()> {
-    match decision.into_result() {
-        Ok(grant) => {
-            context.add_grant(grant);
-            Entry::Pass(request, ())
-        }
-        Err(rejection) => Entry::Reject(rejection),
-    }
+fn settle(decision: Decision, context: &RequestContext) -> Result<(), Rejection> {
+    decision.into_result().map(|grant| context.add_grant(grant))
 }

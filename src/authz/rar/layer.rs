@@ -8,7 +8,7 @@ use super::RarRequirement;
 use crate::{
     authz::refusal,
     config_error::{ConfigError, ConfigIssues},
-    gate::{Entry, Gate, GateLayer, Gated, VerdictCounts},
+    gate::{Entry, Gate, GateLayer, Gated, VerdictCounts, with_head},
     identity::Grant,
     rejection::{Rejection, RejectionKind},
     request::{Place, RequestContext},
@@ -57,15 +57,10 @@ impl<B> Gate<B> for RarGate {
     const PLACE: Place = Place::Scope;
     type Pass = ();
 
-    fn enter(self: &Arc<Self>, request: Request<B>, context: &Arc<RequestContext>) -> Entry<B, ()> {
-        let (head, body) = request.into_parts();
-        match decide(&self.requirement, Some(&head), context) {
-            Ok(grant) => {
-                context.add_grant(grant);
-                Entry::Pass(Request::from_parts(head, body), ())
-            }
-            Err(rejection) => Entry::Reject(rejection),
-        }
+    fn enter(self: &Arc<Self>, request: &mut Request<B>, context: &Arc<RequestContext>) -> Entry<B, ()> {
+        with_head(request, |head| decide(&self.requirement, Some(head), context))
+            .map(|grant| context.add_grant(grant))
+            .into()
     }
 }
 

@@ -54,11 +54,8 @@ impl<B> Gate<B> for StepUpGate {
     const PLACE: Place = Place::Scope;
     type Pass = ();
 
-    fn enter(self: &Arc<Self>, request: Request<B>, context: &Arc<RequestContext>) -> Entry<B, ()> {
-        match self.decide(context) {
-            Ok(()) => Entry::Pass(request, ()),
-            Err(rejection) => Entry::Reject(rejection),
-        }
+    fn enter(self: &Arc<Self>, _: &mut Request<B>, context: &Arc<RequestContext>) -> Entry<B, ()> {
+        self.decide(context).into()
     }
 }
 

@@ -54,23 +54,23 @@ impl Gate<Body> for Slow {
     const NAME: &'static str = "slow";
     type Pass = Entered;
 
-    fn enter(self: &Arc<Self>, request: Request<Body>, _: &Arc<RequestContext>) -> Entry<Body, Entered> {
+    fn enter(self: &Arc<Self>, request: &mut Request<Body>, _: &Arc<RequestContext>) -> Entry<Body, Entered> {
         assert_ne!(request.uri().path(), "/panic-in-enter", "boom");
         let ledger = Arc::clone(&self.0);
-        Entry::Wait(Box::pin(async move {
+        Entry::wait(|request| async move {
             pause().await;
             ledger.opened.fetch_add(1, SeqCst);
-            Entry::Pass(request, Entered(Some(ledger)))
-        }))
+            Waited::Pass(request, Entered(Some(ledger)))
+        })
     }
 
-    fn leave(self: &Arc<Self>, pass: Entered, response: Response, _: &Arc<RequestContext>) -> Leave {
+    fn leave(self: &Arc<Self>, pass: Entered, response: &mut Response, _: &Arc<RequestContext>) -> Leave {
         assert!(!response.headers().contains_key("panic-in-leave"), "boom");
-        Leave::Wait(Box::pin(async move {
+        Leave::wait(|response| async move {
             pause().await;
             pass.settle().left.fetch_add(1, SeqCst);
             response
-        }))
+        })
     }
 
     fn fail(self: &Arc<Self>, pass: Entered, _: &Arc<RequestContext>) {
@@ -248,16 +248,16 @@ async fn a_dangerous_order_is_told_of_once_and_a_right_one_never() {
         const NAME: &'static str = "quota";
         const PLACE: Place = Place::Quota;
         type Pass = ();
-        fn enter(self: &Arc<Self>, request: Request<Body>, _: &Arc<RequestContext>) -> Entry<Body, ()> {
-            Entry::Pass(request, ())
+        fn enter(self: &Arc<Self>, _: &mut Request<Body>, _: &Arc<RequestContext>) -> Entry<Body, ()> {
+            Entry::Pass(())
         }
     }
     impl Gate<Body> for At<false> {
         const NAME: &'static str = "auth";
         const PLACE: Place = Place::Auth;
         type Pass = ();
-        fn enter(self: &Arc<Self>, request: Request<Body>, _: &Arc<RequestContext>) -> Entry<Body, ()> {
-            Entry::Pass(request, ())
+        fn enter(self: &Arc<Self>, _: &mut Request<Body>, _: &Arc<RequestContext>) -> Entry<Body, ()> {
+            Entry::Pass(())
         }
     }
     let log = Arc::new(Mutex::new(Vec::new()));

@@ -33,7 +33,7 @@ impl<B> Gate<B> for Believe {
     const NAME: &'static str = "believe";
     type Pass = ();
 
-    fn enter(self: &Arc<Self>, request: Request<B>, context: &Arc<RequestContext>) -> Entry<B, ()> {
+    fn enter(self: &Arc<Self>, request: &mut Request<B>, context: &Arc<RequestContext>) -> Entry<B, ()> {
         if let Some(caller) = request.headers().get("x-caller") {
             let parts: Vec<&str> = caller.to_str().unwrap().split(',').collect();
             context.set_principal(Principal::new(PrincipalParts {
@@ -46,7 +46,7 @@ impl<B> Gate<B> for Believe {
                 ..PrincipalParts::default()
             }));
         }
-        Entry::Pass(request, ())
+        Entry::Pass(())
     }
 }
 

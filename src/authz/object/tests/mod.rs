@@ -39,7 +39,7 @@ impl Gate<Body> for FakeAuth {
     const PLACE: Place = Place::Auth;
     type Pass = ();
 
-    fn enter(self: &Arc<Self>, request: Request<Body>, context: &Arc<RequestContext>) -> Entry<Body, ()> {
+    fn enter(self: &Arc<Self>, request: &mut Request<Body>, context: &Arc<RequestContext>) -> Entry<Body, ()> {
         context.set_challenges(Arc::from([HeaderValue::from_static("Bearer realm=\"orders\"")]));
         if let Some(caller) = request.headers().get("x-caller") {
             let mut parts = caller.to_str().unwrap().split(';');
@@ -53,7 +53,7 @@ impl Gate<Body> for FakeAuth {
                 ..PrincipalParts::default()
             }));
         }
-        Entry::Pass(request, ())
+        Entry::Pass(())
     }
 }
 
