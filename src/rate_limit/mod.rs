@@ -80,6 +80,7 @@ mod builder;
 mod compiled;
 mod endpoint;
 mod headers;
+mod identity;
 mod inline;
 mod key;
 mod layer;
@@ -98,6 +99,7 @@ pub use self::{
     batch::{Batch, BatchFull, BatchSteps, Charge, ChargeKey, Verdicts},
     builder::RateLimitLayerBuilder,
     headers::RateLimitHeaders,
+    identity::{HashedPart, HashedRule},
     key::{Key, KeyPart},
     layer::{RateLimitGate, RateLimitLayer, RateLimitPass},
     limit::Limit,

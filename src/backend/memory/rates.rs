@@ -24,10 +24,11 @@ use self::{
     region::{Identity, Place, Region},
     table::Table,
 };
-use super::{MemoryStore, identity::Secret};
+use super::MemoryStore;
 use crate::{
-    rate_limit::{Batch, Inline, RateLimitStore, Verdicts, Write},
+    rate_limit::{Batch, Charge, Decision, Inline, RateLimitStore, Step, Verdicts, Write},
     store::{BoxFuture, StoreError},
+    time::Timestamp,
 };
 
 /// State of one port.
@@ -35,7 +36,6 @@ pub(super) struct Rates {
     regions: Table,
     /// The number of regions, a power of two, less one.
     mask: u32,
-    secret: Secret,
 }
 
 impl Rates {
@@ -43,11 +43,7 @@ impl Rates {
     pub(super) fn with_slots(slots: usize) -> Self {
         let regions = u32::try_from(slots.div_ceil(Region::SLOTS)).unwrap_or(u32::MAX);
         let regions = regions.clamp(1, 1 << 24).next_power_of_two();
-        Self {
-            regions: Table::new(usize::try_from(regions).unwrap_or(usize::MAX)),
-            mask: regions.saturating_sub(1),
-            secret: Secret::random(),
-        }
+        Self { regions: Table::new(usize::try_from(regions).unwrap_or(usize::MAX)), mask: regions.saturating_sub(1) }
     }
 
     /// Every number behind the mask has a region.
@@ -57,10 +53,29 @@ impl Rates {
     }
 
     fn apply(&self, batch: &Batch<'_>) -> Verdicts {
+        match batch.only() {
+            Some(charge) => Verdicts::one(self.apply_one(charge, batch.now())),
+            None => self.apply_all(batch),
+        }
+    }
+
+    /// The same for one charge, which may refuse whatever it likes.
+    fn apply_one(&self, charge: &Charge<'_>, now: Timestamp) -> Decision {
+        let identity = Identity(charge.identity_hash());
+        let Some(mut region) = self.lock(identity.region() & self.mask) else {
+            return charge.step(None, now).decision;
+        };
+        let place = region.find(identity, now);
+        let Step { decision, write } = charge.step(place.and_then(|place| region.state(place)), now);
+        write_to(&mut region, (charge, place), write, &decision, now);
+        decision
+    }
+
+    fn apply_all(&self, batch: &Batch<'_>) -> Verdicts {
         let mut identities = Identities::new();
         let mut numbers = [u32::MAX; Batch::MAX];
         for (charge, number) in batch.charges().zip(&mut numbers) {
-            let identity = Identity(self.secret.identity_of(charge));
+            let identity = Identity(charge.identity_hash());
             *number = identity.region() & self.mask;
             // A batch has no more charges than there are places.
             let _ = identities.push(identity);
@@ -89,20 +104,33 @@ impl Rates {
             let (index, place) = found.get(charge)?;
             held.get(*index)?.1.state((*place)?)
         });
-        let charges = batch.charges().zip(identities.iter()).zip(found.iter());
-        for (index, ((charge, identity), (region, place))) in charges.enumerate() {
+        for (index, (charge, (region, place))) in batch.charges().zip(found.iter()).enumerate() {
             let Some((_, region)) = held.get_mut(*region) else { continue };
-            match (steps.take_write(index), steps.verdicts.get(index)) {
-                (Write::Clear, _) => region.clear(*identity, now),
-                (Write::Set(state), Some(decision)) => {
-                    let expires = now.saturating_add(charge.algorithm().expires_after(&state, now));
-                    let slot = region::Slot::new(*identity, state, now, expires, decision);
-                    region.put(slot, *place, now);
-                }
-                (Write::Keep | Write::Set(_), _) => {}
+            let write = steps.take_write(index);
+            if let Some(decision) = steps.verdicts.get(index) {
+                write_to(region, (charge, *place), write, decision, now);
             }
         }
         steps.verdicts
+    }
+}
+
+/// Writes what a step says, where the key was found or where there is room.
+fn write_to(
+    region: &mut Region,
+    (charge, found): (&Charge<'_>, Option<Place>),
+    write: Write,
+    decision: &Decision,
+    now: Timestamp,
+) {
+    let identity = Identity(charge.identity_hash());
+    match write {
+        Write::Keep => {}
+        Write::Clear => region.clear(identity, now),
+        Write::Set(state) => {
+            let expires = now.saturating_add(charge.algorithm().expires_after(&state, now));
+            region.put(region::Slot::new(identity, state, now, expires, decision), found, now);
+        }
     }
 }
 
