@@ -7,12 +7,14 @@
 mod claims;
 mod details;
 mod grant;
+mod hash_once;
 mod principal;
 mod role_table;
 mod scopes;
 mod text;
 mod word_index;
 
+pub(crate) use self::hash_once::HashOnce;
 pub(crate) use self::principal::{Confirmation, PrincipalParts};
 pub(crate) use self::role_table::{RoleTable, Written};
 #[allow(unused_imports, reason = "named where a principal is made")]

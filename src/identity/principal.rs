@@ -6,7 +6,7 @@ use std::{
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
-use super::{AuthorizationDetail, DetailsError, Scopes, Text, claims::Remembered, details};
+use super::{AuthorizationDetail, DetailsError, HashOnce, Scopes, Text, claims::Remembered, details};
 use crate::{secret::Fingerprint, time::Timestamp};
 
 /// How the caller proved who it is.
@@ -51,6 +51,19 @@ pub struct Principal(Arc<Inner>);
 struct Inner {
     parts: PrincipalParts,
     remembered: Mutex<Remembered>,
+    hashes: PrincipalHashes,
+}
+
+/// What limits know the caller by: made by whoever asks first, and kept as long as the credential is
+/// remembered.
+#[derive(Default)]
+pub(crate) struct PrincipalHashes {
+    /// Issuer and subject.
+    pub(crate) subject: HashOnce,
+    /// Method, issuer and id of the credential.
+    pub(crate) credential: HashOnce,
+    /// Issuer and tenant.
+    pub(crate) tenant: HashOnce,
 }
 
 /// What a principal consists of; filled by the layer that verified the credential. Texts may be
@@ -104,11 +117,15 @@ pub struct ClaimsError(#[source] Arc<serde_json::Error>);
 
 impl Principal {
     pub(crate) fn new(parts: PrincipalParts) -> Self {
-        Self(Arc::new(Inner { parts, remembered: Mutex::default() }))
+        Self(Arc::new(Inner { parts, remembered: Mutex::default(), hashes: PrincipalHashes::default() }))
     }
 
     fn parts(&self) -> &PrincipalParts {
         &self.0.parts
+    }
+
+    pub(crate) fn hashes(&self) -> &PrincipalHashes {
+        &self.0.hashes
     }
 
     fn text<'a>(&'a self, text: &'a Text) -> &'a str {

@@ -1,18 +1,31 @@
-use super::{Algorithm, Decision, KeyPart, Op, State, Step, Write, inline::Inline};
+use std::hash::{Hash, Hasher};
+
+use super::{
+    Algorithm, AlgorithmId, Decision, HashedPart, HashedRule, KeyPart, Op, State, Step, Write, identity::mix,
+    inline::Inline,
+};
 use crate::time::Timestamp;
 
 /// What one limit is asked: whose bucket, how it is computed, what to do with it.
 #[derive(Clone, Copy, Debug)]
 pub struct Charge<'a> {
     key: ChargeKey<'a>,
+    hash: u128,
     algorithm: &'a dyn Algorithm,
     op: Op,
 }
 
 impl<'a> Charge<'a> {
     /// A charge.
-    pub const fn new(key: ChargeKey<'a>, algorithm: &'a dyn Algorithm, op: Op) -> Self {
-        Self { key, algorithm, op }
+    #[inline]
+    pub fn new(key: ChargeKey<'a>, algorithm: &'a dyn Algorithm, op: Op) -> Self {
+        Self { hash: mix(key.hash, algorithm.id().layout().into()), key, algorithm, op }
+    }
+
+    /// The same, of an algorithm whose id was asked before.
+    #[inline]
+    pub(super) fn of(key: ChargeKey<'a>, id: AlgorithmId, algorithm: &'a dyn Algorithm, op: Op) -> Self {
+        Self { hash: mix(key.hash, id.layout().into()), key, algorithm, op }
     }
 
     /// Whose bucket.
@@ -30,9 +43,29 @@ impl<'a> Charge<'a> {
         self.op
     }
 
+    /// The identity of the bucket in this process: a hash of the key parts, the rule's name, and the
+    /// algorithm's name and version, by a secret of the process. Already made: costs nothing.
+    ///
+    /// Two buckets share one with a chance of 2⁻¹²⁸, and nobody outside can look for two that do. It
+    /// means nothing to another process: a remote store goes by [`identity`](Self::identity).
+    pub const fn identity_hash(&self) -> u128 {
+        self.hash
+    }
+
     /// The algorithm's step for this charge.
     pub fn step(&self, state: Option<&State>, now: Timestamp) -> Step {
-        self.algorithm.step(state, now, self.op)
+        match state {
+            Some(state) => self.algorithm.step(Some(state), now, self.op),
+            None => self.algorithm.begin(&|| self.spread(), now, self.op),
+        }
+    }
+
+    /// A number that differs from bucket to bucket. Nobody is the worse off for choosing his own.
+    fn spread(&self) -> u64 {
+        use std::hash::{Hash as _, Hasher as _};
+        let mut hasher = siphasher::sip::SipHasher13::new();
+        self.key.hash(&mut hasher);
+        hasher.finish()
     }
 
     /// The step that changes nothing, but shows where the key stands.
@@ -42,7 +75,7 @@ impl<'a> Charge<'a> {
 
     /// Bytes that are the same for the same bucket, and different for different ones, whatever
     /// bytes the parts hold: what a remote store keeps the state under. Allocates; a store in
-    /// memory hashes the borrowed parts instead (`Hash`).
+    /// memory goes by the [`identity_hash`](Self::identity_hash) instead.
     pub fn identity(&self) -> Vec<u8> {
         let id = self.algorithm.id();
         let mut bytes = Vec::with_capacity(96);
@@ -54,13 +87,10 @@ impl<'a> Charge<'a> {
     }
 }
 
-/// The identity of a bucket: rule, key parts, and the algorithm's name and version.
-impl std::hash::Hash for Charge<'_> {
-    fn hash<H: std::hash::Hasher>(&self, hasher: &mut H) {
-        let id = self.algorithm.id();
-        id.name().hash(hasher);
-        id.version().hash(hasher);
-        self.key.hash(hasher);
+/// The [`identity_hash`](Charge::identity_hash), so that a map in this process may be keyed by the charge's identity.
+impl Hash for Charge<'_> {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        hasher.write_u128(self.hash);
     }
 }
 
@@ -71,9 +101,12 @@ pub(super) fn put(bytes: &mut Vec<u8>, part: &[u8]) {
 }
 
 /// Whose bucket: the rule's name, and up to four parts borrowed from the request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+///
+/// Each part is hashed as it is added; a [`HashedPart`] has been hashed before.
+#[derive(Clone, Copy, Debug)]
 pub struct ChargeKey<'a> {
     rule: &'a str,
+    hash: u128,
     parts: [Option<KeyPart<'a>>; ChargeKey::MAX_PARTS],
 }
 
@@ -82,14 +115,19 @@ impl<'a> ChargeKey<'a> {
     pub const MAX_PARTS: usize = 4;
 
     /// The key without parts: one bucket for all.
-    pub const fn new(rule: &'a str) -> Self {
-        Self { rule, parts: [None; ChargeKey::MAX_PARTS] }
+    #[inline]
+    pub fn new(rule: impl Into<HashedRule<'a>>) -> Self {
+        let rule = rule.into();
+        Self { rule: rule.name(), hash: rule.hash(), parts: [None; ChargeKey::MAX_PARTS] }
     }
 
     /// With another part; `None` if there are four already.
     #[must_use]
-    pub fn with(mut self, part: KeyPart<'a>) -> Option<Self> {
-        *self.parts.iter_mut().find(|held| held.is_none())? = Some(part);
+    #[inline]
+    pub fn with(mut self, part: impl Into<HashedPart<'a>>) -> Option<Self> {
+        let part = part.into();
+        *self.parts.iter_mut().find(|held| held.is_none())? = Some(part.part());
+        self.hash = mix(self.hash, part.hash());
         Some(self)
     }
 
@@ -101,6 +139,20 @@ impl<'a> ChargeKey<'a> {
     /// The parts, in order.
     pub fn parts(&self) -> impl Iterator<Item = &KeyPart<'a>> {
         self.parts.iter().map_while(Option::as_ref)
+    }
+}
+
+impl PartialEq for ChargeKey<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.hash == other.hash && self.rule == other.rule && self.parts == other.parts
+    }
+}
+
+impl Eq for ChargeKey<'_> {}
+
+impl Hash for ChargeKey<'_> {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        hasher.write_u128(self.hash);
     }
 }
 
@@ -154,6 +206,11 @@ impl<'a> Batch<'a> {
     /// [`BatchFull`] if there are eight already.
     pub fn push(&mut self, charge: Charge<'a>) -> Result<(), BatchFull> {
         self.charges.push(charge).map_err(|_| BatchFull)
+    }
+
+    /// The charge of a batch that has no other, as most have.
+    pub(crate) fn only(&self) -> Option<&Charge<'a>> {
+        if self.len() == 1 { self.get(0) } else { None }
     }
 
     /// When it is asked.
@@ -225,6 +282,14 @@ impl Verdicts {
     /// [`BatchFull`] if there are eight already, as many as a batch has charges.
     pub fn push(&mut self, decision: Decision) -> Result<(), BatchFull> {
         self.decisions.push(decision).map_err(|_| BatchFull)
+    }
+
+    /// The answer to one charge.
+    pub(crate) fn one(decision: Decision) -> Self {
+        let mut verdicts = Self::new();
+        // Eight places, none of them taken.
+        let _ = verdicts.push(decision);
+        verdicts
     }
 
     /// Whether all passed, and so all were charged.

@@ -4,13 +4,18 @@ use std::{collections::HashSet, sync::Arc};
 
 use http::HeaderValue;
 
-use super::{Algorithm, Charge, ChargeKey, Key, KeyPart, Limit, Op, Rule, endpoint::Endpoint, headers, limit::Amount};
+use super::{
+    Algorithm, AlgorithmId, Charge, ChargeKey, HashedPart, HashedRule, Key, KeyPart, Limit, Op, Rule,
+    endpoint::Endpoint, headers, identity::hash_part, limit::Amount,
+};
 use crate::{config_error::ConfigIssues, request::RequestContext, time::Timestamp};
 
 /// One rule.
 #[derive(Debug)]
 pub(super) struct CompiledRule {
     name: Box<str>,
+    /// Of the name, as a part of a key.
+    hash: u128,
     key: Key,
     on: Vec<Endpoint>,
     op: Op,
@@ -24,6 +29,8 @@ pub(super) struct CompiledRule {
 struct Choice {
     plan: Option<usize>,
     endpoint: Option<usize>,
+    /// The endpoint's hash, as a part of a key.
+    place: u128,
     /// Absent: unlimited.
     limit: Option<CompiledLimit>,
 }
@@ -32,6 +39,7 @@ struct Choice {
 #[derive(Debug)]
 pub(super) struct CompiledLimit {
     pub(super) algorithm: Arc<dyn Algorithm>,
+    id: AlgorithmId,
     /// What clients are told that it is called.
     pub(super) policy: Arc<str>,
     /// The item of `RateLimit-Policy`, alone.
@@ -85,11 +93,12 @@ impl CompiledRule {
     pub(super) fn charge<'a>(&'a self, pick: usize, context: &'a RequestContext) -> Option<Charge<'a>> {
         let choice = self.choices.get(pick)?;
         let limit = choice.limit.as_ref()?;
-        let mut key: ChargeKey<'a> = self.key.of_request(&self.name, context)?;
+        let mut key: ChargeKey<'a> = self.key.of_request(HashedRule::again(&self.name, self.hash), context)?;
         if let Some(endpoint) = choice.endpoint.and_then(|index| self.endpoints.get(index)) {
-            key = key.with(KeyPart::Endpoint { method: endpoint.method.as_str(), route: Some(&endpoint.path) })?;
+            let part = KeyPart::Endpoint { method: endpoint.method.as_str(), route: Some(&endpoint.path) };
+            key = key.with(HashedPart::again(part, choice.place))?;
         }
-        Some(Charge::new(key, &*limit.algorithm, self.op))
+        Some(Charge::of(key, limit.id, &*limit.algorithm, self.op))
     }
 }
 
@@ -129,6 +138,7 @@ fn compile_rule(rule: &Rule, issues: &mut ConfigIssues) -> Option<CompiledRule> 
     check(rule, &mut own);
     let mut compiled = CompiledRule {
         name: rule.name.as_str().into(),
+        hash: HashedRule::from(rule.name.as_str()).hash(),
         key: rule.key.clone(),
         on: rule.on.clone(),
         op: Op::Take(rule.cost),
@@ -144,7 +154,10 @@ fn compile_rule(rule: &Rule, issues: &mut ConfigIssues) -> Option<CompiledRule> 
             own.add(field.clone(), "it is given twice", "remove one");
         }
         let limit = compile_limit(rule, endpoint, limit, &field, &mut own);
-        compiled.choices.push(Choice { plan, endpoint: place, limit });
+        let hash = endpoint.map_or(0, |endpoint| {
+            hash_part(&KeyPart::Endpoint { method: endpoint.method.as_str(), route: Some(&endpoint.path) })
+        });
+        compiled.choices.push(Choice { plan, endpoint: place, place: hash, limit });
     }
     let CompiledRule { choices, endpoints, .. } = &mut compiled;
     choices.sort_by_key(|choice| {
@@ -250,6 +263,7 @@ fn compile_limit(
         header,
         item: item.into(),
         quoted: quoted.into(),
+        id: algorithm.id(),
         algorithm,
     })
 }

@@ -1,41 +1,51 @@
-/// A short list that lives where it stands: what a request needs costs no allocation.
+use std::slice;
+
+use arrayvec::ArrayVec;
+
+/// A short list that lives where it stands: what a request needs costs no allocation, and places that
+/// are not taken cost nothing at all.
 #[derive(Clone, Debug)]
 pub(crate) struct Inline<T, const N: usize> {
-    items: [Option<T>; N],
-    len: usize,
+    items: ArrayVec<T, N>,
 }
 
 impl<T, const N: usize> Inline<T, N> {
     pub(crate) const fn new() -> Self {
-        Self { items: [const { None }; N], len: 0 }
+        Self { items: ArrayVec::new_const() }
     }
 
     /// Adds an item, or gives it back if there is no room.
+    #[inline]
     pub(crate) fn push(&mut self, item: T) -> Result<(), T> {
-        let Some(place) = self.items.get_mut(self.len) else { return Err(item) };
-        *place = Some(item);
-        self.len = self.len.saturating_add(1);
-        Ok(())
+        self.items.try_push(item).map_err(arrayvec::CapacityError::element)
     }
 
+    #[inline]
     pub(crate) fn get(&self, index: usize) -> Option<&T> {
-        self.items.get(index)?.as_ref()
+        self.items.get(index)
     }
 
+    #[inline]
     pub(crate) fn get_mut(&mut self, index: usize) -> Option<&mut T> {
-        self.items.get_mut(index)?.as_mut()
+        self.items.get_mut(index)
+    }
+
+    pub(crate) fn as_mut_slice(&mut self) -> &mut [T] {
+        self.items.as_mut_slice()
     }
 
     pub(crate) const fn len(&self) -> usize {
-        self.len
+        self.items.len()
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> + Clone {
-        self.items.iter().map_while(Option::as_ref)
+    #[inline]
+    pub(crate) fn iter(&self) -> slice::Iter<'_, T> {
+        self.items.iter()
     }
 
-    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
-        self.items.iter_mut().map_while(Option::as_mut)
+    #[inline]
+    pub(crate) fn iter_mut(&mut self) -> slice::IterMut<'_, T> {
+        self.items.iter_mut()
     }
 }
 

@@ -1,4 +1,4 @@
-use super::{ChargeKey, batch::put};
+use super::{ChargeKey, HashedPart, HashedRule, batch::put, identity::hash_part};
 use crate::{
     identity::{AuthMethod, Principal},
     request::{Network, RequestContext},
@@ -124,12 +124,33 @@ impl Key {
     }
 
     /// The key of this request, or `None` if the rule does not apply to it.
-    pub(super) fn of_request<'a>(&self, rule: &'a str, context: &'a RequestContext) -> Option<ChargeKey<'a>> {
-        self.parts.iter().try_fold(ChargeKey::new(rule), |key, selector| match selector.select(context)? {
-            Selected::Part(part) => key.with(part),
-            Selected::Everybody => Some(key),
-        })
+    pub(super) fn of_request<'a>(&self, rule: HashedRule<'a>, context: &'a RequestContext) -> Option<ChargeKey<'a>> {
+        let mut key = ChargeKey::new(rule);
+        for selector in &self.parts {
+            match selector.select(context)? {
+                Selected::Part(part) => key = key.with(remembered(part, context))?,
+                Selected::Everybody => {}
+            }
+        }
+        Some(key)
     }
+}
+
+/// Hashed once for each request, and what belongs to the caller once for each credential that is
+/// remembered: not once for each rule.
+fn remembered<'a>(part: KeyPart<'a>, context: &'a RequestContext) -> HashedPart<'a> {
+    let make = || hash_part(&part);
+    let principal = || context.principal().map(Principal::hashes);
+    let hash = match part {
+        KeyPart::Network(_) => Some(context.hashes().network.of(make)),
+        // Without a route it may be found yet, further in.
+        KeyPart::Endpoint { route: Some(_), .. } => Some(context.hashes().endpoint.of(make)),
+        KeyPart::Credential { .. } => principal().map(|hashes| hashes.credential.of(make)),
+        KeyPart::Principal { .. } => principal().map(|hashes| hashes.subject.of(make)),
+        KeyPart::Tenant { .. } => principal().map(|hashes| hashes.tenant.of(make)),
+        KeyPart::Endpoint { route: None, .. } | KeyPart::Bytes(_) => None,
+    };
+    HashedPart::again(part, hash.unwrap_or_else(make))
 }
 
 enum Selected<'a> {
@@ -231,7 +252,7 @@ pub enum KeyPart<'a> {
 
 impl KeyPart<'_> {
     /// Unambiguous bytes: a tag, then each field with its length before it.
-    pub(super) fn write(&self, bytes: &mut Vec<u8>) {
+    pub(crate) fn write(&self, bytes: &mut Vec<u8>) {
         let mut part = |tag: u8, fields: [Option<&[u8]>; 3]| {
             bytes.push(tag);
             for field in fields {

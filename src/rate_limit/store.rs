@@ -5,8 +5,8 @@ use crate::store::{BoxFuture, StoreError};
 
 /// Where the state of limits lives.
 ///
-/// A store keeps one [`State`](super::State) for each identity ([`Charge`](super::Charge) hashes to
-/// it, [`Charge::identity`](super::Charge::identity) writes it as bytes), and runs the charges of a
+/// A store keeps one [`State`](super::State) for each identity ([`Charge::identity`](super::Charge::identity)
+/// writes it as bytes, [`Charge::identity_hash`](super::Charge::identity_hash) is it in this process), and runs the charges of a
 /// batch on them **atomically and all-or-nothing**: [`Batch::step`] computes it, the store makes
 /// sure that nobody writes in between. What must hold:
 ///

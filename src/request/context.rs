@@ -23,7 +23,7 @@ use super::{
     webhook::VerifiedWebhook,
 };
 use crate::{
-    identity::{Grant, Principal, RoleTable},
+    identity::{Grant, HashOnce, Principal, RoleTable},
     rejection::Stamp,
     time::{Clock, Now, SystemClock},
 };
@@ -81,6 +81,15 @@ impl Default for ContextSettings {
     }
 }
 
+/// What limits know the request by: made by whoever asks first.
+#[derive(Default)]
+pub(crate) struct RequestHashes {
+    /// The client's network.
+    pub(crate) network: HashOnce,
+    /// Method and matched route.
+    pub(crate) endpoint: HashOnce,
+}
+
 /// What is known of a request, shared by all layers that it passes through.
 pub struct RequestContext {
     now: Now,
@@ -106,6 +115,7 @@ pub struct RequestContext {
     rate_limits: AppendOnly<RateLimitStatus, 4>,
     quota: Mutex<Option<QuotaStatus>>,
     webhook: OnceLock<VerifiedWebhook>,
+    hashes: RequestHashes,
     /// Few handlers have any.
     notes: Mutex<Option<Box<Notes>>>,
 }
@@ -154,6 +164,7 @@ impl RequestContext {
             rate_limits: AppendOnly::new(),
             quota: Mutex::new(None),
             webhook: OnceLock::new(),
+            hashes: RequestHashes::default(),
             notes: Mutex::new(None),
         })
     }
@@ -199,6 +210,10 @@ impl RequestContext {
     /// router has been reached.
     pub fn route(&self) -> Option<&str> {
         self.route.get().map(MatchedPath::as_str)
+    }
+
+    pub(crate) fn hashes(&self) -> &RequestHashes {
+        &self.hashes
     }
 
     /// What the layers said so far.

@@ -5,6 +5,7 @@ use std::fmt;
 pub struct AlgorithmId {
     name: &'static str,
     version: u16,
+    layout: u64,
     parameters: u64,
 }
 
@@ -12,7 +13,8 @@ impl AlgorithmId {
     /// An id. `name` must be unique (put your own name before it); raise `version` whenever the
     /// meaning of the state's words changes.
     pub const fn new(name: &'static str, version: u16, parameters: &[u64]) -> Self {
-        Self { name, version, parameters: fingerprint(parameters) }
+        let layout = fold(fold(OFFSET, name.as_bytes()), &version.to_le_bytes());
+        Self { name, version, layout, parameters: fingerprint(parameters) }
     }
 
     /// The unique name.
@@ -23,6 +25,11 @@ impl AlgorithmId {
     /// The version of the state's layout.
     pub const fn version(self) -> u16 {
         self.version
+    }
+
+    /// A fingerprint of name and version.
+    pub(crate) const fn layout(self) -> u64 {
+        self.layout
     }
 
     /// A fingerprint of the parameters, the same on every machine (FNV-1a); not for keys that an
@@ -38,15 +45,21 @@ impl fmt::Display for AlgorithmId {
     }
 }
 
+const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
+
 const fn fingerprint(mut words: &[u64]) -> u64 {
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    let mut hash = OFFSET;
     while let [word, rest @ ..] = words {
-        let mut bytes: &[u8] = &word.to_le_bytes();
-        while let [byte, tail @ ..] = bytes {
-            hash = (hash ^ *byte as u64).wrapping_mul(0x0000_0100_0000_01b3);
-            bytes = tail;
-        }
+        hash = fold(hash, &word.to_le_bytes());
         words = rest;
+    }
+    hash
+}
+
+const fn fold(mut hash: u64, mut bytes: &[u8]) -> u64 {
+    while let [byte, tail @ ..] = bytes {
+        hash = (hash ^ *byte as u64).wrapping_mul(0x0000_0100_0000_01b3);
+        bytes = tail;
     }
     hash
 }

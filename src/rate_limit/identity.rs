@@ -1,0 +1,195 @@
+//! What a bucket is known by in this process: 128 bits, hashed once for each part of its key.
+//!
+//! Each field of a part goes through `SipHash-1-3` under a secret of the process, so that nobody outside
+//! knows any of the numbers, and none of them can be chosen. What stands between the fields (which kind
+//! of part, in which order, under which rule) is mixed in by a permutation of 128 bits for each: as cheap
+//! as a multiplication, so that a part that several rules go by is hashed once for all of them.
+//!
+//! Two keys share an identity with a chance of 2^-128.
+
+use std::{collections::hash_map::RandomState, fmt, hash::BuildHasher as _, sync::LazyLock};
+
+use siphasher::sip128::SipHasher13;
+
+use super::KeyPart;
+use crate::request::Network;
+
+/// One for the process: an identity is the same in all stores, and in all that remember one.
+static SECRET: LazyLock<SipHasher13> = LazyLock::new(|| {
+    let keys = RandomState::new();
+    SipHasher13::new_with_keys(keys.hash_one(0_u8), keys.hash_one(1_u8))
+});
+
+/// An odd number without pattern (the golden ratio's digits), so that multiplying permutes.
+const SPREAD: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
+
+/// Mixes a number that nobody outside knows into an identity: for each of the two a permutation of the
+/// other. The halves change places, because a multiplication carries upwards only.
+pub(super) const fn mix(identity: u128, part: u128) -> u128 {
+    (identity ^ part).wrapping_mul(SPREAD).rotate_left(64)
+}
+
+fn hashed(bytes: &[u8]) -> u128 {
+    SECRET.hash(bytes).as_u128()
+}
+
+fn optional(bytes: Option<&[u8]>) -> u128 {
+    bytes.map_or(0, hashed)
+}
+
+/// A rule's name, and its hash: made once, when the rule is.
+///
+/// ```
+/// use portcullis::rate_limit::{ChargeKey, HashedRule};
+///
+/// let rule = HashedRule::from("login");
+/// assert_eq!(ChargeKey::new(rule), ChargeKey::new("login"));
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct HashedRule<'a> {
+    name: &'a str,
+    hash: u128,
+}
+
+impl<'a> HashedRule<'a> {
+    /// The name again, with the hash that was made of it before.
+    pub(super) const fn again(name: &'a str, hash: u128) -> Self {
+        Self { name, hash }
+    }
+
+    /// The name.
+    pub const fn name(&self) -> &'a str {
+        self.name
+    }
+
+    pub(super) const fn hash(&self) -> u128 {
+        self.hash
+    }
+}
+
+impl<'a> From<&'a str> for HashedRule<'a> {
+    fn from(name: &'a str) -> Self {
+        Self { name, hash: mix(1, hashed(name.as_bytes())) }
+    }
+}
+
+impl fmt::Debug for HashedRule<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("HashedRule").field(&self.name).finish()
+    }
+}
+
+/// A part of a key, and its hash: for a part that many charges go by.
+///
+/// The hash is worth nothing outside the process: it goes by a secret that is drawn at the start.
+///
+/// ```
+/// use portcullis::rate_limit::{ChargeKey, HashedPart, KeyPart};
+///
+/// let caller = HashedPart::from(KeyPart::Bytes(b"usr_1"));
+/// let (reads, writes) = (ChargeKey::new("reads").with(caller), ChargeKey::new("writes").with(caller));
+/// assert_ne!(reads, writes);
+/// assert_eq!(reads, ChargeKey::new("reads").with(KeyPart::Bytes(b"usr_1")));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HashedPart<'a> {
+    part: KeyPart<'a>,
+    hash: u128,
+}
+
+impl<'a> HashedPart<'a> {
+    /// The part again, with the hash that was made of it before.
+    pub(super) const fn again(part: KeyPart<'a>, hash: u128) -> Self {
+        Self { part, hash }
+    }
+
+    /// The part.
+    pub const fn part(&self) -> KeyPart<'a> {
+        self.part
+    }
+
+    pub(super) const fn hash(&self) -> u128 {
+        self.hash
+    }
+}
+
+impl<'a> From<KeyPart<'a>> for HashedPart<'a> {
+    #[inline]
+    fn from(part: KeyPart<'a>) -> Self {
+        Self { part, hash: hash_part(&part) }
+    }
+}
+
+/// Begins with the kind of the part, then each field in order.
+pub(super) fn hash_part(part: &KeyPart<'_>) -> u128 {
+    match part {
+        KeyPart::Network(Network::V4(ip)) => mix(2, hashed(&ip.octets())),
+        KeyPart::Network(Network::V6(ip)) => mix(3, hashed(&ip.octets())),
+        KeyPart::Network(Network::Unknown) => mix(4, hashed(&[])),
+        KeyPart::Credential { method, issuer, id } => {
+            let issued = mix(mix(5, hashed(method.as_str().as_bytes())), optional(issuer.map(str::as_bytes)));
+            mix(issued, hashed(id.as_bytes()))
+        }
+        KeyPart::Principal { issuer, subject } => {
+            mix(mix(6, optional(issuer.map(str::as_bytes))), hashed(subject.as_bytes()))
+        }
+        KeyPart::Tenant { issuer, tenant } => {
+            mix(mix(7, optional(issuer.map(str::as_bytes))), hashed(tenant.as_bytes()))
+        }
+        KeyPart::Endpoint { method, route } => {
+            mix(mix(8, hashed(method.as_bytes())), optional(route.map(str::as_bytes)))
+        }
+        KeyPart::Bytes(bytes) => mix(9, hashed(bytes)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Else two keys that differ in one part could meet for certain.
+        #[test]
+        fn mixing_permutes(a: u128, b: u128, c: u128) {
+            prop_assume!(a != b);
+            prop_assert_ne!(mix(a, c), mix(b, c));
+            prop_assert_ne!(mix(c, a), mix(c, b));
+        }
+
+        #[test]
+        fn the_order_of_parts_counts(a: u128, b: u128, rule: u128) {
+            prop_assume!(a != b);
+            prop_assert_ne!(mix(mix(rule, a), b), mix(mix(rule, b), a));
+        }
+    }
+
+    /// A table takes its places from the low bits and from the high ones.
+    #[test]
+    fn neighbours_lie_far_apart() {
+        let rule = HashedRule::from("r").hash();
+        let all: Vec<u128> =
+            (0..4_096_u32).map(|index| mix(rule, hash_part(&KeyPart::Bytes(&index.to_be_bytes())))).collect();
+        for shift in [0, 32, 64, 96] {
+            let places: HashSet<u128> = all.iter().map(|identity| (identity >> shift) & 0xffff).collect();
+            // Of 4,096 throws at 65,536 places some 126 meet.
+            assert!(places.len() > 3_900, "{shift}: {}", places.len());
+        }
+    }
+
+    #[test]
+    fn the_same_bytes_in_another_field_are_another_part() {
+        let parts = [
+            KeyPart::Principal { issuer: None, subject: "" },
+            KeyPart::Principal { issuer: Some(""), subject: "" },
+            KeyPart::Tenant { issuer: Some(""), tenant: "" },
+            KeyPart::Endpoint { method: "", route: Some("") },
+            KeyPart::Bytes(b""),
+            KeyPart::Network(Network::Unknown),
+        ];
+        assert_eq!(parts.iter().map(hash_part).collect::<HashSet<_>>().len(), parts.len());
+    }
+}
