@@ -190,7 +190,7 @@ fn scopes(texts: &Texts<'_>) -> Result<Scopes, Fault> {
     let scopes = match texts {
         Texts::Absent => Ok(Scopes::none()),
         Texts::One(text) if text.is_empty() => Ok(Scopes::none()),
-        Texts::One(text) => Scopes::from_token(text.split(' ')),
+        Texts::One(text) => Scopes::from_text(text),
         Texts::Many(_) | Texts::Listed(_) => Scopes::from_token(texts.iter()),
         Texts::Wrong => return Err(Fault::Claim("scope")),
     };
