@@ -55,6 +55,11 @@ impl GovernorKernel {
         let quota = Quota::with_period(Duration::from_micros(unit))?.allow_burst(burst);
         Some(Self { quota, unit, empty: unit.checked_mul(capacity)?, most: u64::try_from(most).ok()? })
     }
+
+    /// What a unit costs, what a microsecond pays off, the debt of an empty bucket, the greatest debt.
+    pub(super) fn numbers(&self) -> [u64; 4] {
+        [self.unit, 1, self.empty, self.most]
+    }
 }
 
 impl GovernorKernel {
@@ -119,6 +124,10 @@ impl Kernel for GovernorKernel {
 
     fn remaining(&self, debt: u64) -> u64 {
         self.empty.saturating_sub(debt).checked_div(self.unit).unwrap_or(0)
+    }
+
+    fn used(&self, debt: u64) -> u64 {
+        debt.div_ceil(self.unit.max(1))
     }
 
     fn next_after(&self, debt: u64) -> Duration {

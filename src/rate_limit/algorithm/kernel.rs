@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::{Decision, Op, State, Step};
+use super::{Decision, Op, State, Step, verdict::Verdict};
 use crate::time::Timestamp;
 
 /// A debt as it was read.
@@ -31,6 +31,8 @@ pub(super) trait Kernel {
     fn give(&self, debt: Self::Debt, units: u64) -> Self::Debt;
     /// Whole units available.
     fn remaining(&self, debt: Self::Debt) -> u64;
+    /// Units owed, rounded up.
+    fn used(&self, debt: Self::Debt) -> u64;
     /// How long until there is one more whole unit.
     fn next_after(&self, debt: Self::Debt) -> Duration;
     /// How long until nothing is owed.
@@ -63,7 +65,7 @@ pub(super) fn decide<K: Kernel>(
     before: Owed<K::Debt>,
     op: Op,
 ) -> (Decision, After<K::Debt>) {
-    match op {
+    match op.at_once() {
         Op::Take(0) => stay(kernel, capacity, before, Verdict::Passed),
         Op::Take(cost) if cost > capacity => stay(kernel, capacity, before, Verdict::Never),
         Op::Take(cost) => match kernel.take(before.debt, cost) {
@@ -73,28 +75,17 @@ pub(super) fn decide<K: Kernel>(
         Op::Give(units) => owe(kernel, capacity, kernel.give(before.debt, units)),
         Op::Force(cost) => owe(kernel, capacity, kernel.force(before.debt, cost)),
         Op::Reset => owe(kernel, capacity, K::Debt::default()),
-        Op::Peek => {
+        _ => {
             let verdict = kernel.take(before.debt, 1).map_or_else(Verdict::Refused, |_| Verdict::Passed);
             stay(kernel, capacity, before, verdict)
         }
     }
 }
 
-#[derive(Clone, Copy)]
-enum Verdict {
-    Passed,
-    Refused(Duration),
-    Never,
-}
-
 /// The charge changes nothing. A debt that was cut back is stored all the same: see [`Step`].
 fn stay<K: Kernel>(kernel: &K, capacity: u64, owed: Owed<K::Debt>, verdict: Verdict) -> (Decision, After<K::Debt>) {
     let remaining = kernel.remaining(owed.debt);
-    let decision = match verdict {
-        Verdict::Passed => Decision::passed(capacity, remaining),
-        Verdict::Refused(wait) => Decision::refused(capacity, remaining, wait),
-        Verdict::Never => Decision::never(capacity, remaining),
-    };
+    let decision = verdict.decision(capacity, remaining);
     let after = if owed.cut { After::Owes(owed.debt) } else { After::Same };
     (timed(kernel, decision, owed.debt), after)
 }

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::{
-    Algorithm, AlgorithmId, Op, Step,
+    Algorithm, AlgorithmId, Language, Op, Program, Step,
     exact_kernel::ExactKernel,
     governor_kernel::GovernorKernel,
     kernel::{self, Kernel},
@@ -15,12 +15,20 @@ use crate::{
 /// A bucket of `burst` tokens that is refilled at an even rate (GCRA, the generic cell rate
 /// algorithm): a request takes its cost out of it, or is refused.
 ///
-/// The state is one time, when the bucket will be full. In any span of one period at most the burst
-/// and one period's refill pass. A full bucket has no state.
+/// **When**: nearly always. It has no border at which twice the limit passes at once, forgives a burst,
+/// and then holds an even pace. **Worst case in any span of one period**: the burst and one period's
+/// refill; twice the rate where no [`burst`](Rate::burst) is given. **State**: one word, the time at
+/// which the bucket will be full (and a second one while that is not a whole microsecond); a full
+/// bucket has no state. **Cost**: a few nanoseconds, no allocation. **Source**: ITU-T I.371 annex A
+/// (virtual scheduling); the arithmetic of the crate governor.
 ///
-/// The arithmetic is governor's where a token takes a whole number of microseconds, and exact
-/// fractions everywhere else; both decide alike wherever both can decide. A step takes a few
-/// nanoseconds and allocates nothing.
+/// The arithmetic is governor's where a token takes a whole number of microseconds, all that a key can
+/// owe takes less than 2^62 nanoseconds to pay off, and the burst fits 32 bits; and exact fractions
+/// everywhere else. Both decide alike wherever both can decide. What neither can is no [`Rate`], and
+/// an error.
+///
+/// What is given back fills the bucket to the brim at most. A forced charge empties it, and goes below
+/// that as far as [`overdraft`](TokenBucket::overdraft) allows.
 ///
 /// ```
 /// use std::time::Duration;
@@ -116,6 +124,23 @@ impl Algorithm for TokenBucket {
             Arithmetic::Governor(kernel) => kernel.full_after(kernel.owed(Some(state), now).debt),
             Arithmetic::Exact(kernel) => kernel.full_after(kernel.owed(Some(state), now).debt),
         }
+    }
+
+    fn used(&self, state: &State, now: Timestamp) -> u64 {
+        match &self.arithmetic {
+            Arithmetic::Governor(kernel) => kernel.used(kernel.owed(Some(state), now).debt),
+            Arithmetic::Exact(kernel) => kernel.used(kernel.owed(Some(state), now).debt),
+        }
+    }
+
+    fn program(&self, language: Language) -> Option<Program> {
+        const LUA: &str = include_str!("lua/token_bucket.lua");
+        let (numbers, rounds) = match &self.arithmetic {
+            Arithmetic::Governor(kernel) => (kernel.numbers(), 1),
+            Arithmetic::Exact(kernel) => (kernel.numbers()?, 0),
+        };
+        let [unit, micro, empty, most] = numbers;
+        (language == Language::Lua).then(|| Program::new(LUA, [unit, micro, empty, most, rounds]))
     }
 
     fn window(&self) -> Option<Duration> {
