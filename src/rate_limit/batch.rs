@@ -60,12 +60,11 @@ impl<'a> Charge<'a> {
         }
     }
 
-    /// A number that differs from bucket to bucket. Nobody is the worse off for choosing his own.
+    /// A number that differs from bucket to bucket, the same in every process: two that share a store
+    /// must agree on it. Nobody is the better off for choosing his own. Asked for the first request of
+    /// a key only, and by few algorithms.
     fn spread(&self) -> u64 {
-        use std::hash::{Hash as _, Hasher as _};
-        let mut hasher = siphasher::sip::SipHasher13::new();
-        self.key.hash(&mut hasher);
-        hasher.finish()
+        siphasher::sip::SipHasher13::new().hash(&self.identity())
     }
 
     /// The step that changes nothing, but shows where the key stands.
