@@ -79,6 +79,7 @@ mod batch;
 mod builder;
 mod compiled;
 mod endpoint;
+mod guard;
 mod headers;
 mod identity;
 mod inline;
