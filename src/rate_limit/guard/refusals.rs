@@ -183,9 +183,9 @@ fn beside(decision: Decision) -> Decision {
     Decision { allowed: true, retry_after: None, ..decision }
 }
 
-/// Whether an operation changes what others may take, other than by taking.
+/// Whether others may take more after it.
 fn changes(charge: &Charge<'_>) -> bool {
-    !matches!(charge.op(), Op::Take(_) | Op::Peek)
+    matches!(charge.op(), Op::Give(_) | Op::Reset | Op::Leave { .. })
 }
 
 fn identity(charge: &Charge<'_>) -> Identity {

@@ -96,20 +96,20 @@ const fn double(number: u64) -> f64 {
     number as f64
 }
 
-/// As the programs know them: see [`Program`]. What is not known here is looked at, as the port says.
+/// As the programs know them: see [`Program`]. No algorithm that has one delays.
 const fn code(op: Op) -> u64 {
-    match op {
-        Op::Peek => 0,
+    match op.at_once() {
         Op::Take(_) => 1,
         Op::Give(_) => 2,
         Op::Force(_) => 3,
         Op::Reset => 4,
+        _ => 0,
     }
 }
 
 const fn units(op: Op) -> u64 {
-    match op {
+    match op.at_once() {
         Op::Take(units) | Op::Give(units) | Op::Force(units) => units,
-        Op::Peek | Op::Reset => 0,
+        _ => 0,
     }
 }
