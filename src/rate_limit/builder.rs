@@ -29,7 +29,7 @@ impl RateLimitLayerBuilder {
         self
     }
 
-    /// Which header fields are written. Default: [`RateLimitHeaders::Both`].
+    /// Which header fields are written. Default: [`RateLimitHeaders::both`].
     pub fn headers(mut self, headers: RateLimitHeaders) -> Self {
         self.headers = headers;
         self
