@@ -22,6 +22,7 @@ pub struct Proxy {
 struct Weather {
     delay_micros: AtomicU64,
     swallows: AtomicBool,
+    breaks: AtomicBool,
     swallowed: AtomicU64,
     ended: AtomicBool,
 }
@@ -73,6 +74,11 @@ impl Proxy {
         self.weather.swallows.store(false, SeqCst);
     }
 
+    /// The next thing that the server says is lost, and the connection breaks.
+    pub fn break_next(&self) {
+        self.weather.breaks.store(true, SeqCst);
+    }
+
     /// How many bytes of answers were lost.
     pub fn swallowed(&self) -> u64 {
         self.weather.swallowed.load(SeqCst)
@@ -87,31 +93,43 @@ impl Drop for Proxy {
     }
 }
 
+/// What becomes of some bytes.
+enum Fate {
+    Arrives,
+    IsLost,
+    Breaks,
+}
+
 impl Weather {
-    fn delay(&self) -> bool {
+    fn delay(&self) -> Fate {
         let micros = self.delay_micros.load(SeqCst);
         if micros > 0 {
             thread::sleep(Duration::from_micros(micros));
         }
-        true
+        Fate::Arrives
     }
 
-    fn answers(&self, bytes: usize) -> bool {
+    fn answers(&self, bytes: usize) -> Fate {
+        if self.breaks.swap(false, SeqCst) {
+            return Fate::Breaks;
+        }
         if self.swallows.load(SeqCst) {
             self.swallowed.fetch_add(u64::try_from(bytes).unwrap_or(0), SeqCst);
-            return false;
+            return Fate::IsLost;
         }
-        true
+        Fate::Arrives
     }
 }
 
-/// Until one of them ends. What `arrives` says no to is dropped.
-fn carry(mut from: TcpStream, mut to: TcpStream, arrives: impl Fn(usize) -> bool) {
+/// Until one of them ends, or the connection breaks.
+fn carry(mut from: TcpStream, mut to: TcpStream, fate: impl Fn(usize) -> Fate) {
     drop((from.set_nodelay(true), to.set_nodelay(true)));
     let mut buffer = [0; 16 * 1_024];
     while let Ok(read @ 1..) = from.read(&mut buffer) {
-        if arrives(read) && to.write_all(buffer.get(..read).unwrap_or_default()).is_err() {
-            break;
+        match fate(read) {
+            Fate::Arrives if to.write_all(buffer.get(..read).unwrap_or_default()).is_ok() => {}
+            Fate::IsLost => {}
+            Fate::Arrives | Fate::Breaks => break,
         }
     }
     drop((from.shutdown(Shutdown::Both), to.shutdown(Shutdown::Both)));

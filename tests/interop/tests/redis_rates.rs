@@ -15,8 +15,9 @@ use http::{Request, StatusCode};
 use portcullis::{
     backend::redis::RedisStore,
     rate_limit::{
-        Algorithm, AlgorithmId, Batch, Charge, ChargeKey, Decision, FixedWindow, Key, KeyPart, Language, Op, Program,
-        Rate, RateLimitLayer, RateLimitStore, Rule, State, Step, TokenBucket, Verdicts, Windows, Write,
+        Algorithm, AlgorithmId, Batch, Charge, ChargeKey, Decision, FixedWindow, Key, KeyPart, Language, LeakyBucket,
+        LeakyQueue, Op, Program, Rate, RateLimitLayer, RateLimitStore, Rule, SlidingCounter, SlidingLog, State, Step,
+        TokenBucket, Verdicts, Windows, Write,
     },
     store::StoreError,
     time::Timestamp,
@@ -143,6 +144,32 @@ fn buckets() -> Vec<Any> {
 async fn ten_thousand_decisions_on_token_buckets_are_those_of_the_step() {
     let redis = replay(&buckets(), 10_000, 0x9e37_79b9_7f4a_7c15).await;
     assert!(redis.runs_of("evalsha") < 10_000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_thousand_decisions_on_leaky_buckets_are_those_of_the_step() {
+    let rates = [Rate::per_second(10).burst(3), Rate::per_minute(7), Rate::per_second(1_000)];
+    let leaky: Vec<Any> = rates.into_iter().map(|rate| Arc::new(LeakyBucket::new(rate).unwrap()) as Any).collect();
+    replay(&leaky, 10_000, 13).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_thousand_decisions_on_sliding_counters_are_those_of_the_step() {
+    let period = Duration::from_micros(700);
+    let rates = [Rate::per_second(3), Rate::per_minute(100), Rate::per(5, period), Rate::per_minute(60_000)];
+    let counters: Vec<Any> =
+        rates.into_iter().map(|rate| Arc::new(SlidingCounter::new(rate).unwrap()) as Any).collect();
+    let redis = replay(&counters, 10_000, 17).await;
+    assert_eq!(redis.runs_of("get"), 0, "by scripts alone");
+}
+
+/// Their states are longer than Lua can calculate with, or depend on more than it is told.
+#[tokio::test(flavor = "multi_thread")]
+async fn logs_queues_and_spread_windows_are_those_of_the_step_by_compare_and_swap() {
+    let log = SlidingLog::new(Rate::per_second(9)).unwrap();
+    let queue = LeakyQueue::new(Rate::per_second(20), 5, Duration::from_secs(1)).unwrap();
+    let spread = FixedWindow::new(Rate::per_second(4)).unwrap().windows(Windows::Spread);
+    replay(&[Arc::new(log), Arc::new(queue), Arc::new(spread)], 6_000, 19).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
