@@ -54,7 +54,7 @@
 //! in doubles and is exact where no number exceeds 2^51: token buckets of any rate whose period × burst
 //! stays below that in units of 1 µs / refill, windows of up to 2^51 units. Other parameters, and
 //! algorithms of yours without a program, are stepped here and written by compare-and-swap: two round
-//! trips, one caller at a time in each process, up to twelve attempts with a random pause while other
+//! trips, one caller at a time in each process, up to 32 attempts, the later ones after a random pause, while other
 //! processes are quicker.
 //!
 //! A call that is not answered in time may have charged: the port says so (`TimedOut`), and nothing is
