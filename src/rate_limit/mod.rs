@@ -80,6 +80,7 @@ mod batch;
 mod builder;
 mod compiled;
 mod endpoint;
+mod guard;
 mod headers;
 mod identity;
 mod inline;
@@ -101,7 +102,7 @@ pub use self::{
     },
     batch::{Batch, BatchFull, BatchSteps, Charge, ChargeKey, Verdicts},
     builder::RateLimitLayerBuilder,
-    headers::RateLimitHeaders,
+    headers::{HeaderDialect, LegacyReset, QuotaUnit, RateLimitHeaders},
     identity::{HashedPart, HashedRule},
     key::{Key, KeyPart},
     layer::{RateLimitGate, RateLimitLayer, RateLimitPass},
