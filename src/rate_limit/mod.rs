@@ -77,17 +77,21 @@
 mod algorithm;
 mod batch;
 mod builder;
+mod cas;
 mod compiled;
+mod contention;
 mod endpoint;
 mod headers;
 mod identity;
 mod inline;
 mod key;
 mod layer;
+mod leased;
 mod limit;
 mod rate;
 mod rule;
 mod state;
+mod state_bytes;
 mod store;
 
 pub(crate) use self::inline::Inline;
@@ -97,15 +101,22 @@ pub use self::{
     },
     batch::{Batch, BatchFull, BatchSteps, Charge, ChargeKey, Verdicts},
     builder::RateLimitLayerBuilder,
+    cas::{CasBackend, CasStore, Version},
     headers::RateLimitHeaders,
     identity::{HashedPart, HashedRule},
     key::{Key, KeyPart},
     layer::{RateLimitGate, RateLimitLayer, RateLimitPass},
+    leased::LeasedStore,
     limit::Limit,
     rate::Rate,
     rule::Rule,
     state::State,
     store::RateLimitStore,
+};
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub(crate) use self::{
+    contention::{Jitter, Turn, Turns},
+    state_bytes::{read_state, write_state},
 };
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::{Algorithm, AlgorithmId, Decision, Op, Step};
 use crate::{
@@ -25,7 +25,7 @@ pub enum Windows {
 /// an instant: at the end of one window and the beginning of the next.
 ///
 /// ```
-/// use std::time::Duration;
+/// use std::{sync::Arc, time::Duration};
 /// use portcullis::rate_limit::{Algorithm, FixedWindow, Op, Rate};
 /// use portcullis::time::Timestamp;
 ///
@@ -152,6 +152,10 @@ impl Algorithm for FixedWindow {
     fn expires_after(&self, state: &State, now: Timestamp) -> Duration {
         let window = self.current(Some(state), now);
         self.decide(&window, now, Verdict::Passed).full_after
+    }
+
+    fn leasable(&self) -> Option<Arc<dyn Algorithm>> {
+        Some(Arc::new(self.clone()))
     }
 
     fn window(&self) -> Option<Duration> {

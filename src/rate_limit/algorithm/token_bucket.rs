@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::{
     Algorithm, AlgorithmId, Op, Step,
@@ -23,7 +23,7 @@ use crate::{
 /// nanoseconds and allocates nothing.
 ///
 /// ```
-/// use std::time::Duration;
+/// use std::{sync::Arc, time::Duration};
 /// use portcullis::rate_limit::{Algorithm, Op, Rate, TokenBucket};
 /// use portcullis::time::Timestamp;
 ///
@@ -116,6 +116,10 @@ impl Algorithm for TokenBucket {
             Arithmetic::Governor(kernel) => kernel.full_after(kernel.owed(Some(state), now).debt),
             Arithmetic::Exact(kernel) => kernel.full_after(kernel.owed(Some(state), now).debt),
         }
+    }
+
+    fn leasable(&self) -> Option<Arc<dyn Algorithm>> {
+        Some(Arc::new(self.clone()))
     }
 
     fn window(&self) -> Option<Duration> {
