@@ -40,7 +40,8 @@
 //! # The parts
 //! * A [`Rule`] says who is told apart ([`Key`]), how much each may ([`Rate`]), and where.
 //! * An [`Algorithm`] is a pure step from one [`State`] to the next: [`TokenBucket`] (the default),
-//!   [`FixedWindow`], or one of yours.
+//!   [`LeakyBucket`], [`FixedWindow`], [`SlidingLog`], [`SlidingCounter`], [`LeakyQueue`] (which delays
+//!   instead of refusing), or one of yours.
 //! * A [`RateLimitStore`] keeps the states and runs the steps: the memory store, or one of yours.
 //!   Every algorithm works on every store.
 //! * All rules that apply to a request are one [`Batch`]: all of them are charged, or none is. A
@@ -88,16 +89,19 @@ mod key;
 mod layer;
 mod leased;
 mod limit;
+mod packed;
 mod rate;
 mod rule;
 mod state;
 mod state_bytes;
 mod store;
+mod store_loss;
 
 pub(crate) use self::inline::Inline;
 pub use self::{
     algorithm::{
-        Algorithm, AlgorithmId, Decision, FixedWindow, Language, Op, Program, Step, TokenBucket, Windows, Write,
+        Algorithm, AlgorithmId, Decision, FixedWindow, Inherit, Inheriting, Language, LeakyBucket, LeakyQueue, Op,
+        Program, SlidingCounter, SlidingLog, Step, TokenBucket, Windows, Write,
     },
     batch::{Batch, BatchFull, BatchSteps, Charge, ChargeKey, Verdicts},
     builder::RateLimitLayerBuilder,
@@ -108,10 +112,12 @@ pub use self::{
     layer::{RateLimitGate, RateLimitLayer, RateLimitPass},
     leased::LeasedStore,
     limit::Limit,
+    packed::{Packed, PackedClock, PackedStep, PackedWrite, Packing},
     rate::Rate,
     rule::Rule,
     state::State,
     store::RateLimitStore,
+    store_loss::OnStoreLoss,
 };
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub(crate) use self::{

@@ -3,9 +3,13 @@
 mod config;
 mod fixed_window;
 mod headers;
+mod inherit;
 mod keys;
+mod laws;
 mod layer;
+mod queue;
 mod seeds;
+mod sliding;
 mod token_bucket;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
