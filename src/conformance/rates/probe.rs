@@ -72,7 +72,7 @@ impl<S: RateLimitStore + ?Sized> Probe<S> {
     }
 
     pub(super) fn key<'a>(&'a self, part: &'a [u8]) -> ChargeKey<'a> {
-        self.with(ChargeKey::new(&self.rule), KeyPart::Bytes(part))
+        self.with(ChargeKey::new(&*self.rule), KeyPart::Bytes(part))
     }
 
     /// A key has four places, and no law uses more.
