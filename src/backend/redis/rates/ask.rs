@@ -82,7 +82,9 @@ impl Ask {
 }
 
 /// The operation, its units and the parameters as doubles: one argument is cheaper than seven.
+/// No algorithm with a program delays.
 fn numbers(op: Op, program: &Program) -> Vec<u8> {
+    let op = op.at_once();
     let parameters = program.parameters();
     let mut bytes = Vec::with_capacity(parameters.len().saturating_add(2).saturating_mul(8));
     for number in [code(op), units(op)].iter().chain(parameters) {
@@ -99,8 +101,8 @@ const fn double(number: u64) -> f64 {
 /// As the programs know them: see [`Program`]. What is not known here is looked at, as the port says.
 const fn code(op: Op) -> u64 {
     match op {
-        Op::Peek => 0,
-        Op::Take(_) => 1,
+        Op::Peek | Op::Leave { .. } => 0,
+        Op::Take(_) | Op::TakeWithin { .. } => 1,
         Op::Give(_) => 2,
         Op::Force(_) => 3,
         Op::Reset => 4,
@@ -110,6 +112,7 @@ const fn code(op: Op) -> u64 {
 const fn units(op: Op) -> u64 {
     match op {
         Op::Take(units) | Op::Give(units) | Op::Force(units) => units,
-        Op::Peek | Op::Reset => 0,
+        Op::TakeWithin { units, .. } => units as u64,
+        Op::Peek | Op::Reset | Op::Leave { .. } => 0,
     }
 }
