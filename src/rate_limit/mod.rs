@@ -89,6 +89,7 @@ mod limit;
 mod packed;
 mod rate;
 mod rule;
+mod simulate;
 mod state;
 mod store;
 mod store_loss;
@@ -109,6 +110,7 @@ pub use self::{
     packed::{Packed, PackedClock, PackedStep, PackedWrite, Packing},
     rate::Rate,
     rule::Rule,
+    simulate::{Proposal, Share, SimulatedLimit, TimeSlice, Timeline, TraceOutcome, TraceRequest, recommend, simulate},
     state::State,
     store::RateLimitStore,
     store_loss::OnStoreLoss,
@@ -116,3 +118,8 @@ pub use self::{
 
 #[cfg(test)]
 mod tests;
+
+/// Runs the programs of the page.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/rate-limiting.md")]
+struct Page;
