@@ -139,6 +139,20 @@ impl<'a> ChargeKey<'a> {
     pub fn parts(&self) -> impl Iterator<Item = &KeyPart<'a>> {
         self.parts.iter().map_while(Option::as_ref)
     }
+
+    /// What it is known by in this process: see [`Charge::identity_hash`], which mixes in the algorithm.
+    pub const fn identity_hash(&self) -> u128 {
+        self.hash
+    }
+
+    /// Bytes that are the same for the same key, and different for different ones: see
+    /// [`Charge::identity`], which puts the algorithm before them.
+    pub fn identity(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(96);
+        put(&mut bytes, self.rule.as_bytes());
+        self.parts().for_each(|part| part.write(&mut bytes));
+        bytes
+    }
 }
 
 impl PartialEq for ChargeKey<'_> {

@@ -78,7 +78,9 @@
 mod algorithm;
 mod batch;
 mod builder;
+mod checks;
 mod compiled;
+pub mod concurrency;
 mod endpoint;
 mod headers;
 mod identity;
@@ -89,6 +91,7 @@ mod limit;
 mod packed;
 mod rate;
 mod rule;
+pub mod shaping;
 mod state;
 mod store;
 mod store_loss;
@@ -101,6 +104,7 @@ pub use self::{
     },
     batch::{Batch, BatchFull, BatchSteps, Charge, ChargeKey, Verdicts},
     builder::RateLimitLayerBuilder,
+    concurrency::{ConcurrencyLimit, ConcurrencyLimitLayer, ConcurrencyLimitLayerBuilder, ConcurrencyStore},
     headers::RateLimitHeaders,
     identity::{HashedPart, HashedRule},
     key::{Key, KeyPart},
@@ -109,6 +113,7 @@ pub use self::{
     packed::{Packed, PackedClock, PackedStep, PackedWrite, Packing},
     rate::Rate,
     rule::Rule,
+    shaping::{RequestDeadline, ShapingLayer, ShapingLayerBuilder},
     state::State,
     store::RateLimitStore,
     store_loss::OnStoreLoss,

@@ -73,6 +73,7 @@
 mod cluster;
 mod connection;
 mod link;
+mod permits;
 mod rates;
 mod replays;
 mod revocations;
