@@ -213,10 +213,20 @@ impl<'a> Batch<'a> {
         Self { now, charges: Inline::new() }
     }
 
+    /// One charge, asked at `now`.
+    #[inline]
+    pub fn of(now: Timestamp, charge: Charge<'a>) -> Self {
+        let mut batch = Self::new(now);
+        // Eight places, none of them taken.
+        let _ = batch.charges.push(charge);
+        batch
+    }
+
     /// Adds a charge.
     ///
     /// # Errors
     /// [`BatchFull`] if there are eight already.
+    #[inline]
     pub fn push(&mut self, charge: Charge<'a>) -> Result<(), BatchFull> {
         self.charges.push(charge).map_err(|_| BatchFull)
     }

@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::{Algorithm, AlgorithmId, Decision, Inherit, Language, Op, Program, Step, inherit, verdict::Verdict};
 use crate::{
@@ -187,6 +187,10 @@ impl Algorithm for FixedWindow {
     fn expires_after(&self, state: &State, now: Timestamp) -> Duration {
         let window = self.current(Some(state), now);
         self.decide(&window, now, Verdict::Passed).full_after
+    }
+
+    fn leasable(&self) -> Option<Arc<dyn Algorithm>> {
+        Some(Arc::new(self.clone()))
     }
 
     fn program(&self, language: Language) -> Option<Program> {

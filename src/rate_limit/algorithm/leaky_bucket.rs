@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::{Algorithm, AlgorithmId, Language, Op, Program, Step, TokenBucket};
 use crate::{
@@ -74,6 +74,10 @@ impl Algorithm for LeakyBucket {
 
     fn program(&self, language: Language) -> Option<Program> {
         self.dual.program(language)
+    }
+
+    fn leasable(&self) -> Option<Arc<dyn Algorithm>> {
+        Some(Arc::new(self.clone()))
     }
 
     fn packing(&self) -> Option<&dyn Packing> {

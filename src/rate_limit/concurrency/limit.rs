@@ -2,7 +2,11 @@ use http::HeaderValue;
 
 use crate::{
     config_error::ConfigIssues,
-    rate_limit::{HashedRule, Key, Rate, checks::check_names, headers::quote},
+    rate_limit::{
+        HashedRule, Key, QuotaUnit, Rate,
+        checks::check_names,
+        headers::{policy_item, quote},
+    },
     request::RequestContext,
 };
 
@@ -98,7 +102,7 @@ pub(super) struct Choice {
 
 impl Choice {
     fn new(plan: Option<&String>, name: &str, most: u64) -> Self {
-        let item = format!("{};q={most};qu=\"concurrent-requests\"", quote(name));
+        let item = policy_item(&quote(name), most, None, QuotaUnit::ConcurrentRequests);
         let plan = plan.map(|plan| plan.as_str().into());
         // A name that is not printable is reported before anything is built with it.
         Self { plan, most, policy: HeaderValue::try_from(item).unwrap_or(HeaderValue::from_static("")) }
