@@ -54,9 +54,14 @@ impl<'a> Charge<'a> {
 
     /// The algorithm's step for this charge.
     pub fn step(&self, state: Option<&State>, now: Timestamp) -> Step {
+        self.step_of(self.op, state, now)
+    }
+
+    /// The same with another operation.
+    pub(crate) fn step_of(&self, op: Op, state: Option<&State>, now: Timestamp) -> Step {
         match state {
-            Some(state) => self.algorithm.step(Some(state), now, self.op),
-            None => self.algorithm.begin(&|| self.spread(), now, self.op),
+            Some(state) => self.algorithm.step(Some(state), now, op),
+            None => self.algorithm.begin(&|| self.spread(), now, op),
         }
     }
 
