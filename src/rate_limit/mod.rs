@@ -79,7 +79,9 @@ mod algorithm;
 mod batch;
 mod builder;
 mod cas;
+mod checks;
 mod compiled;
+pub mod concurrency;
 mod contention;
 mod endpoint;
 mod guard;
@@ -93,6 +95,7 @@ mod limit;
 mod packed;
 mod rate;
 mod rule;
+pub mod shaping;
 mod simulate;
 mod state;
 mod state_bytes;
@@ -107,8 +110,9 @@ pub use self::{
     },
     batch::{Batch, BatchFull, BatchSteps, Charge, ChargeKey, Verdicts},
     builder::RateLimitLayerBuilder,
-    headers::{HeaderDialect, LegacyReset, QuotaUnit, RateLimitHeaders},
     cas::{CasBackend, CasStore, Version},
+    concurrency::{ConcurrencyLimit, ConcurrencyLimitLayer, ConcurrencyLimitLayerBuilder, ConcurrencyStore},
+    headers::{HeaderDialect, LegacyReset, QuotaUnit, RateLimitHeaders},
     identity::{HashedPart, HashedRule},
     key::{Key, KeyPart},
     layer::{RateLimitGate, RateLimitLayer, RateLimitPass},
@@ -117,6 +121,7 @@ pub use self::{
     packed::{Packed, PackedClock, PackedStep, PackedWrite, Packing},
     rate::Rate,
     rule::Rule,
+    shaping::{RequestDeadline, ShapingLayer, ShapingLayerBuilder},
     simulate::{Proposal, Share, SimulatedLimit, TimeSlice, Timeline, TraceOutcome, TraceRequest, recommend, simulate},
     state::State,
     store::RateLimitStore,

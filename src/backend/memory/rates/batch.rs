@@ -171,7 +171,7 @@ impl Home<'_> {
             }
             Self::Region(index, place) => {
                 let state = place.and_then(|place| held.get(*index)?.state(place));
-                let Step { decision, write } = charge.algorithm().step(state, batch.now(), op);
+                let Step { decision, write } = charge.step_of(op, state, batch.now());
                 (decision, Either::State(write))
             }
         }
