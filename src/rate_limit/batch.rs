@@ -62,9 +62,10 @@ impl<'a> Charge<'a> {
 
     /// A number that differs from bucket to bucket. Nobody is the worse off for choosing his own.
     fn spread(&self) -> u64 {
-        use std::hash::{Hash as _, Hasher as _};
         let mut hasher = siphasher::sip::SipHasher13::new();
-        self.key.hash(&mut hasher);
+        // Not the key's own hash: another process has another secret, and the same buckets.
+        self.key.rule.hash(&mut hasher);
+        self.key.parts.hash(&mut hasher);
         hasher.finish()
     }
 

@@ -3,7 +3,7 @@ use std::time::Duration;
 use super::{Algorithm, AlgorithmId, Op, Step, TokenBucket};
 use crate::{
     config_error::ConfigError,
-    rate_limit::{Rate, State},
+    rate_limit::{Packing, Rate, State},
     time::Timestamp,
 };
 
@@ -70,6 +70,10 @@ impl Algorithm for LeakyBucket {
 
     fn used(&self, state: &State, now: Timestamp) -> u64 {
         self.dual.used(state, now)
+    }
+
+    fn packing(&self) -> Option<&dyn Packing> {
+        self.dual.packing()
     }
 
     fn window(&self) -> Option<Duration> {
