@@ -60,13 +60,11 @@ impl<'a> Charge<'a> {
         }
     }
 
-    /// A number that differs from bucket to bucket. Nobody is the worse off for choosing his own.
+    /// A number that differs from bucket to bucket, the same in every process: two that share a store
+    /// must agree on it. Nobody is the better off for choosing his own. Asked for the first request of
+    /// a key only, and by few algorithms.
     fn spread(&self) -> u64 {
-        let mut hasher = siphasher::sip::SipHasher13::new();
-        // Not the key's own hash: another process has another secret, and the same buckets.
-        self.key.rule.hash(&mut hasher);
-        self.key.parts.hash(&mut hasher);
-        hasher.finish()
+        siphasher::sip::SipHasher13::new().hash(&self.identity())
     }
 
     /// The step that changes nothing, but shows where the key stands.
@@ -120,6 +118,14 @@ impl<'a> ChargeKey<'a> {
     pub fn new(rule: impl Into<HashedRule<'a>>) -> Self {
         let rule = rule.into();
         Self { rule: rule.name(), hash: rule.hash(), parts: [None; ChargeKey::MAX_PARTS] }
+    }
+
+    /// The key of one part, as most are.
+    #[inline]
+    pub fn of(rule: impl Into<HashedRule<'a>>, part: impl Into<HashedPart<'a>>) -> Self {
+        let (rule, part) = (rule.into(), part.into());
+        let hash = mix(rule.hash(), part.hash());
+        Self { rule: rule.name(), hash, parts: [Some(part.part()), None, None, None] }
     }
 
     /// With another part; `None` if there are four already.
@@ -197,6 +203,7 @@ impl<'a> Batch<'a> {
 
     /// No charges yet. `now` is the request's monotonic reading: a store in this process steps with
     /// it, a remote one with its server's clock.
+    #[inline]
     pub const fn new(now: Timestamp) -> Self {
         Self { now, charges: Inline::new() }
     }
@@ -220,6 +227,7 @@ impl<'a> Batch<'a> {
     }
 
     /// The charge of a batch that has no other, as most have.
+    #[inline]
     pub(crate) fn only(&self) -> Option<&Charge<'a>> {
         if self.len() == 1 { self.get(0) } else { None }
     }
@@ -240,11 +248,13 @@ impl<'a> Batch<'a> {
     }
 
     /// One of the charges.
+    #[inline]
     pub fn get(&self, index: usize) -> Option<&Charge<'a>> {
         self.charges.get(index)
     }
 
     /// The charges, in the order of the rules.
+    #[inline]
     pub fn charges(&self) -> impl Iterator<Item = &Charge<'a>> {
         self.charges.iter()
     }
@@ -283,6 +293,7 @@ pub struct Verdicts {
 
 impl Verdicts {
     /// No decisions yet.
+    #[inline]
     pub const fn new() -> Self {
         Self { decisions: Inline::new() }
     }
@@ -291,19 +302,13 @@ impl Verdicts {
     ///
     /// # Errors
     /// [`BatchFull`] if there are eight already, as many as a batch has charges.
+    #[inline]
     pub fn push(&mut self, decision: Decision) -> Result<(), BatchFull> {
         self.decisions.push(decision).map_err(|_| BatchFull)
     }
 
-    /// The answer to one charge.
-    pub(crate) fn one(decision: Decision) -> Self {
-        let mut verdicts = Self::new();
-        // Eight places, none of them taken.
-        let _ = verdicts.push(decision);
-        verdicts
-    }
-
     /// Whether all passed, and so all were charged.
+    #[inline]
     pub fn allowed(&self) -> bool {
         self.decisions().all(|decision| decision.allowed)
     }
@@ -314,6 +319,7 @@ impl Verdicts {
     }
 
     /// The decisions.
+    #[inline]
     pub fn decisions(&self) -> impl Iterator<Item = &Decision> + Clone {
         self.decisions.iter()
     }

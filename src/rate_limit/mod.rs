@@ -78,18 +78,24 @@
 mod algorithm;
 mod batch;
 mod builder;
+mod cas;
 mod compiled;
+mod contention;
 mod endpoint;
+mod guard;
 mod headers;
 mod identity;
 mod inline;
 mod key;
 mod layer;
+mod leased;
 mod limit;
 mod packed;
 mod rate;
 mod rule;
+mod simulate;
 mod state;
+mod state_bytes;
 mod store;
 mod store_loss;
 
@@ -101,18 +107,31 @@ pub use self::{
     },
     batch::{Batch, BatchFull, BatchSteps, Charge, ChargeKey, Verdicts},
     builder::RateLimitLayerBuilder,
-    headers::RateLimitHeaders,
+    cas::{CasBackend, CasStore, Version},
+    headers::{HeaderDialect, LegacyReset, QuotaUnit, RateLimitHeaders},
     identity::{HashedPart, HashedRule},
     key::{Key, KeyPart},
     layer::{RateLimitGate, RateLimitLayer, RateLimitPass},
+    leased::LeasedStore,
     limit::Limit,
     packed::{Packed, PackedClock, PackedStep, PackedWrite, Packing},
     rate::Rate,
     rule::Rule,
+    simulate::{Proposal, Share, SimulatedLimit, TimeSlice, Timeline, TraceOutcome, TraceRequest, recommend, simulate},
     state::State,
     store::RateLimitStore,
     store_loss::OnStoreLoss,
 };
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub(crate) use self::{
+    contention::{Jitter, Turn, Turns},
+    state_bytes::{read_state, write_state},
+};
 
 #[cfg(test)]
 mod tests;
+
+/// Runs the programs of the page.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/rate-limiting.md")]
+struct Page;

@@ -1,6 +1,13 @@
+use std::sync::Arc;
+
 use http::Method;
 
-use super::{Key, Limit, Windows, endpoint::Endpoint, limit::Family};
+use super::{
+    Algorithm, Key, Limit, QuotaUnit, Windows,
+    endpoint::Endpoint,
+    limit::{Amount, Family},
+};
+use crate::config_error::ConfigError;
 
 /// One limit: who is told apart ([`Key`]), how much each may ([`Rate`](super::Rate) or an algorithm of yours), and
 /// where it holds.
@@ -44,6 +51,7 @@ pub struct Rule {
     pub(super) on: Vec<Endpoint>,
     pub(super) family: Family,
     pub(super) cost: u64,
+    pub(super) unit: QuotaUnit,
 }
 
 impl Rule {
@@ -63,6 +71,7 @@ impl Rule {
             on: Vec::new(),
             family: Family::TokenBucket,
             cost: 1,
+            unit: QuotaUnit::default(),
         }
     }
 
@@ -111,9 +120,25 @@ impl Rule {
         self
     }
 
+    /// In which units it counts, for `RateLimit-Policy`. Default: requests. What a request costs is said with
+    /// [`cost`](Self::cost).
+    pub fn unit(mut self, unit: QuotaUnit) -> Self {
+        self.unit = unit;
+        self
+    }
+
     /// How many units a request costs. Default 1.
     pub fn cost(mut self, units: u64) -> Self {
         self.cost = units;
         self
+    }
+
+    /// What is computed for one of its limits; nothing where there is none.
+    pub(super) fn algorithm_of(&self, limit: &Limit) -> Result<Option<Arc<dyn Algorithm>>, ConfigError> {
+        Ok(match &limit.0 {
+            Amount::Unlimited => None,
+            Amount::Custom(algorithm) => Some(Arc::clone(algorithm)),
+            Amount::Rate(rate) => Some(self.family.algorithm(*rate)?),
+        })
     }
 }
