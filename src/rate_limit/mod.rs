@@ -78,7 +78,9 @@
 mod algorithm;
 mod batch;
 mod builder;
+mod cas;
 mod compiled;
+mod contention;
 mod endpoint;
 mod guard;
 mod headers;
@@ -86,11 +88,13 @@ mod identity;
 mod inline;
 mod key;
 mod layer;
+mod leased;
 mod limit;
 mod packed;
 mod rate;
 mod rule;
 mod state;
+mod state_bytes;
 mod store;
 mod store_loss;
 
@@ -103,9 +107,11 @@ pub use self::{
     batch::{Batch, BatchFull, BatchSteps, Charge, ChargeKey, Verdicts},
     builder::RateLimitLayerBuilder,
     headers::{HeaderDialect, LegacyReset, QuotaUnit, RateLimitHeaders},
+    cas::{CasBackend, CasStore, Version},
     identity::{HashedPart, HashedRule},
     key::{Key, KeyPart},
     layer::{RateLimitGate, RateLimitLayer, RateLimitPass},
+    leased::LeasedStore,
     limit::Limit,
     packed::{Packed, PackedClock, PackedStep, PackedWrite, Packing},
     rate::Rate,
@@ -113,6 +119,11 @@ pub use self::{
     state::State,
     store::RateLimitStore,
     store_loss::OnStoreLoss,
+};
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub(crate) use self::{
+    contention::{Jitter, Turn, Turns},
+    state_bytes::{read_state, write_state},
 };
 
 #[cfg(test)]

@@ -5,7 +5,10 @@ use std::{sync::Arc, time::Duration};
 
 use super::RateClock;
 use crate::{
-    rate_limit::{Algorithm, AlgorithmId, Decision, FixedWindow, Op, Rate, State, Step, TokenBucket, Windows},
+    rate_limit::{
+        Algorithm, AlgorithmId, Decision, FixedWindow, LeakyBucket, LeakyQueue, Op, Rate, SlidingCounter, SlidingLog,
+        State, Step, TokenBucket, Windows,
+    },
     time::Timestamp,
 };
 
@@ -51,7 +54,7 @@ impl Random {
 }
 
 /// How many kinds [`any`] knows.
-pub(super) const KINDS: u64 = 7;
+pub(super) const KINDS: u64 = 12;
 
 /// An algorithm of a kind, with random parameters. Where the server's clock counts, a unit takes so long
 /// that none comes back while a law runs.
@@ -72,7 +75,16 @@ pub(super) fn any(kind: u64, random: &mut Random, clock: RateClock) -> Arc<dyn A
         2 => Arc::new(bucket(rate.burst(burst)).overdraft(random.below(10))),
         3 => Arc::new(FixedWindow::new(rate).unwrap()),
         4 => Arc::new(FixedWindow::new(rate).unwrap().windows(Windows::FirstHit)),
-        5 => Arc::new(CoolDown { pause: period }),
+        5 => Arc::new(FixedWindow::new(rate).unwrap().windows(Windows::Spread)),
+        6 => Arc::new(SlidingLog::new(rate).unwrap()),
+        7 => Arc::new(SlidingCounter::new(rate).unwrap()),
+        8 => Arc::new(LeakyBucket::new(rate.burst(burst)).unwrap()),
+        9 => {
+            // Nobody queues for longer than an hour, and no turn is shorter than a microsecond.
+            let turn = period.clamp(Duration::from_millis(1), Duration::from_secs(600));
+            Arc::new(LeakyQueue::new(Rate::per(1, turn), units, HOUR).unwrap())
+        }
+        10 => Arc::new(CoolDown { pause: period }),
         _ => Arc::new(Ledger { limit: burst, keep: period }),
     }
 }
@@ -99,7 +111,7 @@ impl Algorithm for CoolDown {
             if cut { Step::set(decision, ends.into()) } else { Step::keep(decision) }
         };
         let begin = || Step::set(stands(self.pause), now.saturating_add(self.pause).as_micros().into());
-        match op {
+        match op.at_once() {
             Op::Take(0) => stay(stands(left)),
             Op::Take(1) if left.is_zero() => begin(),
             Op::Take(1) => stay(waits()),
@@ -161,7 +173,7 @@ impl Algorithm for Ledger {
             open.extend(std::iter::repeat_n(latest, units));
         };
         let mut decision = None;
-        match op {
+        match op.at_once() {
             Op::Take(cost) => {
                 let asked = self.decide(&open, now, cost);
                 if asked.allowed {

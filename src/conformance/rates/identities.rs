@@ -77,10 +77,10 @@ pub async fn rules_are_apart(store: &Arc<impl RateLimitStore + ?Sized>, clock: R
     let names: Vec<String> =
         ["", "a", "A", "a ", " a", "a:", "ab", "{a}", "a\"", "\\"].map(|name| format!("{}{name}", probe.rule())).into();
     let mut keys = Vec::new();
-    for name in &names {
-        keys.push(ChargeKey::new(name.as_str()));
-        keys.push(probe.with(ChargeKey::new(name.as_str()), KeyPart::Bytes(b"")));
-        keys.push(probe.with(ChargeKey::new(name.as_str()), KeyPart::Bytes(b"b")));
+    for name in names.iter().map(String::as_str) {
+        keys.push(ChargeKey::new(name));
+        keys.push(probe.with(ChargeKey::new(name), KeyPart::Bytes(b"")));
+        keys.push(probe.with(ChargeKey::new(name), KeyPart::Bytes(b"b")));
     }
     all_apart(&probe, &keys).await;
 }
