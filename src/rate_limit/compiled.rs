@@ -251,7 +251,7 @@ fn compile_limit(
         None => rule.name.clone(),
     };
     let quoted = headers::quote(&policy);
-    let item = headers::policy_item(&quoted, fresh.limit, algorithm.window());
+    let item = headers::policy_item(&quoted, fresh.limit, algorithm.window(), rule.unit);
     let Ok(header) = HeaderValue::try_from(&item) else {
         issues.add("name", "it does not fit a header", "use printable ASCII");
         return None;

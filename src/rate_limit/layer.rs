@@ -4,6 +4,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
+    time::Duration,
 };
 
 use axum::response::Response;
@@ -169,7 +170,7 @@ impl<'a, I: Iterator<Item = (&'a CompiledLimit, &'a Decision)> + Clone> Outcome<
         let refused = || own().filter(|(_, decision)| !decision.allowed);
         let tightest = if allowed { tightest(own()) } else { worst(refused()).or_else(|| tightest(own())) };
         let status = tightest.map(|(limit, decision)| self.status(limit, decision));
-        let stamp = Stamp::of(headers, own(), status.as_ref());
+        let stamp = Stamp::of(headers, own(), status.as_ref(), self.wall);
         if allowed {
             if let Some(status) = status {
                 context.add_rate_limit(status);
@@ -183,7 +184,8 @@ impl<'a, I: Iterator<Item = (&'a CompiledLimit, &'a Decision)> + Clone> Outcome<
         if let Some(status) = status {
             context.add_rate_limit(status);
         }
-        Err(stamp.fields().fold(self.explain(rejection), |rejection, (name, value)| rejection.with_header(name, value)))
+        let rejection = self.explain(rejection, |truth| headers.retry_after(truth, context.request_id()));
+        Err(stamp.fields().fold(rejection, |rejection, (name, value)| rejection.with_header(name, value)))
     }
 
     fn status(&self, limit: &CompiledLimit, decision: &Decision) -> RateLimitStatus {
@@ -198,7 +200,7 @@ impl<'a, I: Iterator<Item = (&'a CompiledLimit, &'a Decision)> + Clone> Outcome<
     }
 
     /// Which limits refused, and when all of them will let it pass.
-    fn explain(&self, rejection: Rejection) -> Rejection {
+    fn explain(&self, rejection: Rejection, told: impl FnOnce(Duration) -> Duration) -> Rejection {
         let refused = || self.asked.clone().filter(|(_, decision)| !decision.allowed);
         let violated: Vec<Value> = refused().map(|(limit, _)| (*limit.policy).into()).collect();
         let rejection = rejection.with_member("violated-policies", violated);
@@ -207,7 +209,7 @@ impl<'a, I: Iterator<Item = (&'a CompiledLimit, &'a Decision)> + Clone> Outcome<
             return rejection;
         }
         match refused().filter_map(|(_, decision)| decision.retry_after).max() {
-            Some(after) => rejection.with_retry_after(after),
+            Some(truth) => rejection.with_retry_after(told(truth)),
             None => rejection,
         }
     }

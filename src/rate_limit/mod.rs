@@ -87,6 +87,7 @@ mod cas;
 mod compiled;
 mod contention;
 mod endpoint;
+mod guard;
 mod headers;
 mod identity;
 mod inline;
@@ -111,7 +112,7 @@ pub use self::{
     batch::{Batch, BatchFull, BatchSteps, Charge, ChargeKey, Verdicts},
     builder::RateLimitLayerBuilder,
     cas::{CasBackend, CasStore, Version},
-    headers::RateLimitHeaders,
+    headers::{HeaderDialect, LegacyReset, QuotaUnit, RateLimitHeaders},
     identity::{HashedPart, HashedRule},
     key::{Key, KeyPart},
     layer::{RateLimitGate, RateLimitLayer, RateLimitPass},

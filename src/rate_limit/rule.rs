@@ -1,6 +1,6 @@
 use http::Method;
 
-use super::{Key, Limit, Windows, endpoint::Endpoint, limit::Family};
+use super::{Key, Limit, QuotaUnit, Windows, endpoint::Endpoint, limit::Family};
 
 /// One limit: who is told apart ([`Key`]), how much each may ([`Rate`](super::Rate) or an algorithm of yours), and
 /// where it holds.
@@ -44,6 +44,7 @@ pub struct Rule {
     pub(super) on: Vec<Endpoint>,
     pub(super) family: Family,
     pub(super) cost: u64,
+    pub(super) unit: QuotaUnit,
 }
 
 impl Rule {
@@ -63,6 +64,7 @@ impl Rule {
             on: Vec::new(),
             family: Family::TokenBucket,
             cost: 1,
+            unit: QuotaUnit::default(),
         }
     }
 
@@ -108,6 +110,13 @@ impl Rule {
     /// Counts in windows that begin as `windows` says.
     pub fn windows(mut self, windows: Windows) -> Self {
         self.family = Family::FixedWindow(windows);
+        self
+    }
+
+    /// In which units it counts, for `RateLimit-Policy`. Default: requests. What a request costs is said with
+    /// [`cost`](Self::cost).
+    pub fn unit(mut self, unit: QuotaUnit) -> Self {
+        self.unit = unit;
         self
     }
 

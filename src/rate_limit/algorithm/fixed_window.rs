@@ -195,7 +195,12 @@ impl Algorithm for FixedWindow {
 
     fn program(&self, language: Language) -> Option<Program> {
         const LUA: &str = include_str!("lua/fixed_window.lua");
-        let aligned = u64::from(self.windows == Windows::EpochAligned);
+        let aligned = match self.windows {
+            Windows::EpochAligned => 1,
+            Windows::FirstHit => 0,
+            // The script is not told where a key's windows begin.
+            Windows::Spread => return None,
+        };
         (language == Language::Lua).then(|| Program::new(LUA, [self.limit, self.period, aligned]))
     }
 
