@@ -13,7 +13,7 @@ use std::{
 use portcullis::{
     backend::sql::SqlStore,
     conformance::rates::{self, RateClock},
-    rate_limit::{Batch, Charge, ChargeKey, KeyPart, LeasedStore, Op, Rate, RateLimitStore, TokenBucket},
+    rate_limit::{Batch, Charge, ChargeKey, KeyPart, Op, Rate, RateLimitStore, TokenBucket},
     store::StoreError,
     time::{Clock as _, SystemClock},
 };
@@ -224,56 +224,6 @@ async fn an_outage_is_an_error_within_the_limit_and_ends() {
     }
     server.restart();
     assert!(!back(&store).await, "what was owed is owed");
-}
-
-/// Four processes with leases before one database: never more than the cap, nearly all of it while there
-/// is demand, and a hot key many times as fast.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn leases_use_up_the_cap_and_never_more() {
-    let server = Postgres::start();
-    drop(migrated(&server).await);
-    let mut nodes = Vec::new();
-    for _ in 0..4 {
-        nodes.push(LeasedStore::new(process(&server).await).nodes(4));
-    }
-    for units in [1_000, 20_000] {
-        let each = usize::try_from(units).expect("it fits") / 16 + 300;
-        let key_cap = units;
-        let (passed, took) = all_take(&nodes, 32, each, key_cap).await;
-        println!("leases, 4 processes: {passed} of {units} passed, of {} in {took:?}", each * 32);
-        assert!(passed <= units, "{passed} of {units}");
-        assert!(passed * 100 >= units * 95, "{passed} of {units}");
-        for node in &nodes {
-            node.drain().await.expect("drained");
-        }
-        nodes.clear();
-        for _ in 0..4 {
-            nodes.push(LeasedStore::new(process(&server).await).nodes(4));
-        }
-        sweep(&server).await;
-    }
-
-    let plenty = 1_000_000_000;
-    let exact = process(&server).await;
-    let rate = async |leased: bool, takes: usize| {
-        let (passed, took) = if leased {
-            all_take(&[nodes[0].clone()], 16, takes, plenty).await
-        } else {
-            all_take(&[exact.clone()], 16, takes, plenty).await
-        };
-        assert_eq!(passed, 16 * takes as u64);
-        passed as f64 / took.as_secs_f64()
-    };
-    rate(true, 200).await;
-    let (exactly, leased) = (rate(false, 50).await, rate(true, 10_000).await);
-    println!("a hot key: {exactly:.0} a second exactly, {leased:.0} with leases of 100: {:.0} times", leased / exactly);
-    assert!(leased >= 20.0 * exactly);
-}
-
-/// Forgets all states.
-async fn sweep(server: &Postgres) {
-    let pool = PgPoolOptions::new().connect(&server.url()).await.expect("the server answers");
-    sqlx::query("TRUNCATE portcullis_rates").execute(&pool).await.expect("it is emptied");
 }
 
 /// No sweeper, and yet no growth.
