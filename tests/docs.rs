@@ -78,6 +78,7 @@ fn links_lead_somewhere() {
         "authorization.md",
         "object-level.md",
         "stacking.md",
+        "stores.md",
         "defaults.md",
         "design/0003-draining-refused-uploads.md",
     ] {

@@ -75,6 +75,11 @@
 //! lock and a few nanoseconds of arithmetic; nothing is allocated for it. The header fields take one
 //! allocation for a single rule, and two for several.
 
+/// Runs the programs of the page.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/stores.md")]
+struct Stores;
+
 mod algorithm;
 mod batch;
 mod builder;
@@ -106,8 +111,8 @@ pub use self::{
     },
     batch::{Batch, BatchFull, BatchSteps, Charge, ChargeKey, Verdicts},
     builder::RateLimitLayerBuilder,
-    headers::{HeaderDialect, LegacyReset, QuotaUnit, RateLimitHeaders},
     cas::{CasBackend, CasStore, Version},
+    headers::{HeaderDialect, LegacyReset, QuotaUnit, RateLimitHeaders},
     identity::{HashedPart, HashedRule},
     key::{Key, KeyPart},
     layer::{RateLimitGate, RateLimitLayer, RateLimitPass},
@@ -122,7 +127,7 @@ pub use self::{
 };
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub(crate) use self::{
-    contention::{Jitter, Turn, Turns},
+    contention::{Jitter, Reads, Turn, Turns},
     state_bytes::{read_state, write_state},
 };
 
