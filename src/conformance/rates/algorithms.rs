@@ -1,5 +1,6 @@
 //! What the laws charge: the algorithms that are built in with parameters of every kind, and two of a
 //! user's own, which no store has a program for.
+#![allow(clippy::unwrap_used, reason = "the parameters are ours, and within what is allowed")]
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,7 +13,11 @@ use crate::{
     time::Timestamp,
 };
 
-pub(super) const HOUR: Duration = Duration::from_secs(3_600);
+pub(super) const HOUR: Duration = hours(1);
+
+pub(super) const fn hours(count: u64) -> Duration {
+    Duration::from_secs(count.saturating_mul(3_600))
+}
 
 /// A token bucket, which is what most laws ask.
 pub(super) fn bucket(rate: Rate) -> TokenBucket {
@@ -21,7 +26,7 @@ pub(super) fn bucket(rate: Rate) -> TokenBucket {
 
 /// So many units, and not another one while a law runs.
 pub(super) fn limit_of(units: u64) -> TokenBucket {
-    bucket(Rate::per(1, 10 * 24 * HOUR).burst(units))
+    bucket(Rate::per(1, hours(240)).burst(units))
 }
 
 /// Random numbers that a seed repeats (`splitmix64`).

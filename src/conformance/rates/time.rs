@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     RateClock,
-    algorithms::{HOUR, KINDS, Random, any, bucket},
+    algorithms::{HOUR, KINDS, Random, any, bucket, hours},
     probe::Probe,
 };
 use crate::{
@@ -217,7 +217,7 @@ pub async fn a_clock_that_goes_back_costs_one_bucket_at_most(
     let mut random = Random::seeded();
     for number in 0..KINDS.saturating_mul(EACH) {
         let (algorithm, key) = (any(number, &mut random, clock), number.to_be_bytes());
-        let ahead = probe.at(random.of(&[2 * HOUR, 400 * 24 * HOUR]).unwrap_or(HOUR));
+        let ahead = probe.at(random.of(&[hours(2), hours(9_600)]).unwrap_or(HOUR));
         let now = probe.at(Duration::ZERO);
         let units = probe.remaining(ahead, &key, &*algorithm).await;
         probe.one(ahead, &key, &*algorithm, Op::Take(units)).await;
@@ -244,7 +244,7 @@ pub async fn a_clock_that_leaps_gives_one_bucket_at_most(store: &Arc<impl RateLi
     let probe = Probe::new("a_clock_that_leaps_gives_one_bucket_at_most", store, clock);
     let limit = bucket(Rate::per_hour(5).burst(10));
     let leaps = match clock {
-        RateClock::Callers => vec![Duration::ZERO, YEAR, 50 * YEAR, 200 * YEAR],
+        RateClock::Callers => vec![Duration::ZERO, YEAR, YEAR.saturating_mul(50), YEAR.saturating_mul(200)],
         RateClock::Servers => vec![Duration::ZERO],
     };
     for leap in leaps {
