@@ -80,10 +80,6 @@ impl Algorithm for LeakyBucket {
         self.dual.program(language)
     }
 
-    fn leasable(&self) -> Option<Arc<dyn Algorithm>> {
-        Some(Arc::new(self.clone()))
-    }
-
     fn packing(&self) -> Option<&dyn Packing> {
         self.dual.packing()
     }
