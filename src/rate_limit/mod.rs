@@ -75,6 +75,11 @@
 //! lock and a few nanoseconds of arithmetic; nothing is allocated for it. The header fields take one
 //! allocation for a single rule, and two for several.
 
+/// Runs the programs of the page.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/stores.md")]
+struct Stores;
+
 mod algorithm;
 mod batch;
 mod builder;
@@ -129,7 +134,7 @@ pub use self::{
 };
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub(crate) use self::{
-    contention::{Jitter, Turn, Turns},
+    contention::{Jitter, Reads, Turn, Turns},
     state_bytes::{read_state, write_state},
 };
 

@@ -134,6 +134,50 @@ const QUOTATIONS: &[Quotation] = &[
         &[("src/rate_limit/concurrency/builder.rs", "retry_after: None }")],
     ),
     (
+        "SQL stores",
+        "rows that a new rate state has looked at",
+        "2",
+        &[
+            ("src/backend/sql/rates/sqlite.rs", "ORDER BY id LIMIT 2)"),
+            ("src/backend/sql/rates/postgres.rs", "ORDER BY id LIMIT 2 FOR UPDATE SKIP LOCKED)"),
+        ],
+    ),
+    (
+        "Stores that compare and swap",
+        "time for a batch",
+        "500 ms",
+        &[("src/rate_limit/cas/store.rs", "const TIME_BUDGET: Duration = Duration::from_millis(500);")],
+    ),
+    (
+        "Stores that compare and swap",
+        "clocks apart",
+        "1 s",
+        &[("src/rate_limit/cas/store.rs", "const CLOCK_SKEW: Duration = Duration::from_secs(1);")],
+    ),
+    (
+        "Stores that compare and swap",
+        "pause after a lost swap",
+        "1 ms, doubled to 64 ms",
+        &[
+            ("src/rate_limit/contention.rs", "const FIRST_PAUSE: Duration = Duration::from_millis(1);"),
+            ("src/rate_limit/contention.rs", "const LONGEST_PAUSE: Duration = Duration::from_millis(64);"),
+        ],
+    ),
+    ("Leases", "most units held", "100", &[("src/rate_limit/leased/mod.rs", "const MOST: u64 = 100;")]),
+    (
+        "Leases",
+        "units held at most for",
+        "1 s",
+        &[("src/rate_limit/leased/mod.rs", "const HOLD: Duration = Duration::from_secs(1);")],
+    ),
+    ("Leases", "nodes", "8", &[("src/rate_limit/leased/mod.rs", "const NODES: u64 = 8;")]),
+    (
+        "Leases",
+        "buckets that are leased",
+        "10,000",
+        &[("src/rate_limit/leased/mod.rs", "const LEASES: usize = 10_000;")],
+    ),
+    (
         "Webhooks",
         "time for the body",
         "10 s",

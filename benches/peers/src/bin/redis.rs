@@ -83,8 +83,8 @@ impl Bench {
     }
 
     async fn take(&self, rules: &[(&'static str, u64)]) {
-        let mut batch = Batch::new(Timestamp::EPOCH);
         let subjects: Vec<_> = rules.iter().map(|(_, who)| who.to_be_bytes()).collect();
+        let mut batch = Batch::new(Timestamp::EPOCH);
         for (((rule, _), subject), bucket) in rules.iter().zip(&subjects).zip(&*self.buckets) {
             let key = ChargeKey::new(*rule).with(KeyPart::Bytes(subject)).expect("one part");
             batch.push(Charge::new(key, bucket, Op::Take(1))).expect("at most four");
