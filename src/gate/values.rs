@@ -51,6 +51,7 @@ pub(crate) fn decimal(number: u64) -> HeaderValue {
 }
 
 /// Four places for each of 1,024 numbers.
+#[expect(clippy::cast_possible_truncation, reason = "single digits")]
 const SMALL: [u8; 4_096] = {
     let mut digits = [b'0'; 4_096];
     let (mut rest, mut number) = (digits.as_mut_slice(), 0_u16);

@@ -170,7 +170,7 @@ impl<'a, I: Iterator<Item = (&'a CompiledLimit, &'a Decision)> + Clone> Outcome<
         let refused = || own().filter(|(_, decision)| !decision.allowed);
         let tightest = if allowed { tightest(own()) } else { worst(refused()).or_else(|| tightest(own())) };
         let status = tightest.map(|(limit, decision)| self.status(limit, decision));
-        let stamp = Stamp::of(headers, own(), status.as_ref(), self.wall);
+        let stamp = Stamp::of(headers, own(), status.as_ref());
         if allowed {
             if let Some(status) = status {
                 context.add_rate_limit(status);

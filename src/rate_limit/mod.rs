@@ -98,6 +98,7 @@ mod limit;
 mod packed;
 mod rate;
 mod rule;
+mod simulate;
 mod state;
 mod state_bytes;
 mod store;
@@ -121,6 +122,7 @@ pub use self::{
     packed::{Packed, PackedClock, PackedStep, PackedWrite, Packing},
     rate::Rate,
     rule::Rule,
+    simulate::{Proposal, Share, SimulatedLimit, TimeSlice, Timeline, TraceOutcome, TraceRequest, recommend, simulate},
     state::State,
     store::RateLimitStore,
     store_loss::OnStoreLoss,
@@ -133,3 +135,8 @@ pub(crate) use self::{
 
 #[cfg(test)]
 mod tests;
+
+/// Runs the programs of the page.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/rate-limiting.md")]
+struct Page;

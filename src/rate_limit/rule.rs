@@ -1,6 +1,13 @@
+use std::sync::Arc;
+
 use http::Method;
 
-use super::{Key, Limit, QuotaUnit, Windows, endpoint::Endpoint, limit::Family};
+use super::{
+    Algorithm, Key, Limit, QuotaUnit, Windows,
+    endpoint::Endpoint,
+    limit::{Amount, Family},
+};
+use crate::config_error::ConfigError;
 
 /// One limit: who is told apart ([`Key`]), how much each may ([`Rate`](super::Rate) or an algorithm of yours), and
 /// where it holds.
@@ -124,5 +131,14 @@ impl Rule {
     pub fn cost(mut self, units: u64) -> Self {
         self.cost = units;
         self
+    }
+
+    /// What is computed for one of its limits; nothing where there is none.
+    pub(super) fn algorithm_of(&self, limit: &Limit) -> Result<Option<Arc<dyn Algorithm>>, ConfigError> {
+        Ok(match &limit.0 {
+            Amount::Unlimited => None,
+            Amount::Custom(algorithm) => Some(Arc::clone(algorithm)),
+            Amount::Rate(rate) => Some(self.family.algorithm(*rate)?),
+        })
     }
 }

@@ -92,6 +92,7 @@ const PURE: &[&str] = &[
     "authz/policy/lattice.rs",
     "authz/rar/amount.rs",
     "authz/step_up/requirement.rs",
+    "rate_limit/simulate/",
     "rate_limit/algorithm/",
     "rate_limit/rate.rs",
     "rate_limit/state.rs",

@@ -12,7 +12,7 @@ use crate::{
     gate::{decimal, written},
     rate_limit::{Decision, Rate, compiled::CompiledLimit},
     request::RateLimitStatus,
-    time::{Timestamp, secs_ceil},
+    time::secs_ceil,
 };
 
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
@@ -66,28 +66,30 @@ type Asked<'a> = (&'a CompiledLimit, &'a Decision);
 
 impl Stamp {
     /// The fields of one batch: an item for each limit, and where the caller stands against the
-    /// tightest of them. `wall` is the request's: `reset_at` is a time on the same clock.
+    /// tightest of them.
     pub(in crate::rate_limit) fn of<'a>(
         headers: RateLimitHeaders,
         asked: impl Iterator<Item = Asked<'a>> + Clone,
         tightest: Option<&RateLimitStatus>,
-        wall: Timestamp,
     ) -> Self {
-        let numbers = tightest.map(|status| Numbers {
+        let from_now = |status: &RateLimitStatus| Numbers {
             limit: status.limit.min(Rate::MOST),
             remaining: status.remaining.min(Rate::MOST),
-            reset: secs_ceil(status.reset_at.since(wall)),
-        });
-        let legacy = headers.legacy.zip(tightest).zip(numbers).map(|((reset, status), numbers)| match reset {
-            LegacyReset::Epoch => Numbers { reset: status.reset_at.as_secs_ceil(), ..numbers },
-            LegacyReset::Seconds => numbers,
+            reset: of_status(asked.clone(), status).map_or(0, |(_, decision)| secs_ceil(decision.full_after)),
+        };
+        let old = || tightest.map(from_now);
+        let legacy = headers.legacy.zip(tightest).map(|(reset, status)| match reset {
+            LegacyReset::Epoch => {
+                Numbers { limit: status.limit, remaining: status.remaining, reset: status.reset_at.as_secs_ceil() }
+            }
+            LegacyReset::Seconds => from_now(status),
         });
         let words = tightest.filter(|_| headers.legacy_policy).and_then(|status| in_words(asked.clone(), status));
         let (policy, state) = match headers.dialect {
             None => (None, State::Absent),
-            Some(HeaderDialect::Draft11) => (policies(asked.clone()), states(asked)),
-            Some(HeaderDialect::Draft07) => (old_policies(asked), numbers.map_or(State::Absent, State::Line)),
-            Some(HeaderDialect::Draft06) => (old_policies(asked), numbers.map_or(State::Absent, State::Triple)),
+            Some(HeaderDialect::Draft11) => (policies(asked.clone()), states(asked.clone())),
+            Some(HeaderDialect::Draft07) => (old_policies(asked.clone()), old().map_or(State::Absent, State::Line)),
+            Some(HeaderDialect::Draft06) => (old_policies(asked.clone()), old().map_or(State::Absent, State::Triple)),
         };
         Self { policy, state, legacy, legacy_policy: words.map(Box::new) }
     }
@@ -198,9 +200,14 @@ fn old_policies<'a>(asked: impl Iterator<Item = Asked<'a>> + Clone) -> Option<He
     })
 }
 
+/// The limit that a status was made of.
+fn of_status<'a>(mut asked: impl Iterator<Item = Asked<'a>>, status: &RateLimitStatus) -> Option<Asked<'a>> {
+    asked.find(|(limit, _)| Arc::ptr_eq(&limit.policy, &status.policy))
+}
+
 /// `20 requests per minute`.
-fn in_words<'a>(mut asked: impl Iterator<Item = Asked<'a>>, tightest: &RateLimitStatus) -> Option<HeaderValue> {
-    let (limit, decision) = asked.find(|(limit, _)| Arc::ptr_eq(&limit.policy, &tightest.policy))?;
+fn in_words<'a>(asked: impl Iterator<Item = Asked<'a>>, tightest: &RateLimitStatus) -> Option<HeaderValue> {
+    let (limit, decision) = of_status(asked, tightest)?;
     let rate = Rate::per(decision.limit, limit.algorithm.window().unwrap_or(Duration::ZERO));
     let words = if rate.period().is_zero() { format!("{} requests", decision.limit) } else { rate.to_string() };
     HeaderValue::try_from(words).ok()

@@ -9,6 +9,7 @@ mod laws;
 mod layer;
 mod queue;
 mod seeds;
+mod simulate;
 mod sliding;
 mod token_bucket;
 
