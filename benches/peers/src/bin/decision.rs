@@ -11,7 +11,10 @@
 
 use std::{hint::black_box, num::NonZeroU32, process::Command, time::Duration};
 
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter, clock::FakeRelativeClock, state::keyed::DashMapStateStore};
+use governor::{
+    DefaultKeyedRateLimiter, Quota, RateLimiter, clock::FakeRelativeClock, middleware::NoOpMiddleware, nanos::Nanos,
+    state::keyed::DashMapStateStore,
+};
 use portcullis::{
     backend::memory::MemoryStore,
     rate_limit::{
@@ -147,7 +150,7 @@ fn peer(case: &str) -> Result<Work, Error> {
         }
         "governor, u64 key, standing clock" => {
             let clock = FakeRelativeClock::default();
-            let limiter: RateLimiter<u64, DashMapStateStore<u64>, _> =
+            let limiter: RateLimiter<u64, DashMapStateStore<u64>, FakeRelativeClock, NoOpMiddleware<Nanos>> =
                 RateLimiter::new(quota(), DashMapStateStore::default(), clock);
             Box::new(move |count| {
                 for _ in 0..count {

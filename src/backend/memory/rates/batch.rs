@@ -13,7 +13,7 @@ use super::{
     region::{self, Identity},
     slots::Seen,
 };
-use crate::rate_limit::{Batch, Charge, Decision, Inline, Op, PackedWrite, Step, Verdicts, Write};
+use crate::rate_limit::{Batch, Charge, Decision, Inline, Op, PackedStep, PackedWrite, State, Step, Verdicts, Write};
 
 /// A charge, where its state is, and what the step on it says.
 struct Asked<'b, 't> {
@@ -83,8 +83,9 @@ fn commit(all: &mut All<'_, '_>) -> bool {
 
 /// What undoes an operation that may be refused.
 const fn undo(op: Op) -> Option<Op> {
-    match op {
+    match op.at_once() {
         Op::Take(units) => Some(Op::Give(units)),
+        Op::Peek => Some(Op::Peek),
         _ => None,
     }
 }
@@ -95,7 +96,7 @@ fn show_refused(all: &mut All<'_, '_>, held: &Held<'_>, batch: &Batch<'_>) {
         if let Home::Slot(slot, seen) = &mut asked.home {
             *seen = slot.find();
         }
-        let (decision, write) = asked.home.step(asked.charge, held, batch, Op::Peek);
+        let (decision, write) = asked.home.peek(asked.charge, held, batch);
         asked.decision = Decision { allowed: true, retry_after: None, ..decision };
         asked.write = write;
         // A debt that is cut back: if it is not written now, the next one cuts it.
@@ -135,7 +136,7 @@ impl<'b, 't> Asked<'b, 't> {
             let index = held.index_of(identity.region() & rates.mask);
             Home::Region(index, held.get(index).and_then(|region| region.find(identity, batch.now())))
         };
-        let (decision, write) = home.step(charge, held, batch, charge.op());
+        let (decision, write) = home.ask(charge, held, batch);
         Self { charge, home, decision, write }
     }
 
@@ -163,17 +164,32 @@ impl<'b, 't> Asked<'b, 't> {
 }
 
 impl Home<'_> {
-    fn step(&self, charge: &Charge<'_>, held: &Held<'_>, batch: &Batch<'_>, op: Op) -> (Decision, Either) {
+    fn ask(&self, charge: &Charge<'_>, held: &Held<'_>, batch: &Batch<'_>) -> (Decision, Either) {
         match self {
-            Self::Slot(slot, seen) => {
-                let step = slot.step(seen.as_ref(), op);
-                (step.decision, Either::Packed(step.write))
-            }
+            Self::Slot(slot, seen) => packed(slot.step(seen.as_ref(), charge.op())),
+            Self::Region(index, place) => unpacked(charge.step(state(held, *index, *place), batch.now())),
+        }
+    }
+
+    fn peek(&self, charge: &Charge<'_>, held: &Held<'_>, batch: &Batch<'_>) -> (Decision, Either) {
+        match self {
+            Self::Slot(slot, seen) => packed(slot.step(seen.as_ref(), Op::Peek)),
             Self::Region(index, place) => {
-                let state = place.and_then(|place| held.get(*index)?.state(place));
-                let Step { decision, write } = charge.algorithm().step(state, batch.now(), op);
-                (decision, Either::State(write))
+                let state = state(held, *index, *place);
+                unpacked(charge.algorithm().step(state, batch.now(), Op::Peek))
             }
         }
     }
+}
+
+fn state<'h>(held: &'h Held<'_>, index: usize, place: Option<region::Place>) -> Option<&'h State> {
+    held.get(index)?.state(place?)
+}
+
+fn packed(step: PackedStep) -> (Decision, Either) {
+    (step.decision, Either::Packed(step.write))
+}
+
+fn unpacked(step: Step) -> (Decision, Either) {
+    (step.decision, Either::State(step.write))
 }
