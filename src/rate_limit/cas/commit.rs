@@ -11,7 +11,7 @@ use super::{
     store::{Found, Inner, load},
 };
 use crate::{
-    rate_limit::{Batch, BatchSteps, Charge, Op},
+    rate_limit::{Batch, BatchSteps, Charge},
     store::StoreError,
     time::Timestamp,
 };
@@ -95,11 +95,7 @@ impl<'a> Committed<'a> {
         let mut tags = Vec::new();
         for (charge, tag) in self.plan.charges(target) {
             let Some(charge) = self.batch.get(charge) else { continue };
-            let op = match charge.op() {
-                Op::Take(units) | Op::Force(units) => Op::Give(units),
-                Op::Give(units) => Op::Force(units),
-                Op::Peek | Op::Reset => continue,
-            };
+            let Some(op) = charge.op().undo() else { continue };
             if batch.push(Charge::new(*charge.key(), charge.algorithm(), op)).is_ok() {
                 tags.push(*tag);
             }
