@@ -25,3 +25,5 @@ pub mod rates;
 pub mod replays;
 pub mod revocations;
 pub mod seen;
+
+pub use self::rates::all as check_rates;
