@@ -153,9 +153,8 @@ async fn main() {
             }
         }
         // Beside the other contenders of the same round: the machine is not the same in the next.
-        let ratio = |of: usize, to: usize| {
-            median(rounds[of].iter().zip(&rounds[to]).map(|(of, to)| of.0 / to.0).collect())
-        };
+        let ratio =
+            |of: usize, to: usize| median(rounds[of].iter().zip(&rounds[to]).map(|(of, to)| of.0 / to.0).collect());
         for (index, contender) in contenders.iter().enumerate() {
             let of = |pick: fn(&(f64, f64, f64)) -> f64| median(rounds[index].iter().map(pick).collect());
             println!(
