@@ -29,9 +29,10 @@ impl Held {
 /// Signs of life, for as long as the request lasts.
 fn beat(store: &Arc<dyn ConcurrencyStore>, permit: Permit, lease: Duration) -> Option<AbortHandle> {
     let store = Arc::clone(store);
+    let pause = lease.checked_div(3)?;
     let task = Handle::try_current().ok()?.spawn(async move {
         loop {
-            tokio::time::sleep(lease / 3).await;
+            tokio::time::sleep(pause).await;
             // The next one may succeed; two may be lost.
             let _ = store.heartbeat(&permit, lease).await;
         }
