@@ -84,7 +84,9 @@ mod algorithm;
 mod batch;
 mod builder;
 mod cas;
+mod checks;
 mod compiled;
+pub mod concurrency;
 mod contention;
 mod endpoint;
 mod guard;
@@ -98,6 +100,7 @@ mod limit;
 mod packed;
 mod rate;
 mod rule;
+pub mod shaping;
 mod simulate;
 mod state;
 mod state_bytes;
@@ -113,6 +116,7 @@ pub use self::{
     batch::{Batch, BatchFull, BatchSteps, Charge, ChargeKey, Verdicts},
     builder::RateLimitLayerBuilder,
     cas::{CasBackend, CasStore, Version},
+    concurrency::{ConcurrencyLimit, ConcurrencyLimitLayer, ConcurrencyLimitLayerBuilder, ConcurrencyStore},
     headers::{HeaderDialect, LegacyReset, QuotaUnit, RateLimitHeaders},
     identity::{HashedPart, HashedRule},
     key::{Key, KeyPart},
@@ -122,6 +126,7 @@ pub use self::{
     packed::{Packed, PackedClock, PackedStep, PackedWrite, Packing},
     rate::Rate,
     rule::Rule,
+    shaping::{RequestDeadline, ShapingLayer, ShapingLayerBuilder},
     simulate::{Proposal, Share, SimulatedLimit, TimeSlice, Timeline, TraceOutcome, TraceRequest, recommend, simulate},
     state::State,
     store::RateLimitStore,

@@ -82,6 +82,58 @@ const QUOTATIONS: &[Quotation] = &[
     ),
     ("Rate limits", "algorithm", "token bucket", &[("src/rate_limit/rule.rs", "family: Family::TokenBucket,")]),
     (
+        "Rate limits",
+        "units below zero that a forced charge may go",
+        "none",
+        &[("src/rate_limit/algorithm/token_bucket.rs", "overdraft: 0,")],
+    ),
+    (
+        "Rate limits",
+        "what becomes of a debt when the limit changes",
+        "it stays as it is",
+        &[("src/rate_limit/algorithm/inherit.rs", "#[default]\n    AsIs,")],
+    ),
+    (
+        "Rate limits",
+        "units that may wait for one key",
+        "64",
+        &[("src/rate_limit/shaping/builder.rs", "pub const WAITING: u64 = 64;")],
+    ),
+    (
+        "Rate limits",
+        "longest wait for a turn",
+        "5 s",
+        &[("src/rate_limit/shaping/builder.rs", "pub const LONGEST_WAIT: Duration = Duration::from_secs(5);")],
+    ),
+    (
+        "Rate limits",
+        "requests that may wait in one process",
+        "4,096",
+        &[(
+            "src/rate_limit/shaping/builder.rs",
+            "pub const ROOM: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4_095);",
+        )],
+    ),
+    ("Rate limits", "turns of a request", "1", &[("src/rate_limit/shaping/builder.rs", "cost: 1,")]),
+    (
+        "Rate limits",
+        "permits of requests under way",
+        "none",
+        &[("src/rate_limit/concurrency/builder.rs", "limits: Vec::new(),")],
+    ),
+    (
+        "Rate limits",
+        "life of a permit without a sign of life",
+        "60 s",
+        &[("src/rate_limit/concurrency/builder.rs", "pub const LEASE: Duration = Duration::from_secs(60);")],
+    ),
+    (
+        "Rate limits",
+        "`Retry-After` where too many are under way",
+        "none",
+        &[("src/rate_limit/concurrency/builder.rs", "retry_after: None }")],
+    ),
+    (
         "SQL stores",
         "rows that a new rate state has looked at",
         "2",

@@ -95,12 +95,7 @@ impl<'a> Committed<'a> {
         let mut tags = Vec::new();
         for (charge, tag) in self.plan.charges(target) {
             let Some(charge) = self.batch.get(charge) else { continue };
-            let op = match charge.op().at_once() {
-                Op::Take(units) | Op::Force(units) => Op::Give(units),
-                Op::Give(units) => Op::Force(units),
-                // Nothing was taken.
-                _ => continue,
-            };
+            let Some(op) = charge.op().undo() else { continue };
             if batch.push(Charge::new(*charge.key(), charge.algorithm(), op)).is_ok() {
                 tags.push(*tag);
             }

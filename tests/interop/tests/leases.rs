@@ -26,7 +26,7 @@ async fn on_postgres(server: &Postgres) -> SqlStore {
 }
 
 fn on_redis(server: &Redis) -> RedisStore {
-    RedisStore::builder(server.url()).time_budget(LONG).build().unwrap()
+    RedisStore::builder(server.url()).time_budget(Duration::from_secs(2)).build().unwrap()
 }
 
 /// Tasks that take a unit at a time from one key, spread over the nodes: how many passed, in what time.

@@ -108,6 +108,7 @@ async fn processor_time(bench: &Bench) -> (f64, f64) {
     ((ticks(11) + ticks(12)) * 1e4, (used("used_cpu_sys:") + used("used_cpu_user:")) * 1e6)
 }
 
+#[derive(Clone, Copy)]
 struct Round {
     rate: f64,
     p50: f64,

@@ -277,3 +277,29 @@ async fn what_is_left_is_given_back() {
         assert_eq!(missing(&scene), used + 204, "{name:?}");
     }
 }
+
+/// Where nothing is bought any more, nothing stays behind.
+#[tokio::test]
+async fn what_has_ended_is_there_for_the_last_requests() {
+    let mut scene = Scene::new();
+    let (node, other, bucket) = (scene.node(), scene.node(), slow(100));
+    for _ in 0..20 {
+        assert!(take(&node, &bucket, 1, scene.now).await);
+        scene.pass(Duration::from_micros(50));
+    }
+    settle().await;
+    let held = scene.remote.granted.load(SeqCst) - 20;
+    assert!(held > 5, "{held} are held");
+    scene.pass(Duration::from_secs(2));
+    let mut passed = 20;
+    while take(&other, &bucket, 1, scene.now).await {
+        passed += 1;
+        scene.pass(Duration::from_micros(50));
+        settle().await;
+    }
+    assert_eq!(passed, 100 - held);
+    while take(&node, &bucket, 1, scene.now).await {
+        passed += 1;
+    }
+    assert_eq!(passed, 100);
+}
