@@ -292,12 +292,7 @@ const QUOTATIONS: &[Quotation] = &[
         "1 s",
         &[("src/backend/sql/mod.rs", "const STATEMENT_LIMIT: Duration = Duration::from_secs(1);")],
     ),
-    (
-        "SQL stores",
-        "cache of API keys",
-        "none",
-        &[("src/backend/sql/mod.rs", "Self { pool, limit: STATEMENT_LIMIT, api_keys: None }")],
-    ),
+    ("SQL stores", "cache of API keys", "none", &[("src/backend/sql/mod.rs", "api_keys: None, rates")]),
     ("Cargo features", "features", "`aws-lc`, `jwks`", &[("Cargo.toml", "\ndefault = [\"aws-lc\", \"jwks\"]\n")]),
 ];
 
