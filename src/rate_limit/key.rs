@@ -125,6 +125,13 @@ impl Key {
 
     /// The key of this request, or `None` if the rule does not apply to it.
     pub(super) fn of_request<'a>(&self, rule: HashedRule<'a>, context: &'a RequestContext) -> Option<ChargeKey<'a>> {
+        // As most keys are: nothing is moved about.
+        if let [selector] = self.parts.as_slice() {
+            return Some(match selector.select(context)? {
+                Selected::Part(part) => ChargeKey::of(rule, remembered(part, context)),
+                Selected::Everybody => ChargeKey::new(rule),
+            });
+        }
         let mut key = ChargeKey::new(rule);
         for selector in &self.parts {
             match selector.select(context)? {

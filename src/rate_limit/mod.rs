@@ -75,11 +75,18 @@
 //! lock and a few nanoseconds of arithmetic; nothing is allocated for it. The header fields take one
 //! allocation for a single rule, and two for several.
 
+/// Runs the programs of the page.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/stores.md")]
+struct Stores;
+
 mod algorithm;
 mod batch;
 mod builder;
 mod cas;
+mod checks;
 mod compiled;
+pub mod concurrency;
 mod contention;
 mod endpoint;
 mod guard;
@@ -93,6 +100,7 @@ mod limit;
 mod packed;
 mod rate;
 mod rule;
+pub mod shaping;
 mod simulate;
 mod state;
 mod state_bytes;
@@ -108,6 +116,7 @@ pub use self::{
     batch::{Batch, BatchFull, BatchSteps, Charge, ChargeKey, Verdicts},
     builder::RateLimitLayerBuilder,
     cas::{CasBackend, CasStore, Version},
+    concurrency::{ConcurrencyLimit, ConcurrencyLimitLayer, ConcurrencyLimitLayerBuilder, ConcurrencyStore},
     headers::{HeaderDialect, LegacyReset, QuotaUnit, RateLimitHeaders},
     identity::{HashedPart, HashedRule},
     key::{Key, KeyPart},
@@ -117,6 +126,7 @@ pub use self::{
     packed::{Packed, PackedClock, PackedStep, PackedWrite, Packing},
     rate::Rate,
     rule::Rule,
+    shaping::{RequestDeadline, ShapingLayer, ShapingLayerBuilder},
     simulate::{Proposal, Share, SimulatedLimit, TimeSlice, Timeline, TraceOutcome, TraceRequest, recommend, simulate},
     state::State,
     store::RateLimitStore,
@@ -124,7 +134,7 @@ pub use self::{
 };
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub(crate) use self::{
-    contention::{Jitter, Turn, Turns},
+    contention::{Jitter, Reads, Turn, Turns},
     state_bytes::{read_state, write_state},
 };
 

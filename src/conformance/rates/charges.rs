@@ -29,7 +29,7 @@ pub async fn a_batch_is_answered_in_its_order(store: &Arc<impl RateLimitStore + 
             .take(count)
             .map(|(key, limit)| (probe.key(key), limit as &dyn Algorithm, Op::Take(2)))
             .collect();
-        for round in 1..=2_u64 {
+        for round in 1_u64..=2 {
             let expected: Vec<_> =
                 (10_u64..18).take(count).map(|limit| (true, limit.saturating_sub(round.saturating_mul(2)))).collect();
             let found = told(&probe.ask(probe.at(Duration::ZERO), &charges).await);
