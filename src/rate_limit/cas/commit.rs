@@ -11,7 +11,7 @@ use super::{
     store::{Found, Inner, load},
 };
 use crate::{
-    rate_limit::{Batch, BatchSteps, Charge, Op},
+    rate_limit::{Batch, BatchSteps, Charge},
     store::StoreError,
     time::Timestamp,
 };
