@@ -75,21 +75,42 @@
 //! allocation for a single rule, and two for several.
 
 mod algorithm;
+mod asked;
 mod batch;
+mod blocking;
+mod breaker;
 mod builder;
 mod compiled;
+mod cost;
 mod endpoint;
+mod exemption;
+mod explain;
+mod gate;
+mod handle;
 mod headers;
 mod identity;
 mod inline;
 mod key;
 mod layer;
 mod limit;
+mod limit_of;
+mod losses;
+mod outcome;
+mod picks;
+mod places;
+mod plans;
+mod preset;
 mod rate;
 mod rule;
+mod ruleset;
+mod selector;
+mod settling;
+mod shadow;
 mod state;
 mod store;
 mod store_loss;
+mod usage;
+mod view;
 
 pub(crate) use self::inline::Inline;
 pub use self::{
@@ -97,17 +118,29 @@ pub use self::{
         Algorithm, AlgorithmId, Decision, FixedWindow, Language, Op, Program, Step, TokenBucket, Windows, Write,
     },
     batch::{Batch, BatchFull, BatchSteps, Charge, ChargeKey, Verdicts},
+    blocking::Blocking,
+    breaker::Breaker,
     builder::RateLimitLayerBuilder,
+    cost::{Cost, StatusClass},
+    exemption::Exemption,
+    explain::{Applied, ExplainedRule, Explanation, WhyNot},
+    gate::{RateLimitGate, RateLimitPass},
+    handle::RateLimitHandle,
     headers::RateLimitHeaders,
     identity::{HashedPart, HashedRule},
     key::{Key, KeyPart},
-    layer::{RateLimitGate, RateLimitLayer, RateLimitPass},
+    layer::RateLimitLayer,
     limit::Limit,
+    plans::{OnPlanLoss, PlanResolver, PlanSubject},
+    preset::EndpointClass,
     rate::Rate,
     rule::Rule,
+    shadow::Shadowed,
     state::State,
     store::RateLimitStore,
     store_loss::OnStoreLoss,
+    usage::RateLimitUsage,
+    view::RequestView,
 };
 
 #[cfg(test)]

@@ -157,4 +157,8 @@ impl Algorithm for FixedWindow {
     fn window(&self) -> Option<Duration> {
         Some(Duration::from_micros(self.period))
     }
+
+    fn is_windowed(&self) -> bool {
+        true
+    }
 }

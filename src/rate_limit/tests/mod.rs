@@ -1,10 +1,13 @@
 #![allow(clippy::arithmetic_side_effects, reason = "a test that overflows fails, as it should")]
 
 mod config;
+mod costs;
 mod fixed_window;
 mod headers;
 mod keys;
 mod layer;
+mod request_keys;
+mod rule_modes;
 mod seeds;
 mod token_bucket;
 
