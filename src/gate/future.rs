@@ -11,7 +11,7 @@ use http::{HeaderName, Request};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::{Entry, Gate, Leave, Waited, service::Keeper, values::copied, wiring};
+use super::{Gate, Leave, Waited, service::Keeper, values::copied, wiring};
 use crate::{
     rejection::{Rejection, Severity, render, restamp},
     request::{ContextSettings, Outcome, Place, RequestContext, TrailName},
@@ -69,9 +69,9 @@ impl<P> Drop for WhilePolled<'_, P> {
 }
 
 /// One request at one gate.
-struct Visit<G> {
-    keeper: Arc<Keeper<G>>,
-    context: Arc<RequestContext>,
+pub(super) struct Visit<G> {
+    pub(super) keeper: Arc<Keeper<G>>,
+    pub(super) context: Arc<RequestContext>,
     /// This gate made the context, so it is the outermost.
     outermost: bool,
 }
@@ -79,31 +79,22 @@ struct Visit<G> {
 impl<G, S, B> GateFuture<G, S, B>
 where
     G: Gate<B>,
-    S: Service<Request<B>> + Clone,
+    S: Service<Request<B>>,
 {
     pub(super) fn bypass(inner: S::Future) -> Self {
         Self { state: State::Called { inner }, pass: None, visit: None }
     }
 
-    pub(super) fn enter(keeper: Arc<Keeper<G>>, service: &mut S, mut request: Request<B>) -> Self {
-        let visit = Visit::begin(keeper, &mut request);
-        match visit.keeper.gate.enter(&mut request, &visit.context) {
-            Entry::Pass(pass) => {
-                visit.keeper.record::<B>(Outcome::Passed, &visit.context);
-                Self { state: State::Called { inner: service.call(request) }, pass: Some(pass), visit: Some(visit) }
-            }
-            Entry::Answer(response) => Self::decided(visit.answer::<B>(response), visit),
-            Entry::Reject(rejection) => Self::decided(visit.refuse::<B>(rejection), visit),
-            Entry::Wait(begin) => {
-                // The service that was polled ready must be the one that is called.
-                let clone = service.clone();
-                let state = State::Waiting { waited: begin(request), service: mem::replace(service, clone) };
-                Self { state, pass: None, visit: Some(visit) }
-            }
-        }
+    pub(super) fn called(inner: S::Future, pass: G::Pass, visit: Visit<G>) -> Self {
+        Self { state: State::Called { inner }, pass: Some(pass), visit: Some(visit) }
     }
 
-    fn decided(response: Response, visit: Visit<G>) -> Self {
+    /// The service is the one that was ready.
+    pub(super) fn waiting(waited: BoxFuture<'static, Waited<B, G::Pass>>, service: S, visit: Visit<G>) -> Self {
+        Self { state: State::Waiting { waited, service }, pass: None, visit: Some(visit) }
+    }
+
+    pub(super) fn decided(response: Response, visit: Visit<G>) -> Self {
         Self { state: State::Decided { response: Some(response) }, pass: None, visit: Some(visit) }
     }
 }
@@ -122,36 +113,18 @@ where
             let next = match (this.state.as_mut().project(), this.visit.as_ref()) {
                 (StateProjection::Called { inner }, None) => return inner.poll(cx).map_ok(IntoResponse::into_response),
                 (StateProjection::Called { inner }, Some(visit)) => {
-                    if this.pass.is_none() {
-                        // Polled once more after its end.
-                        return Poll::Pending;
-                    }
-                    let watch = WhilePolled(this.pass);
-                    let result = ready!(watch.done(inner.poll(cx)));
-                    let Some(pass) = this.pass.take() else { return Poll::Pending };
-                    let gate = &visit.keeper.gate;
-                    let mut response = match result {
-                        Ok(response) => response.into_response(),
-                        Err(error) => {
-                            gate.fail(pass, &visit.context);
-                            return Poll::Ready(Err(error));
-                        }
-                    };
-                    visit.see(&mut response);
-                    match gate.leave(pass, &mut response, &visit.context) {
-                        // Not by way of another state: to set one copies the future as a whole.
-                        Leave::Done => {
-                            visit.finish(&mut response);
-                            return Poll::Ready(Ok(response));
-                        }
-                        Leave::Wait(begin) => State::Leaving { response: begin(response) },
-                    }
+                    let mut leaving = None;
+                    let polled = poll_called::<G, S, B>(inner, this.pass, visit, &mut leaving, cx);
+                    let Some(response) = leaving else { return polled };
+                    State::Leaving { response }
                 }
                 (StateProjection::Waiting { waited, service }, Some(visit)) => match ready!(waited.as_mut().poll(cx)) {
                     Waited::Pass(request, pass) => {
                         visit.keeper.record::<B>(Outcome::Passed, &visit.context);
+                        // A pass that is still held here is dropped while a panic of the call unwinds.
+                        let inner = service.call(request);
                         *this.pass = Some(pass);
-                        State::Called { inner: service.call(request) }
+                        State::Called { inner }
                     }
                     Waited::Answer(response) => State::Decided { response: Some(visit.answer::<B>(response)) },
                     Waited::Reject(rejection) => State::Decided { response: Some(visit.refuse::<B>(rejection)) },
@@ -172,9 +145,47 @@ where
     }
 }
 
+/// What the inner service answers, as the gate leaves it; `leaving` is what has to be waited for
+/// instead. The response is changed where it will be returned: it is worth no copy.
+fn poll_called<G, S, B>(
+    inner: Pin<&mut S::Future>,
+    pass: &mut Option<G::Pass>,
+    visit: &Visit<G>,
+    leaving: &mut Option<BoxFuture<'static, Response>>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<Response, S::Error>>
+where
+    G: Gate<B>,
+    S: Service<Request<B>>,
+    S::Response: IntoResponse,
+{
+    if pass.is_none() {
+        // Polled once more after its end.
+        return Poll::Pending;
+    }
+    let watch = WhilePolled(pass);
+    let mut polled = watch.done(inner.poll(cx)).map_ok(IntoResponse::into_response);
+    if let Poll::Ready(result) = &mut polled
+        && let Some(pass) = pass.take()
+    {
+        let gate = &visit.keeper.gate;
+        match result {
+            Ok(response) => {
+                visit.see(response);
+                match gate.leave(pass, response, &visit.context) {
+                    Leave::Done => visit.finish(response),
+                    Leave::Wait(begin) => *leaving = Some(begin(mem::take(response))),
+                }
+            }
+            Err(_) => gate.fail(pass, &visit.context),
+        }
+    }
+    polled
+}
+
 impl<G> Visit<G> {
     /// Finds the request's context, or makes it, and enters the gate's place.
-    fn begin<B>(keeper: Arc<Keeper<G>>, request: &mut Request<B>) -> Self
+    pub(super) fn begin<B>(keeper: Arc<Keeper<G>>, request: &mut Request<B>) -> Self
     where
         G: Gate<B>,
     {
@@ -197,7 +208,7 @@ impl<G> Visit<G> {
         Self { keeper, context, outermost }
     }
 
-    fn answer<B>(&self, response: Response) -> Response
+    pub(super) fn answer<B>(&self, response: Response) -> Response
     where
         G: Gate<B>,
     {
@@ -205,7 +216,7 @@ impl<G> Visit<G> {
         response
     }
 
-    fn refuse<B>(&self, rejection: Rejection) -> Response
+    pub(super) fn refuse<B>(&self, rejection: Rejection) -> Response
     where
         G: Gate<B>,
     {

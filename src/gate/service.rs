@@ -1,5 +1,5 @@
 use std::{
-    fmt,
+    fmt, mem,
     sync::{Arc, OnceLock},
     task::{Context, Poll},
 };
@@ -10,8 +10,9 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::{
-    Gate, GateFuture,
+    Entry, Gate, GateFuture,
     counters::{VerdictCounters, VerdictCounts},
+    future::Visit,
 };
 use crate::request::{Outcome, RequestContext, TrailName};
 
@@ -112,10 +113,23 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        match &self.keeper {
-            Some(keeper) => GateFuture::enter(Arc::clone(keeper), &mut self.inner, request),
-            None => GateFuture::bypass(self.inner.call(request)),
+    // All in one function: to hand the request on to another one would copy it.
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let Some(keeper) = &self.keeper else { return GateFuture::bypass(self.inner.call(request)) };
+        let visit = Visit::begin(Arc::clone(keeper), &mut request);
+        match visit.keeper.gate.enter(&mut request, &visit.context) {
+            Entry::Pass(pass) => {
+                visit.keeper.record::<B>(Outcome::Passed, &visit.context);
+                GateFuture::called(self.inner.call(request), pass, visit)
+            }
+            Entry::Answer(response) => GateFuture::decided(visit.answer::<B>(response), visit),
+            Entry::Reject(rejection) => GateFuture::decided(visit.refuse::<B>(rejection), visit),
+            Entry::Wait(begin) => {
+                // The service that was polled ready must be the one that is called.
+                let clone = self.inner.clone();
+                let ready = mem::replace(&mut self.inner, clone);
+                GateFuture::waiting(begin(request), ready, visit)
+            }
         }
     }
 }

@@ -54,7 +54,18 @@ impl<'a> Charge<'a> {
 
     /// The algorithm's step for this charge.
     pub fn step(&self, state: Option<&State>, now: Timestamp) -> Step {
-        self.algorithm.step(state, now, self.op)
+        match state {
+            Some(state) => self.algorithm.step(Some(state), now, self.op),
+            None => self.algorithm.begin(&|| self.spread(), now, self.op),
+        }
+    }
+
+    /// A number that differs from bucket to bucket. Nobody is the worse off for choosing his own.
+    fn spread(&self) -> u64 {
+        use std::hash::{Hash as _, Hasher as _};
+        let mut hasher = siphasher::sip::SipHasher13::new();
+        self.key.hash(&mut hasher);
+        hasher.finish()
     }
 
     /// The step that changes nothing, but shows where the key stands.

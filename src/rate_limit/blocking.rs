@@ -31,19 +31,12 @@ use crate::time::{Timestamp, micros_ceil};
 pub struct Blocking {
     inner: Arc<dyn Algorithm>,
     block: u64,
-    name: &'static str,
-    version: u16,
+    id: AlgorithmId,
 }
 
-/// Names are part of a bucket's identity: states of another layout must not meet.
-const NAMES: &[(&str, &str)] = &[
-    ("token_bucket", "blocking.token_bucket"),
-    ("fixed_window", "blocking.fixed_window"),
-    ("fixed_window.first_hit", "blocking.fixed_window.first_hit"),
-    ("leaky_bucket", "blocking.leaky_bucket"),
-    ("sliding_log", "blocking.sliding_log"),
-    ("sliding_counter", "blocking.sliding_counter"),
-];
+/// No algorithm's own versions are so many: this bit says that a word more is kept, so that states of
+/// the two layouts never meet.
+const BLOCKED: u16 = 1 << 14;
 
 impl Blocking {
     /// The longest block.
@@ -52,12 +45,9 @@ impl Blocking {
     /// Blocks for `block` after each refusal of `inner`. Longer than [`LONGEST`](Self::LONGEST) counts as
     /// that.
     pub fn new(inner: Arc<dyn Algorithm>, block: Duration) -> Self {
-        let id = inner.id();
-        let (name, version) = match NAMES.iter().find(|(name, _)| *name == id.name()) {
-            Some((_, own)) => (*own, id.version()),
-            None => ("blocking", told_apart(id)),
-        };
-        Self { inner, block: micros_ceil(block.min(Self::LONGEST)), name, version }
+        let (id, block) = (inner.id(), micros_ceil(block.min(Self::LONGEST)));
+        let id = AlgorithmId::new(id.name(), id.version() | BLOCKED, &[id.parameters(), block]);
+        Self { inner, block, id }
     }
 
     /// When the block ends, and the state of the inner algorithm. The block is never longer than it can
@@ -75,52 +65,24 @@ impl Blocking {
         };
         (held.min(longest), inner, held > longest)
     }
-}
 
-/// For algorithms whose names nobody here knows.
-fn told_apart(id: AlgorithmId) -> u16 {
-    let letters: Vec<u64> = id.name().bytes().map(u64::from).chain([id.version().into()]).collect();
-    let [low, high, ..] = AlgorithmId::new("", 0, &letters).parameters().to_le_bytes();
-    u16::from_le_bytes([low, high])
-}
-
-/// No block and no inner state is no state.
-fn join(until: Timestamp, inner: Option<&State>) -> Option<State> {
-    let until = until.as_micros();
-    match inner.map_or(&[][..], State::words) {
-        [] if until == 0 => None,
-        [] => Some(until.into()),
-        [a] => Some([until, *a].into()),
-        [a, b] => Some([until, *a, *b].into()),
-        [a, b, c] => Some([until, *a, *b, *c].into()),
-        words => Some([&[until], words].concat().into()),
-    }
-}
-
-impl Algorithm for Blocking {
-    fn id(&self) -> AlgorithmId {
-        let inner = self.inner.id();
-        AlgorithmId::new(self.name, self.version, &[inner.parameters(), self.block])
-    }
-
-    fn step(&self, state: Option<&State>, now: Timestamp, op: Op) -> Step {
-        let (until, held, cut) = self.split(state, now);
+    /// Refuses while the block lasts.
+    fn blocked(&self, held: &Option<State>, until: Timestamp, cut: bool, now: Timestamp, op: Op) -> Step {
         let left = until.since(now);
-        let asks = matches!(op, Op::Take(1..) | Op::Peek);
-        if asks && !left.is_zero() {
-            let inner = self.inner.step(held.as_ref(), now, op).decision;
-            let wait = inner.retry_after.map_or(left, |wait| wait.max(left));
-            let decision = if inner.is_never() {
-                Decision::never(inner.limit, 0)
-            } else {
-                Decision::refused(inner.limit, 0, wait)
-            };
-            let decision = decision.next_after(inner.next_after.max(left)).full_after(inner.full_after.max(left));
-            let write = if cut { join(until, held.as_ref()).map_or(Write::Clear, Write::Set) } else { Write::Keep };
-            return Step { decision, write };
-        }
-        let Step { mut decision, write } = self.inner.step(held.as_ref(), now, op);
-        let breach = matches!(op, Op::Take(_)) && decision.retry_after.is_some();
+        let inner = self.inner.step(held.as_ref(), now, op).decision;
+        let wait = inner.retry_after.map_or(left, |wait| wait.max(left));
+        let decision =
+            if inner.is_never() { Decision::never(inner.limit, 0) } else { Decision::refused(inner.limit, 0, wait) };
+        let decision = decision.next_after(inner.next_after.max(left)).full_after(inner.full_after.max(left));
+        let write = if cut { join(until, held.as_ref()).map_or(Write::Clear, Write::Set) } else { Write::Keep };
+        Step { decision, write }
+    }
+
+    /// What the inner algorithm says, and the block that comes of it.
+    fn keep(&self, held: Option<&State>, until: Timestamp, cut: bool, now: Timestamp, op: Op, step: Step) -> Step {
+        let Step { mut decision, write } = step;
+        let left = until.since(now);
+        let breach = matches!(op.at_once(), Op::Take(_)) && decision.retry_after.is_some();
         let block = if breach {
             Timestamp::from_micros(now.as_micros().saturating_add(self.block))
         } else if matches!(op, Op::Reset) || left.is_zero() {
@@ -139,11 +101,46 @@ impl Algorithm for Blocking {
         let same = !breach && !cut && (block == until || left.is_zero());
         let write = match write {
             Write::Keep if same => Write::Keep,
-            Write::Keep => join(block, held.as_ref()).map_or(Write::Clear, Write::Set),
+            Write::Keep => join(block, held).map_or(Write::Clear, Write::Set),
             Write::Clear => join(block, None).map_or(Write::Clear, Write::Set),
             Write::Set(inner) => join(block, Some(&inner)).map_or(Write::Clear, Write::Set),
         };
         Step { decision, write }
+    }
+}
+
+/// No block and no inner state is no state.
+fn join(until: Timestamp, inner: Option<&State>) -> Option<State> {
+    let until = until.as_micros();
+    match inner.map_or(&[][..], State::words) {
+        [] if until == 0 => None,
+        [] => Some(until.into()),
+        [a] => Some([until, *a].into()),
+        [a, b] => Some([until, *a, *b].into()),
+        [a, b, c] => Some([until, *a, *b, *c].into()),
+        words => Some([&[until], words].concat().into()),
+    }
+}
+
+impl Algorithm for Blocking {
+    fn id(&self) -> AlgorithmId {
+        self.id
+    }
+
+    fn step(&self, state: Option<&State>, now: Timestamp, op: Op) -> Step {
+        let (until, held, cut) = self.split(state, now);
+        let left = until.since(now);
+        let asks = matches!(op.at_once(), Op::Take(1..) | Op::Peek);
+        if asks && !left.is_zero() {
+            return self.blocked(&held, until, cut, now, op);
+        }
+        let step = self.inner.step(held.as_ref(), now, op);
+        self.keep(held.as_ref(), until, cut, now, op, step)
+    }
+
+    fn begin(&self, spread: &dyn Fn() -> u64, now: Timestamp, op: Op) -> Step {
+        let step = self.inner.begin(spread, now, op);
+        self.keep(None, Timestamp::EPOCH, false, now, op, step)
     }
 
     fn expires_after(&self, state: &State, now: Timestamp) -> Duration {

@@ -7,8 +7,14 @@ use std::{
 
 pub(super) use super::limit_of::CompiledLimit;
 use super::{
-    Charge, Cost, HashedPart, HashedRule, Key, KeyPart, Op, Rule, StatusClass, cost::Source, endpoint::Endpoint,
-    exemption::Exemptions, identity::hash_part, limit_of::compile_limit, picks::Pick, shadow::ShadowCounts,
+    Charge, Cost, HashedPart, HashedRule, Key, KeyPart, Op, Rule, StatusClass,
+    cost::Source,
+    endpoint::Endpoint,
+    exemption::Exemptions,
+    identity::hash_part,
+    limit_of::{compile_limit, complete},
+    picks::Pick,
+    shadow::ShadowCounts,
     store_loss::OnStoreLoss,
 };
 use crate::{
@@ -172,6 +178,11 @@ pub(super) fn compile_rule(index: usize, rule: &Rule, names: &mut PlanNames) -> 
             (None, None) => default = choice,
         }
     }
+    let mut all: Vec<_> = choices
+        .iter_mut()
+        .filter_map(|Choice { endpoint, limit, .. }| Some((endpoint.as_ref(), limit.as_mut()?)))
+        .collect();
+    complete(rule, &mut all);
     plans.sort_unstable();
     let limits = here.into_iter().map(|(endpoint, mut here)| {
         here.plans.sort_unstable();

@@ -281,7 +281,7 @@ pub enum KeyPart<'a> {
 
 impl KeyPart<'_> {
     /// Unambiguous bytes: a tag, then each field with its length before it.
-    pub(super) fn write(&self, bytes: &mut Vec<u8>) {
+    pub(crate) fn write(&self, bytes: &mut Vec<u8>) {
         let mut part = |tag: u8, fields: [Option<&[u8]>; 3]| {
             bytes.push(tag);
             for field in fields {

@@ -1,6 +1,6 @@
 use std::{fmt, sync::Arc};
 
-use super::{Algorithm, FixedWindow, Rate, TokenBucket, Windows};
+use super::{Algorithm, FixedWindow, LeakyBucket, Rate, SlidingCounter, SlidingLog, TokenBucket, Windows};
 use crate::config_error::ConfigError;
 
 /// How much a rule allows: a [`Rate`], an [`Algorithm`] of yours, or everything.
@@ -45,13 +45,19 @@ impl From<Arc<dyn Algorithm>> for Limit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Family {
     TokenBucket,
+    LeakyBucket,
     FixedWindow(Windows),
+    SlidingLog,
+    SlidingCounter,
 }
 
 impl Family {
     pub(super) fn algorithm(self, rate: Rate) -> Result<Arc<dyn Algorithm>, ConfigError> {
         Ok(match self {
             Self::TokenBucket => Arc::new(TokenBucket::new(rate)?),
+            Self::LeakyBucket => Arc::new(LeakyBucket::new(rate)?),
+            Self::SlidingLog => Arc::new(SlidingLog::new(rate)?),
+            Self::SlidingCounter => Arc::new(SlidingCounter::new(rate)?),
             Self::FixedWindow(windows) => Arc::new(FixedWindow::new(rate)?.windows(windows)),
         })
     }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use http::HeaderValue;
 
 use super::{
-    Algorithm, AlgorithmId, Blocking, Limit, OnStoreLoss, Op, Rate, Rule, endpoint::Endpoint, headers, limit::Amount,
+    Algorithm, AlgorithmId, Blocking, Inherit, Inheriting, Limit, OnStoreLoss, Op, Rate, Rule, endpoint::Endpoint,
+    headers, limit::Amount,
 };
 use crate::{config_error::ConfigIssues, time::Timestamp};
 
@@ -61,13 +62,6 @@ pub(super) fn compile_limit(
         issues.add("name", "it does not fit a header", "use printable ASCII");
         return None;
     };
-    let blocking = |algorithm: Arc<dyn Algorithm>| -> Arc<dyn Algorithm> {
-        match rule.block {
-            Some(block) => Arc::new(Blocking::new(algorithm, block)),
-            None => algorithm,
-        }
-    };
-    let algorithm = blocking(algorithm);
     Some(CompiledLimit {
         detail: limit.0.to_string().into(),
         global: rule.key.is_global(),
@@ -77,8 +71,29 @@ pub(super) fn compile_limit(
         quoted: quoted.into(),
         id: algorithm.id(),
         algorithm,
-        local: local.map(blocking),
+        local,
     })
+}
+
+/// The limits of a rule that share a bucket, each by its endpoint, get what goes beyond the rate: they
+/// learn of each other, and block.
+pub(super) fn complete(rule: &Rule, limits: &mut [(Option<&Endpoint>, &mut CompiledLimit)]) {
+    if rule.inherit != Inherit::AsIs {
+        let all: Vec<_> = limits.iter().map(|(place, limit)| (*place, Arc::clone(&limit.algorithm))).collect();
+        for (place, limit) in limits.iter_mut() {
+            let own = Inheriting::new(Arc::clone(&limit.algorithm), rule.inherit);
+            let others = all.iter().filter(|(other, _)| other == place).map(|(_, algorithm)| Arc::clone(algorithm));
+            limit.algorithm = Arc::new(others.fold(own, Inheriting::after));
+        }
+    }
+    for (_, limit) in limits.iter_mut() {
+        if let Some(block) = rule.block {
+            let blocking = |inner: &Arc<dyn Algorithm>| Arc::new(Blocking::new(Arc::clone(inner), block));
+            limit.algorithm = blocking(&limit.algorithm);
+            limit.local = limit.local.as_ref().map(|local| blocking(local) as Arc<dyn Algorithm>);
+        }
+        limit.id = limit.algorithm.id();
+    }
 }
 
 /// The most that a request may cost where this limit holds.

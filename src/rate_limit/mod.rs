@@ -40,7 +40,8 @@
 //! # The parts
 //! * A [`Rule`] says who is told apart ([`Key`]), how much each may ([`Rate`]), and where.
 //! * An [`Algorithm`] is a pure step from one [`State`] to the next: [`TokenBucket`] (the default),
-//!   [`FixedWindow`], or one of yours.
+//!   [`LeakyBucket`], [`FixedWindow`], [`SlidingLog`], [`SlidingCounter`], [`LeakyQueue`] (which delays
+//!   instead of refusing), or one of yours.
 //! * A [`RateLimitStore`] keeps the states and runs the steps: the memory store, or one of yours.
 //!   Every algorithm works on every store.
 //! * All rules that apply to a request are one [`Batch`]: all of them are charged, or none is. A
@@ -96,6 +97,7 @@ mod limit;
 mod limit_of;
 mod losses;
 mod outcome;
+mod packed;
 mod picks;
 mod places;
 mod plans;
@@ -115,7 +117,8 @@ mod view;
 pub(crate) use self::inline::Inline;
 pub use self::{
     algorithm::{
-        Algorithm, AlgorithmId, Decision, FixedWindow, Language, Op, Program, Step, TokenBucket, Windows, Write,
+        Algorithm, AlgorithmId, Decision, FixedWindow, Inherit, Inheriting, Language, LeakyBucket, LeakyQueue, Op,
+        Program, SlidingCounter, SlidingLog, Step, TokenBucket, Windows, Write,
     },
     batch::{Batch, BatchFull, BatchSteps, Charge, ChargeKey, Verdicts},
     blocking::Blocking,
@@ -131,6 +134,7 @@ pub use self::{
     key::{Key, KeyPart},
     layer::RateLimitLayer,
     limit::Limit,
+    packed::{Packed, PackedClock, PackedStep, PackedWrite, Packing},
     plans::{OnPlanLoss, PlanResolver, PlanSubject},
     preset::EndpointClass,
     rate::Rate,

@@ -3,7 +3,8 @@ use std::time::Duration;
 use http::Method;
 
 use super::{
-    Cost, EndpointClass, Exemption, Key, Limit, OnStoreLoss, StatusClass, Windows, endpoint::Endpoint, limit::Family,
+    Cost, EndpointClass, Exemption, Inherit, Key, Limit, OnStoreLoss, StatusClass, Windows, endpoint::Endpoint,
+    limit::Family,
 };
 
 /// One limit: who is told apart ([`Key`]), how much each may ([`Rate`](super::Rate) or an algorithm of yours), and
@@ -55,6 +56,7 @@ pub struct Rule {
     pub(super) shadow: bool,
     pub(super) block: Option<Duration>,
     pub(super) loss: OnStoreLoss,
+    pub(super) inherit: Inherit,
 }
 
 impl Rule {
@@ -80,6 +82,7 @@ impl Rule {
             shadow: false,
             block: None,
             loss: OnStoreLoss::Closed,
+            inherit: Inherit::AsIs,
         }
     }
 
@@ -139,6 +142,34 @@ impl Rule {
     /// Counts in windows that begin as `windows` says.
     pub fn windows(mut self, windows: Windows) -> Self {
         self.family = Family::FixedWindow(windows);
+        self
+    }
+
+    /// Counts in a [`LeakyBucket`](super::LeakyBucket). Applies to all rates of the rule.
+    pub fn leaky_bucket(mut self) -> Self {
+        self.family = Family::LeakyBucket;
+        self
+    }
+
+    /// Counts in a [`SlidingLog`](super::SlidingLog): exact, with a word for each request. Applies to all
+    /// rates of the rule.
+    pub fn sliding_log(mut self) -> Self {
+        self.family = Family::SlidingLog;
+        self
+    }
+
+    /// Counts in a [`SlidingCounter`](super::SlidingCounter). Applies to all rates of the rule.
+    pub fn sliding_counter(mut self) -> Self {
+        self.family = Family::SlidingCounter;
+        self
+    }
+
+    /// What a caller who changes the plan takes along. Default: [`Inherit::AsIs`], which needs nothing to
+    /// be remembered; the other ways keep a word more with each bucket (see
+    /// [`Inheriting`](super::Inheriting)), and know of the plans of this rule. Rates that
+    /// [`reload`](super::RateLimitHandle::reload) brings meet what was left before as it is.
+    pub fn on_plan_change(mut self, how: Inherit) -> Self {
+        self.inherit = how;
         self
     }
 

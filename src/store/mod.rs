@@ -6,10 +6,12 @@
 //! The one port that stands here itself, because several features need it, is [`SeenStore`]: what
 //! may be used once.
 
+mod outage;
 mod seen;
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
+pub(crate) use self::outage::{Attempt, Outage};
 pub use self::seen::{SeenKey, SeenStore, Sighting};
 
 /// A boxed future, as the methods of the ports return it.

@@ -31,8 +31,9 @@ struct Inner {
 }
 
 impl MemoryStore {
-    /// How many keys' rate-limit states are held by default: 65,536 slots of 80 bytes, 5 MiB when
-    /// all are in use, in regions that are made as they are first met.
+    /// How many keys' rate-limit states are held by default: 65,536 slots of 16 bytes, 1 MiB when all
+    /// are in use, made as they are first met. As many again, of 80 bytes, for algorithms that do not
+    /// [pack](crate::rate_limit::Packing) their states.
     pub const RATE_SLOTS: usize = 65_536;
 
     /// An empty store with the default capacities.
@@ -40,12 +41,38 @@ impl MemoryStore {
         Self::default()
     }
 
-    /// An empty store with room for the rate-limit states of that many keys, rounded up to a power
-    /// of two of at least 128 (and at most 2^31): about one and a half times as many keys as are
-    /// active at once in the longest time that a bucket takes to fill. A key whose limit is not
-    /// touched needs no slot.
+    /// An empty store with room for the rate-limit states of that many keys, rounded up to a multiple of
+    /// 512 (at most 2^28): about one and a half times as many keys as are active at once in the longest
+    /// time that a bucket takes to fill. A key whose limit is not touched needs no slot.
+    ///
+    /// For algorithms that do not pack their states there are as many again, rounded up to a power of
+    /// two. [`rate_statistics`](Self::rate_statistics) tells whether it is enough.
     pub fn with_rate_slots(slots: usize) -> Self {
         let rates = rates::Rates::with_slots(slots);
         Self { inner: Arc::new(Inner { rates, ..Inner::default() }) }
     }
+
+    /// How full the table of rate-limit states has been.
+    ///
+    /// ```
+    /// use portcullis::backend::memory::MemoryStore;
+    ///
+    /// let statistics = MemoryStore::with_rate_slots(100_000).rate_statistics();
+    /// assert_eq!((statistics.slots, statistics.evicted_live), (100_352, 0));
+    /// ```
+    pub fn rate_statistics(&self) -> RateStatistics {
+        self.inner.rates.statistics()
+    }
+}
+
+/// What [`MemoryStore::rate_statistics`] tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RateStatistics {
+    /// How many packed states there is room for.
+    pub slots: usize,
+    /// How many states were dropped since the store was made that still said something, because their
+    /// place was needed: of each two buckets the one that mattered least. Somebody who sprays keys
+    /// drops his own; without one, a number that grows says that there are too few slots.
+    pub evicted_live: u64,
 }

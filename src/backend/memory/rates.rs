@@ -1,141 +1,127 @@
-//! [`RateLimitStore`] in memory, bounded from the first day.
+//! [`RateLimitStore`] in memory, bounded from the first day, in two forms.
 //!
-//! The table has a fixed number of slots. A key's identity is a keyed 128-bit hash of its borrowed
-//! parts: no key is stored, none can be chosen to collide, nothing is allocated for it. The hash
-//! picks a region, and in it two buckets of eight slots; a new key goes into the emptier one. Both
-//! buckets lie in one region, so that one lock sees a key wherever it is, and two first requests of
-//! one key cannot both insert it. An expired state is a free slot: nothing sweeps, nothing grows.
-//! Where both buckets are full, the smallest debt is evicted (see [`region`]), so that an attacker
-//! who sprays keys evicts his own and never frees a limited client.
+//! A key's identity is the keyed 128-bit hash that its charge carries: no key is stored, none can be
+//! chosen to collide, nothing is allocated for it. In both forms it picks a part of the table and in it
+//! two buckets of eight slots, of which a new key goes into the emptier one. An expired state is a free
+//! slot: nothing sweeps, nothing grows. Where both buckets are full, the smallest debt is evicted, so that
+//! an attacker who sprays keys evicts his own and never frees a limited client.
 //!
-//! A batch locks its regions in ascending order, so that no two wait for each other.
+//! * **Slots** ([`slots`]) hold states of one word, and are charged without a lock: algorithms that
+//!   [pack](crate::rate_limit::Packing) their states, as the token bucket does.
+//! * **Regions** ([`region`]) hold states of any length, and are locked: all other algorithms, and all
+//!   of them at times that a packed state cannot tell (years away from the first request).
+//!
+//! Which of the two holds a key follows from its algorithm, which is part of its identity. Several
+//! charges at once: see [`batch`].
 
+mod batch;
+mod held;
 mod region;
+mod slot_charge;
+mod slots;
 mod table;
 #[cfg(test)]
 mod tests;
 
 use std::{
     fmt,
-    sync::{MutexGuard, PoisonError},
+    sync::{
+        OnceLock,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
 };
 
 use self::{
-    region::{Identity, Place, Region},
+    held::Held,
+    region::{Identity, Region},
+    slot_charge::{Moment, SlotCharge},
+    slots::Slots,
     table::Table,
 };
-use super::MemoryStore;
+use super::{MemoryStore, RateStatistics};
 use crate::{
-    rate_limit::{Batch, Charge, Decision, Inline, RateLimitStore, Step, Verdicts, Write},
+    rate_limit::{Batch, Charge, Decision, PackedClock, RateLimitStore, Step, Verdicts},
     store::{BoxFuture, StoreError},
     time::Timestamp,
 };
 
 /// State of one port.
 pub(super) struct Rates {
+    /// The first form: states of any length.
     regions: Table,
     /// The number of regions, a power of two, less one.
     mask: u32,
+    /// The second form: states of one word.
+    slots: Slots,
+    /// States of the first form that were lost while they were worth something.
+    evicted: AtomicU64,
+    /// Begins with the first request.
+    clock: OnceLock<PackedClock>,
 }
 
 impl Rates {
-    /// As many slots, rounded up to whole regions: a power of two, at least 128.
+    /// As many slots in each form, rounded up to whole regions and blocks.
     pub(super) fn with_slots(slots: usize) -> Self {
         let regions = u32::try_from(slots.div_ceil(Region::SLOTS)).unwrap_or(u32::MAX);
         let regions = regions.clamp(1, 1 << 24).next_power_of_two();
-        Self { regions: Table::new(usize::try_from(regions).unwrap_or(usize::MAX)), mask: regions.saturating_sub(1) }
-    }
-
-    /// Every number behind the mask has a region.
-    fn lock(&self, number: u32) -> Option<MutexGuard<'_, Region>> {
-        let region = self.regions.region(usize::try_from(number).unwrap_or(usize::MAX))?;
-        Some(region.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    fn apply(&self, batch: &Batch<'_>) -> Verdicts {
-        match batch.only() {
-            Some(charge) => Verdicts::one(self.apply_one(charge, batch.now())),
-            None => self.apply_all(batch),
+        Self {
+            regions: Table::new(usize::try_from(regions).unwrap_or(usize::MAX)),
+            mask: regions.saturating_sub(1),
+            slots: Slots::new(slots),
+            evicted: AtomicU64::new(0),
+            clock: OnceLock::new(),
         }
     }
 
-    /// The same for one charge, which may refuse whatever it likes.
-    fn apply_one(&self, charge: &Charge<'_>, now: Timestamp) -> Decision {
+    pub(super) fn statistics(&self) -> RateStatistics {
+        RateStatistics {
+            slots: self.slots.capacity(),
+            evicted_live: self.slots.evicted().saturating_add(self.evicted.load(Relaxed)),
+        }
+    }
+
+    #[inline]
+    fn apply(&self, batch: &Batch<'_>) -> Verdicts {
+        let moment = self.moment(batch.now());
+        match batch.only() {
+            Some(charge) => Verdicts::one(self.apply_one(charge, moment, batch.now())),
+            None => batch::apply(self, batch, moment),
+        }
+    }
+
+    #[inline]
+    fn moment(&self, now: Timestamp) -> Option<Moment> {
+        Moment::of(now, *self.clock.get_or_init(|| PackedClock::around(now)))
+    }
+
+    /// The charge as the second form takes it, if that one holds its states.
+    #[inline]
+    fn slot<'t>(&'t self, charge: &Charge<'t>, moment: Option<Moment>) -> Option<SlotCharge<'t>> {
+        let packing = charge.algorithm().packing()?;
+        Some(SlotCharge::new(self.slots.place(charge.identity_hash())?, packing, moment?))
+    }
+
+    #[inline]
+    fn apply_one(&self, charge: &Charge<'_>, moment: Option<Moment>, now: Timestamp) -> Decision {
+        match self.slot(charge, moment) {
+            Some(slot) => slot.run(charge.op()),
+            None => self.apply_locked(charge, now),
+        }
+    }
+
+    fn apply_locked(&self, charge: &Charge<'_>, now: Timestamp) -> Decision {
         let identity = Identity(charge.identity_hash());
-        let Some(mut region) = self.lock(identity.region() & self.mask) else {
-            return charge.step(None, now).decision;
-        };
-        let place = region.find(identity, now);
-        let Step { decision, write } = charge.step(place.and_then(|place| region.state(place)), now);
-        write_to(&mut region, (charge, place), write, &decision, now);
+        let mut held = Held::new();
+        let index = self.lock(&mut held, identity.region() & self.mask);
+        let Some(region) = held.get_mut(index) else { return charge.step(None, now).decision };
+        let found = region.find(identity, now);
+        let Step { decision, write } = charge.step(found.and_then(|place| region.state(place)), now);
+        if region.write(charge, found, write, &decision, now) {
+            self.evicted.fetch_add(1, Relaxed);
+        }
         decision
     }
-
-    fn apply_all(&self, batch: &Batch<'_>) -> Verdicts {
-        let mut identities = Identities::new();
-        let mut numbers = [u32::MAX; Batch::MAX];
-        for (charge, number) in batch.charges().zip(&mut numbers) {
-            let identity = Identity(charge.identity_hash());
-            *number = identity.region() & self.mask;
-            // A batch has no more charges than there are places.
-            let _ = identities.push(identity);
-        }
-        numbers.sort_unstable();
-        let mut held = Held::new();
-        let mut last = None;
-        for number in numbers.into_iter().take(batch.len()).filter(|number| last.replace(*number) != Some(*number)) {
-            if let Some(region) = self.lock(number) {
-                let _ = held.push((number, region));
-            }
-        }
-        self.apply_locked(batch, &identities, &mut held)
-    }
-
-    fn apply_locked(&self, batch: &Batch<'_>, identities: &Identities, held: &mut Held<'_>) -> Verdicts {
-        let now = batch.now();
-        let mut found = Inline::<(usize, Option<Place>), { Batch::MAX }>::new();
-        for identity in identities.iter() {
-            let number = identity.region() & self.mask;
-            let index = held.iter().position(|(held, _)| *held == number).unwrap_or(0);
-            let place = held.get(index).and_then(|(_, region)| region.find(*identity, now));
-            let _ = found.push((index, place));
-        }
-        let mut steps = batch.step(now, |charge| {
-            let (index, place) = found.get(charge)?;
-            held.get(*index)?.1.state((*place)?)
-        });
-        for (index, (charge, (region, place))) in batch.charges().zip(found.iter()).enumerate() {
-            let Some((_, region)) = held.get_mut(*region) else { continue };
-            let write = steps.take_write(index);
-            if let Some(decision) = steps.verdicts.get(index) {
-                write_to(region, (charge, *place), write, decision, now);
-            }
-        }
-        steps.verdicts
-    }
 }
-
-/// Writes what a step says, where the key was found or where there is room.
-fn write_to(
-    region: &mut Region,
-    (charge, found): (&Charge<'_>, Option<Place>),
-    write: Write,
-    decision: &Decision,
-    now: Timestamp,
-) {
-    let identity = Identity(charge.identity_hash());
-    match write {
-        Write::Keep => {}
-        Write::Clear => region.clear(identity, now),
-        Write::Set(state) => {
-            let expires = now.saturating_add(charge.algorithm().expires_after(&state, now));
-            region.put(region::Slot::new(identity, state, now, expires, decision), found, now);
-        }
-    }
-}
-
-type Identities = Inline<Identity, { Batch::MAX }>;
-type Held<'a> = Inline<(u32, MutexGuard<'a, Region>), { Batch::MAX }>;
 
 impl Default for Rates {
     fn default() -> Self {

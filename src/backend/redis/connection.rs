@@ -11,19 +11,23 @@ use std::{
 
 use arc_swap::ArcSwapOption;
 use redis::{
-    AsyncConnectionConfig, Client, ErrorKind, FromRedisValue, ProtocolVersion, PushInfo, PushKind, RedisError,
-    RedisResult, ScriptInvocation, ServerErrorKind,
+    AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, IntoConnectionInfo as _, ProtocolVersion, PushInfo,
+    PushKind, RedisError, RedisResult, ServerErrorKind,
     aio::{ConnectionManager, MultiplexedConnection},
+    cluster::ClusterClientBuilder,
 };
 use tokio::sync::Mutex;
 
+use super::{cluster::Cluster, script::Invocation};
+
 /// How long one attempt to connect may take: longer than a request waits, which waits no longer for
 /// it.
-const CONNECT: Duration = Duration::from_secs(2);
+pub(super) const CONNECT: Duration = Duration::from_secs(2);
 
-/// Ours, or one of the application's.
+/// Ours, to one server or to several, or one of the application's.
 pub(super) enum Connection {
     Own(Arc<Own>),
+    Cluster(Arc<Cluster>),
     Theirs(ConnectionManager),
 }
 
@@ -48,7 +52,7 @@ impl Connection {
         let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
         let client = Client::open(info.set_redis_settings(settings))?;
         #[cfg(feature = "redis-tls")]
-        choose_cryptography(&client);
+        choose_cryptography(client.get_connection_info());
         Ok(Self::Own(Arc::new(Own {
             client,
             held: ArcSwapOption::empty(),
@@ -57,26 +61,48 @@ impl Connection {
         })))
     }
 
+    pub(super) fn to_cluster(nodes: &[String]) -> RedisResult<Self> {
+        let nodes = nodes.iter().map(|node| node.as_str().into_connection_info()).collect::<RedisResult<Vec<_>>>()?;
+        #[cfg(feature = "redis-tls")]
+        nodes.iter().for_each(choose_cryptography);
+        Ok(Self::Cluster(Arc::new(Cluster::of(ClusterClientBuilder::new(nodes))?)))
+    }
+
     /// Runs a script, however long it takes.
-    pub(super) async fn run<T: FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> RedisResult<T> {
+    pub(super) async fn run<T: FromRedisValue>(&self, script: &Invocation<'_>) -> RedisResult<T> {
+        let answer = self.command(&script.by_hash()).await;
+        match answer {
+            // It has not run, so it may be sent anew.
+            Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+                self.command(&script.by_text()).await
+            }
+            answer => answer,
+        }
+    }
+
+    /// Runs a command, however long it takes. It is sent once.
+    async fn command<T: FromRedisValue>(&self, command: &Cmd) -> RedisResult<T> {
         match self {
-            Self::Own(own) => own.run(script).await,
-            Self::Theirs(manager) => script.invoke_async(&mut manager.clone()).await,
+            Self::Own(own) => own.command(command).await,
+            Self::Cluster(cluster) => cluster.command(command).await,
+            Self::Theirs(manager) => command.query_async(&mut manager.clone()).await,
         }
     }
 
     /// The next call connects anew.
     pub(super) fn give_up(&self) {
-        if let Self::Own(own) = self {
-            own.held.store(None);
+        match self {
+            Self::Own(own) => own.held.store(None),
+            Self::Cluster(cluster) => cluster.give_up(),
+            Self::Theirs(_) => {}
         }
     }
 }
 
 impl Own {
-    async fn run<T: FromRedisValue>(self: &Arc<Self>, script: &ScriptInvocation<'_>) -> RedisResult<T> {
+    async fn command<T: FromRedisValue>(self: &Arc<Self>, command: &Cmd) -> RedisResult<T> {
         let held = self.connected().await?;
-        let answer = script.invoke_async(&mut held.connection.clone()).await;
+        let answer = command.query_async(&mut held.connection.clone()).await;
         if answer.as_ref().is_err_and(is_broken) {
             self.forget(held.generation);
         }
@@ -142,12 +168,10 @@ fn is_broken(error: &RedisError) -> bool {
 
 /// rustls panics at the first connection if it is to choose between two providers, or finds none.
 #[cfg(feature = "redis-tls")]
-fn choose_cryptography(client: &Client) {
+pub(super) fn choose_cryptography(server: &redis::ConnectionInfo) {
     use redis::ConnectionAddr::TcpTls;
 
-    if matches!(client.get_connection_info().addr(), TcpTls { .. })
-        && rustls::crypto::CryptoProvider::get_default().is_none()
-    {
+    if matches!(server.addr(), TcpTls { .. }) && rustls::crypto::CryptoProvider::get_default().is_none() {
         // Fails only if somebody else was quicker.
         drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
     }

@@ -1,16 +1,21 @@
 //! The time that a call may take, and what an answer means.
 
-use std::{fmt, future::Future, time::Duration};
+use std::{fmt, future::Future, pin::pin, time::Duration};
 
-use redis::{ErrorKind, FromRedisValue, RedisError, RedisResult, ScriptInvocation};
+use redis::{ErrorKind, FromRedisValue, RedisError, RedisResult};
+use tokio::time::timeout;
 
-use super::{connection::Connection, outage::Outage};
-use crate::store::StoreError;
+use super::{connection::Connection, script::Invocation};
+use crate::store::{Attempt, Outage, StoreError};
 
 /// After every so many calls without an answer the connection is given up for a new one. A peer that
 /// vanished without a word (a failover, a firewall) would else be waited for until the kernel gives
 /// up, a quarter of an hour later.
 const GIVE_UP_EVERY: u32 = 16;
+
+/// Whoever gives up after so long, with less patience than the budget, says that the server does not
+/// answer; whoever does earlier (the client went away) says nothing about it.
+const OVERDUE: Duration = Duration::from_millis(10);
 
 pub(super) struct Link {
     connection: Connection,
@@ -32,33 +37,77 @@ impl Link {
         Self { connection, outage: Outage::default(), budget }
     }
 
+    /// Whether keys lie on several servers, so that no operation reaches two of them.
+    pub(super) fn is_cluster(&self) -> bool {
+        matches!(self.connection, Connection::Cluster(_))
+    }
+
     /// Runs a script, however long it takes.
-    pub(super) async fn run<T: FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> RedisResult<T> {
+    pub(super) async fn run<T: FromRedisValue>(&self, script: &Invocation<'_>) -> RedisResult<T> {
         self.connection.run(script).await
     }
 
     /// The answer to a call, within the budget. A caller that wants to hear a late one keeps the
     /// call, and hands in a reference to it.
     pub(super) async fn answer<T>(&self, call: impl Future<Output = RedisResult<T>>) -> Result<T, StoreError> {
-        let Some(attempt) = self.outage.attempt() else { return Err(StoreError::unavailable(Down)) };
-        let error = match tokio::time::timeout(self.budget, call).await {
+        let mut asking = self.ask().ok_or_else(|| StoreError::unavailable(Down))?;
+        let (overdue, mut call) = (self.budget.min(OVERDUE), pin!(call));
+        let mut answer = timeout(overdue, &mut call).await;
+        if answer.is_err() && overdue < self.budget {
+            asking.overdue = true;
+            answer = timeout(self.budget.saturating_sub(overdue), call).await;
+        }
+        let error = match answer {
             Ok(Ok(answer)) => {
-                attempt.answered();
+                asking.answered();
                 return Ok(answer);
             }
             Ok(Err(error)) if is_an_answer(&error) => {
-                attempt.answered();
+                asking.answered();
                 return Err(meaning(error));
             }
             Ok(Err(error)) => meaning(error),
             Err(_) => StoreError::TimedOut,
         };
+        asking.unanswered();
+        Err(error)
+    }
+
+    fn ask(&self) -> Option<Asking<'_>> {
+        let attempt = self.outage.attempt()?;
+        Some(Asking { link: self, attempt: Some(attempt), overdue: false })
+    }
+}
+
+/// A call that was made, and whose end is to be told.
+struct Asking<'a> {
+    link: &'a Link,
+    attempt: Option<Attempt<'a>>,
+    overdue: bool,
+}
+
+impl Asking<'_> {
+    fn answered(&mut self) {
+        if let Some(attempt) = self.attempt.take() {
+            attempt.answered();
+        }
+    }
+
+    fn unanswered(&mut self) {
+        let Some(attempt) = self.attempt.take() else { return };
         let failures = attempt.unanswered();
         if failures.is_multiple_of(GIVE_UP_EVERY) {
             tracing::warn!(target: "portcullis", failures, "Redis does not answer: connecting anew");
-            self.connection.give_up();
+            self.link.connection.give_up();
         }
-        Err(error)
+    }
+}
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        if self.overdue {
+            self.unanswered();
+        }
     }
 }
 

@@ -70,11 +70,13 @@
 //! # Cost
 //! One round trip for each operation, of about 200 bytes.
 
+mod cluster;
 mod connection;
 mod link;
-mod outage;
+mod rates;
 mod replays;
 mod revocations;
+mod script;
 mod seen;
 
 use std::{
@@ -83,9 +85,14 @@ use std::{
     time::Duration,
 };
 
-use redis::{Client, Script, aio::ConnectionManager};
+use redis::{Client, aio::ConnectionManager};
 
-use self::{connection::Connection, link::Link};
+use self::{
+    connection::Connection,
+    link::Link,
+    rates::{Clock, Rates},
+    script::Script,
+};
 use crate::{
     config_error::{ConfigError, ConfigIssues},
     store::StoreError,
@@ -96,6 +103,7 @@ use crate::{
 #[derive(Clone)]
 pub struct RedisStore {
     link: Arc<Link>,
+    rates: Arc<Rates>,
     prefix: Arc<str>,
 }
 
@@ -113,6 +121,13 @@ impl RedisStore {
         let url = url.as_ref();
         let target = Client::open(url).map_or(Target::Unreadable, |client| Target::Server(Box::new(client)));
         RedisStoreBuilder::new(target)
+    }
+
+    /// A store on a Redis Cluster, of which some nodes are given as `redis://user:password@host:6379`
+    /// (or `rediss://…`); they name the others. User and password are the same for all nodes. It
+    /// connects when it is first asked.
+    pub fn cluster(nodes: impl IntoIterator<Item = impl AsRef<str>>) -> RedisStoreBuilder {
+        RedisStoreBuilder::new(Target::Cluster(nodes.into_iter().map(|node| node.as_ref().to_owned()).collect()))
     }
 
     /// A store at the server that a client of the crate redis knows. It connects when it is first
@@ -149,11 +164,13 @@ pub struct RedisStoreBuilder {
     target: Target,
     prefix: String,
     budget: Duration,
+    clock: Clock,
 }
 
 enum Target {
     Unreadable,
     Server(Box<Client>),
+    Cluster(Vec<String>),
     Connection(ConnectionManager),
 }
 
@@ -174,7 +191,7 @@ impl RedisStoreBuilder {
     const LONGEST_PREFIX: usize = 64;
 
     fn new(target: Target) -> Self {
-        Self { target, prefix: Self::DEFAULT_PREFIX.to_owned(), budget: Self::DEFAULT_BUDGET }
+        Self { target, prefix: Self::DEFAULT_PREFIX.to_owned(), budget: Self::DEFAULT_BUDGET, clock: Clock::Servers }
     }
 
     /// What every key begins with: services that share a server need different ones, unless they are
@@ -192,6 +209,15 @@ impl RedisStoreBuilder {
         self
     }
 
+    /// Rate limits go by the time of the batch instead of the server's, for tests that replay a trace;
+    /// their keys are kept for an hour longer. Processes whose clocks differ must not share them.
+    #[cfg(feature = "conformance")]
+    #[must_use]
+    pub fn callers_clock(mut self) -> Self {
+        self.clock = Clock::Callers;
+        self
+    }
+
     /// The store, which is not connected yet.
     ///
     /// The first call spawns a task on its tokio runtime, which keeps the connection; it ends when the
@@ -200,7 +226,7 @@ impl RedisStoreBuilder {
     /// # Errors
     /// If the URL cannot be read, or the prefix or the budget is out of bounds.
     pub fn build(self) -> Result<RedisStore, ConfigError> {
-        let Self { target, prefix, budget } = self;
+        let Self { target, prefix, budget, clock } = self;
         let mut issues = ConfigIssues::new();
         if prefix.is_empty() || prefix.len() > Self::LONGEST_PREFIX || !prefix.bytes().all(is_of_prefix) {
             issues.add("prefix", "it is no prefix of a key", "use 1 to 64 of the characters a-z A-Z 0-9 . _ - :");
@@ -211,11 +237,13 @@ impl RedisStoreBuilder {
         let connection = match target {
             Target::Unreadable => Err(unreadable()),
             Target::Server(client) => Connection::to(&client).map_err(|_| unreadable()),
+            Target::Cluster(nodes) => Connection::to_cluster(&nodes).map_err(|_| unreadable()),
             Target::Connection(connection) => Ok(Connection::Theirs(connection)),
         };
         match (issues.take("", connection), issues.finish(())) {
             (Some(connection), Ok(())) => {
-                Ok(RedisStore { link: Arc::new(Link::over(connection, budget)), prefix: prefix.into() })
+                let (link, rates) = (Arc::new(Link::over(connection, budget)), Arc::new(Rates::new(clock)));
+                Ok(RedisStore { link, rates, prefix: prefix.into() })
             }
             (None, Ok(())) => Err(unreadable()),
             (_, Err(error)) => Err(error),

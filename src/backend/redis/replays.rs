@@ -1,8 +1,8 @@
 use std::{sync::LazyLock, time::Duration};
 
-use redis::{RedisResult, Script};
+use redis::RedisResult;
 
-use super::{RedisStore, micros, millis};
+use super::{RedisStore, micros, millis, script::Script};
 use crate::{
     store::{BoxFuture, StoreError},
     time::Timestamp,

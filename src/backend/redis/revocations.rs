@@ -1,8 +1,6 @@
 use std::{sync::LazyLock, time::Duration};
 
-use redis::Script;
-
-use super::{LONGEST, RedisStore, micros, millis};
+use super::{LONGEST, RedisStore, micros, millis, script::Script};
 use crate::{
     auth::revocation::{Revocation, RevocationQuery, RevocationStore},
     store::{BoxFuture, StoreError},
@@ -21,20 +19,18 @@ const SLACK: Duration = Duration::from_secs(3_600);
 impl RevocationStore for RedisStore {
     fn is_revoked<'a>(&'a self, query: RevocationQuery<'a>, now: Timestamp) -> BoxFuture<'a, Result<bool, StoreError>> {
         Box::pin(async move {
-            let mut asking = REVOKED.prepare_invoke();
-            let mut names = 0_u8;
-            for key in query.keys() {
-                asking.key(self.key("revoked", &key));
-                names = names.saturating_add(1);
-            }
-            if names == 0 {
-                return Ok(false);
-            }
-            let rows: Vec<Option<String>> = self.link.answer(self.link.run(&asking)).await?;
-            for row in rows.into_iter().flatten() {
-                let (issued_before, until) = read(&row)?;
-                if now < until && query.is_hit_by(issued_before) {
-                    return Ok(true);
+            let names: Vec<String> = query.keys().map(|key| self.key("revoked", &key)).collect();
+            // The names of a cluster's keys may lie on several servers.
+            let at_once = if self.link.is_cluster() { 1 } else { names.len().max(1) };
+            for names in names.chunks(at_once) {
+                let mut asking = REVOKED.prepare_invoke();
+                asking.key(names);
+                let rows: Vec<Option<String>> = self.link.answer(self.link.run(&asking)).await?;
+                for row in rows.into_iter().flatten() {
+                    let (issued_before, until) = read(&row)?;
+                    if now < until && query.is_hit_by(issued_before) {
+                        return Ok(true);
+                    }
                 }
             }
             Ok(false)

@@ -1,8 +1,6 @@
 use std::{sync::LazyLock, time::Duration};
 
-use redis::Script;
-
-use super::{RedisStore, micros, millis};
+use super::{RedisStore, micros, millis, script::Script};
 use crate::{
     store::{BoxFuture, SeenKey, SeenStore, Sighting, StoreError},
     time::Timestamp,

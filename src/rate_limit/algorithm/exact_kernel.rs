@@ -35,7 +35,38 @@ impl ExactKernel {
         Self { unit, micro, empty, most: most.min(micro.saturating_mul(FARTHEST_MICROS)).max(empty) }
     }
 
-    fn time(&self, debt: u128) -> Duration {
+    /// For a queue: a turn takes a unit, and who is let in has his turn after `most_micros` or
+    /// `waiting` turns, whichever is earlier.
+    pub(super) fn queue(period_nanos: u64, refill: u64, waiting: u64, most_micros: u64) -> Self {
+        let all = Self::new(period_nanos, refill, waiting.saturating_add(1), 0);
+        let longest = all.micros(most_micros).saturating_add(all.unit);
+        let empty = all.empty.min(longest);
+        Self { empty, most: empty, ..all }
+    }
+
+    /// What so many microseconds pay off.
+    pub(super) fn micros(&self, micros: u64) -> u128 {
+        self.micro.saturating_mul(micros.into())
+    }
+
+    /// What so many units cost.
+    pub(super) fn units(&self, units: u64) -> u128 {
+        self.unit.saturating_mul(units.into())
+    }
+
+    /// Whether a unit takes a microsecond or more.
+    pub(super) fn is_slow(&self) -> bool {
+        self.unit >= self.micro
+    }
+
+    /// What a unit costs, what a microsecond pays off, the debt of an empty bucket, the greatest debt;
+    /// if each fits 64 bits.
+    pub(super) fn numbers(&self) -> Option<[u64; 4]> {
+        let number = |number: u128| u64::try_from(number).ok();
+        Some([number(self.unit)?, number(self.micro)?, number(self.empty)?, number(self.most)?])
+    }
+
+    pub(super) fn time(&self, debt: u128) -> Duration {
         let micros = debt.checked_div(self.micro).unwrap_or(u128::MAX);
         let rest = debt.checked_rem(self.micro).unwrap_or(0);
         let micros = micros.saturating_add(u128::from(rest > 0));
@@ -81,6 +112,10 @@ impl Kernel for ExactKernel {
     fn remaining(&self, debt: u128) -> u64 {
         let units = self.empty.saturating_sub(debt).checked_div(self.unit).unwrap_or(0);
         u64::try_from(units).unwrap_or(u64::MAX)
+    }
+
+    fn used(&self, debt: u128) -> u64 {
+        u64::try_from(debt.div_ceil(self.unit.max(1))).unwrap_or(u64::MAX)
     }
 
     fn next_after(&self, debt: u128) -> Duration {

@@ -14,8 +14,14 @@ use governor::{
     state::{NotKeyed, StateStore},
 };
 
-use super::kernel::{Kernel, Owed};
-use crate::{rate_limit::State, time::Timestamp};
+use super::{
+    Decision, Op,
+    kernel::{self, After, Kernel, Owed},
+};
+use crate::{
+    rate_limit::{Packed, PackedClock, PackedWrite, State},
+    time::Timestamp,
+};
 
 /// Sums of a debt and a charge must stay below 2^63 nanoseconds.
 const DOMAIN_NANOS: u128 = 1 << 62;
@@ -49,6 +55,36 @@ impl GovernorKernel {
         let quota = Quota::with_period(Duration::from_micros(unit))?.allow_burst(burst);
         Some(Self { quota, unit, empty: unit.checked_mul(capacity)?, most: u64::try_from(most).ok()? })
     }
+
+    /// What a unit costs, what a microsecond pays off, the debt of an empty bucket, the greatest debt.
+    pub(super) fn numbers(&self) -> [u64; 4] {
+        [self.unit, 1, self.empty, self.most]
+    }
+}
+
+impl GovernorKernel {
+    /// Whether whatever a key can owe fits a packed state.
+    pub(super) const fn packs(&self) -> bool {
+        self.most <= PackedClock::LONGEST_MICROS
+    }
+
+    /// [`step`](kernel::step), of a state that is when the bucket will be full.
+    #[inline]
+    pub(super) fn step_packed(&self, capacity: u64, full_at: Option<u64>, now: u64, op: Op) -> (Decision, PackedWrite) {
+        let (decision, after) = kernel::decide(self, capacity, self.owed_until(full_at.unwrap_or(0), now), op);
+        let write = match after {
+            After::Same => PackedWrite::Keep,
+            After::Owes(0) => PackedWrite::Clear,
+            After::Owes(debt) => PackedWrite::Set(Packed::from_bits(now.saturating_add(debt))),
+        };
+        (decision, write)
+    }
+
+    #[inline]
+    fn owed_until(&self, full_at: u64, now: u64) -> Owed<u64> {
+        let debt = full_at.saturating_sub(now);
+        Owed { debt: debt.min(self.most), cut: debt > self.most }
+    }
 }
 
 impl Kernel for GovernorKernel {
@@ -59,8 +95,7 @@ impl Kernel for GovernorKernel {
         // A second word is a fraction of a microsecond, left by the exact kernel of an older limit.
         let fraction = u64::from(state.word(1).is_some_and(|fraction| fraction > 0));
         let full_at = state.word(0).unwrap_or(0).saturating_add(fraction);
-        let debt = full_at.saturating_sub(now.as_micros());
-        Owed { debt: debt.min(self.most), cut: debt > self.most }
+        self.owed_until(full_at, now.as_micros())
     }
 
     fn state(&self, debt: u64, now: Timestamp) -> State {
@@ -89,6 +124,10 @@ impl Kernel for GovernorKernel {
 
     fn remaining(&self, debt: u64) -> u64 {
         self.empty.saturating_sub(debt).checked_div(self.unit).unwrap_or(0)
+    }
+
+    fn used(&self, debt: u64) -> u64 {
+        debt.div_ceil(self.unit.max(1))
     }
 
     fn next_after(&self, debt: u64) -> Duration {

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::{Decision, Op, State, Step};
+use super::{Decision, Op, State, Step, verdict::Verdict};
 use crate::time::Timestamp;
 
 /// A debt as it was read.
@@ -31,56 +31,72 @@ pub(super) trait Kernel {
     fn give(&self, debt: Self::Debt, units: u64) -> Self::Debt;
     /// Whole units available.
     fn remaining(&self, debt: Self::Debt) -> u64;
+    /// Units owed, rounded up.
+    fn used(&self, debt: Self::Debt) -> u64;
     /// How long until there is one more whole unit.
     fn next_after(&self, debt: Self::Debt) -> Duration;
     /// How long until nothing is owed.
     fn full_after(&self, debt: Self::Debt) -> Duration;
 }
 
+/// What a step leaves behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum After<D> {
+    /// What was there.
+    Same,
+    Owes(D),
+}
+
 /// The operations of a token bucket, over any arithmetic.
 pub(super) fn step<K: Kernel>(kernel: &K, capacity: u64, state: Option<&State>, now: Timestamp, op: Op) -> Step {
-    let before = kernel.owed(state, now);
-    match op {
-        Op::Take(0) => stay(kernel, capacity, before, now, Verdict::Passed),
-        Op::Take(cost) if cost > capacity => stay(kernel, capacity, before, now, Verdict::Never),
+    let (decision, after) = decide(kernel, capacity, kernel.owed(state, now), op);
+    match after {
+        After::Same => Step::keep(decision),
+        After::Owes(debt) if debt == K::Debt::default() => Step::clear(decision),
+        After::Owes(debt) => Step::set(decision, kernel.state(debt, now)),
+    }
+}
+
+/// The same, of a debt whatever the state is that holds it.
+#[inline]
+pub(super) fn decide<K: Kernel>(
+    kernel: &K,
+    capacity: u64,
+    before: Owed<K::Debt>,
+    op: Op,
+) -> (Decision, After<K::Debt>) {
+    match op.at_once() {
+        Op::Take(0) => stay(kernel, capacity, before, Verdict::Passed),
+        Op::Take(cost) if cost > capacity => stay(kernel, capacity, before, Verdict::Never),
         Op::Take(cost) => match kernel.take(before.debt, cost) {
-            Ok(debt) => owe(kernel, capacity, debt, now),
-            Err(wait) => stay(kernel, capacity, before, now, Verdict::Refused(wait)),
+            Ok(debt) => owe(kernel, capacity, debt),
+            Err(wait) => stay(kernel, capacity, before, Verdict::Refused(wait)),
         },
-        Op::Give(units) => owe(kernel, capacity, kernel.give(before.debt, units), now),
-        Op::Force(cost) => owe(kernel, capacity, kernel.force(before.debt, cost), now),
-        Op::Reset => owe(kernel, capacity, K::Debt::default(), now),
-        Op::Peek => {
+        Op::Give(units) => owe(kernel, capacity, kernel.give(before.debt, units)),
+        Op::Force(cost) => owe(kernel, capacity, kernel.force(before.debt, cost)),
+        Op::Reset => owe(kernel, capacity, K::Debt::default()),
+        _ => {
             let verdict = kernel.take(before.debt, 1).map_or_else(Verdict::Refused, |_| Verdict::Passed);
-            stay(kernel, capacity, before, now, verdict)
+            stay(kernel, capacity, before, verdict)
         }
     }
 }
 
-#[derive(Clone, Copy)]
-enum Verdict {
-    Passed,
-    Refused(Duration),
-    Never,
-}
-
 /// The charge changes nothing. A debt that was cut back is stored all the same: see [`Step`].
-fn stay<K: Kernel>(kernel: &K, capacity: u64, owed: Owed<K::Debt>, now: Timestamp, verdict: Verdict) -> Step {
+fn stay<K: Kernel>(kernel: &K, capacity: u64, owed: Owed<K::Debt>, verdict: Verdict) -> (Decision, After<K::Debt>) {
     let remaining = kernel.remaining(owed.debt);
-    let decision = match verdict {
-        Verdict::Passed => Decision::passed(capacity, remaining),
-        Verdict::Refused(wait) => Decision::refused(capacity, remaining, wait),
-        Verdict::Never => Decision::never(capacity, remaining),
-    };
-    let decision = timed(kernel, decision, owed.debt);
-    if owed.cut { Step::set(decision, kernel.state(owed.debt, now)) } else { Step::keep(decision) }
+    let decision = verdict.decision(capacity, remaining);
+    let after = if owed.cut { After::Owes(owed.debt) } else { After::Same };
+    (timed(kernel, decision, owed.debt), after)
 }
 
-fn owe<K: Kernel>(kernel: &K, capacity: u64, debt: K::Debt, now: Timestamp) -> Step {
+#[inline]
+fn owe<K: Kernel>(kernel: &K, capacity: u64, debt: K::Debt) -> (Decision, After<K::Debt>) {
     let decision = timed(kernel, Decision::passed(capacity, kernel.remaining(debt)), debt);
-    if debt == K::Debt::default() { Step::clear(decision) } else { Step::set(decision, kernel.state(debt, now)) }
+    (decision, After::Owes(debt))
 }
 
+#[inline]
 fn timed<K: Kernel>(kernel: &K, decision: Decision, debt: K::Debt) -> Decision {
     decision.next_after(kernel.next_after(debt)).full_after(kernel.full_after(debt))
 }

@@ -4,21 +4,32 @@ mod exact_kernel;
 mod fixed_window;
 mod governor_kernel;
 mod id;
+mod inherit;
 mod kernel;
+mod leaky_bucket;
+mod leaky_queue;
 mod program;
+mod sliding_counter;
+mod sliding_log;
 mod step;
 mod token_bucket;
+mod verdict;
 
 use std::{fmt, time::Duration};
 
 pub use self::{
     fixed_window::{FixedWindow, Windows},
     id::AlgorithmId,
+    inherit::{Inherit, Inheriting},
+    leaky_bucket::LeakyBucket,
+    leaky_queue::LeakyQueue,
     program::{Language, Program},
+    sliding_counter::SlidingCounter,
+    sliding_log::SlidingLog,
     step::{Decision, Op, Step, Write},
     token_bucket::TokenBucket,
 };
-use super::State;
+use super::{Packing, State};
 use crate::time::Timestamp;
 
 /// How a limit is computed: a pure transition from one [`State`] to the next.
@@ -99,10 +110,37 @@ pub trait Algorithm: fmt::Debug + Send + Sync + 'static {
     /// How long until `state` decides like no state at all; a store may then drop it.
     fn expires_after(&self, state: &State, now: Timestamp) -> Duration;
 
+    /// [`step`](Self::step) for a key without a state. `spread` gives a number that differs from key
+    /// to key: for what is to be at another time for each, as windows that do not all begin at once.
+    /// A state must say by itself what came of it, because all later steps are without.
+    fn begin(&self, spread: &dyn Fn() -> u64, now: Timestamp, op: Op) -> Step {
+        let _ = spread;
+        self.step(None, now, op)
+    }
+
+    /// How many units are used at `now`, rounded up; more than the limit where more can be owed.
+    fn used(&self, state: &State, now: Timestamp) -> u64 {
+        let decision = self.step(Some(state), now, Op::Peek).decision;
+        decision.limit.saturating_sub(decision.remaining)
+    }
+
+    /// What becomes of a state that `from` wrote, an algorithm of the same name and version with
+    /// other parameters. Asked by [`Inheriting`] only: a state that comes without an introduction is
+    /// simply stepped on, [as it is](Inherit::AsIs).
+    fn migrate(&self, state: &State, from: &dyn Algorithm, how: Inherit, now: Timestamp) -> Option<State> {
+        inherit::migrate(self, state, from, how, now)
+    }
+
     /// The same step in the language of a remote store, so that it takes one round trip. `None`: the
     /// store must compare and swap.
     fn program(&self, language: Language) -> Option<Program> {
         let _ = language;
+        None
+    }
+
+    /// The same on states of 50 bits, if every state of this algorithm fits so many: the memory store
+    /// then needs 16 bytes for a key, and no lock. `None`: it keeps what `step` says as it is.
+    fn packing(&self) -> Option<&dyn Packing> {
         None
     }
 

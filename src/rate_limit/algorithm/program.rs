@@ -4,7 +4,18 @@ use std::borrow::Cow;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Language {
-    /// Lua 5.1, as Redis and its relatives run it.
+    /// Lua 5.1, as Redis and its relatives run it: an expression that is a function.
+    ///
+    /// It is called with the state (its words in decimal, separated by one space; `false` if there is
+    /// none), the time in microseconds, the operation (0 peek, 1 take, 2 give, 3 force, 4 reset), its
+    /// units, and the parameters. It gives back whether the operation passed, what is to be written
+    /// (`nil` keeps the state, `''` forgets it, anything else is the new state in the same form), and
+    /// after how many microseconds that expires. If its numbers may exceed what a double can hold, it
+    /// gives back `nil`: the step is then computed elsewhere. No number that it is given exceeds 2^51,
+    /// but for words and the time.
+    ///
+    /// It must not call Redis, and must decide and write exactly as
+    /// [`Algorithm::step`](super::Algorithm::step) does: a store checks the one against the other.
     Lua,
     /// SQL.
     Sql,

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use super::State;
+use crate::time::micros_ceil;
 
 /// What is asked of a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -19,6 +20,48 @@ pub enum Op {
     Force(u64),
     /// Forget the key. Always passes.
     Reset,
+    /// [`Take`](Self::Take), for a limit that delays instead of refusing: charge the units if the
+    /// delay is at most so many microseconds, else nothing. Limits that do not delay treat it as
+    /// `Take`. See [`Op::take_within`].
+    TakeWithin {
+        /// What to charge.
+        units: u32,
+        /// The longest delay, in microseconds.
+        micros: u32,
+    },
+    /// Give back a place in a queue that was taken with these units and this
+    /// [`ticket`](Decision::ticket), if nobody stands behind it. Always passes. Limits that do not
+    /// delay treat it as [`Peek`](Self::Peek).
+    Leave {
+        /// What was charged.
+        units: u32,
+        /// Which place.
+        ticket: u64,
+    },
+}
+
+impl Op {
+    /// Charge that many units if the delay is at most `wait`, which counts up to 71 minutes.
+    pub fn take_within(units: u64, wait: Duration) -> Self {
+        // More units than fit exceed every queue's room, as the largest that fits does.
+        let units = u32::try_from(units).unwrap_or(u32::MAX);
+        Self::TakeWithin { units, micros: u32::try_from(wait.as_micros()).unwrap_or(u32::MAX) }
+    }
+
+    /// Give back the place that `ticket` names, and that was taken with so many units.
+    pub fn leave(units: u64, ticket: u64) -> Self {
+        Self::Leave { units: u32::try_from(units).unwrap_or(u32::MAX), ticket }
+    }
+
+    /// What it is to a limit that never delays.
+    #[must_use]
+    pub const fn at_once(self) -> Self {
+        match self {
+            Self::TakeWithin { units, .. } => Self::Take(units as u64),
+            Self::Leave { .. } => Self::Peek,
+            op => op,
+        }
+    }
 }
 
 /// Where a key stands after a step. Durations count from the step's `now`, rounded up to a
@@ -39,6 +82,9 @@ pub struct Decision {
     /// How long until the refused operation would pass, if nobody else charges: after exactly this
     /// time it does, a microsecond earlier it does not. `None` if it passed, or never will.
     pub retry_after: Option<Duration>,
+    /// Microseconds to wait before acting on what passed.
+    pub(crate) delay: u64,
+    pub(crate) ticket: u64,
 }
 
 impl Decision {
@@ -51,6 +97,8 @@ impl Decision {
             next_after: Duration::ZERO,
             full_after: Duration::ZERO,
             retry_after: None,
+            delay: 0,
+            ticket: 0,
         }
     }
 
@@ -76,6 +124,25 @@ impl Decision {
     pub const fn full_after(mut self, after: Duration) -> Self {
         self.full_after = after;
         self
+    }
+
+    /// It passed, and may go ahead after `delay` (rounded up to a microsecond). Whoever goes away
+    /// before gives the place back with [`Op::leave`] and this ticket.
+    #[must_use]
+    pub fn delayed(mut self, delay: Duration, ticket: u64) -> Self {
+        self.delay = micros_ceil(delay);
+        self.ticket = ticket;
+        self
+    }
+
+    /// How long to wait before going ahead with what passed. Zero unless the limit is a queue.
+    pub const fn delay(&self) -> Duration {
+        Duration::from_micros(self.delay)
+    }
+
+    /// The place in the queue, for [`Op::leave`]; it names none where there is no delay.
+    pub const fn ticket(&self) -> u64 {
+        self.ticket
     }
 
     /// Whether no waiting helps: the cost exceeds the limit.

@@ -73,10 +73,8 @@ fn rule() -> Rule {
 #[tokio::test]
 async fn endpoints_and_headers_have_their_prices() {
     let items = HeaderName::from_static("x-items");
-    let rule = rule()
-        .cost(2)
-        .cost_at(Method::GET, "/reports", 10)
-        .cost_at(Method::GET, "/import", Cost::header(items, 1, 20));
+    let rule =
+        rule().cost(2).cost_at(Method::GET, "/reports", 10).cost_at(Method::GET, "/import", Cost::header(items, 1, 20));
     let app = app(layer([rule]));
     assert_eq!(left(&app, "/", &[]).await, "98");
     assert_eq!(left(&app, "/reports", &[]).await, "88");
@@ -186,9 +184,11 @@ async fn the_handler_says_what_it_used() {
 
 #[tokio::test]
 async fn a_usage_without_a_rule_for_it_is_a_mistake_in_the_wiring() {
-    let router = Router::new()
-        .route("/", routing::get(|_: RateLimitUsage| async {}))
-        .layer(layer([Rule::new("r", Key::ip(), Rate::per_minute(5))]));
+    let router = Router::new().route("/", routing::get(|_: RateLimitUsage| async {})).layer(layer([Rule::new(
+        "r",
+        Key::ip(),
+        Rate::per_minute(5),
+    )]));
     assert_eq!(router.oneshot(ask("/", &[])).await.unwrap().status(), 500);
 }
 

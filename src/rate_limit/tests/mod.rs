@@ -4,11 +4,15 @@ mod config;
 mod costs;
 mod fixed_window;
 mod headers;
+mod inherit;
 mod keys;
+mod laws;
 mod layer;
+mod queue;
 mod request_keys;
 mod rule_modes;
 mod seeds;
+mod sliding;
 mod token_bucket;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};

@@ -137,7 +137,13 @@ async fn a_layer_may_exempt_from_all_rules() {
 #[test]
 fn useless_keys_and_exemptions_are_mistakes() {
     let rule = |key| Rule::new("r", key, Rate::per_minute(1));
-    for key in [Key::ip_prefix(33, 64), Key::ip_prefix(0, 64), Key::ip_prefix(24, 128), Key::path_param("{tenant}"), Key::path_param("")] {
+    for key in [
+        Key::ip_prefix(33, 64),
+        Key::ip_prefix(0, 64),
+        Key::ip_prefix(24, 128),
+        Key::path_param("{tenant}"),
+        Key::path_param(""),
+    ] {
         assert!(RateLimitLayer::builder(crate::backend::memory::MemoryStore::new()).rule(rule(key)).build().is_err());
     }
     for network in ["0.0.0.0/0", "::/0", "10.0.0.1/8", "everybody"] {

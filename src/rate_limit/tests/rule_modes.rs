@@ -84,7 +84,10 @@ async fn a_lost_store_is_what_each_rule_says() {
         assert_eq!(burst("/orders").await, 10);
         store.down(true);
         let refused = app.get("/auth/login").await;
-        assert_eq!((refused.status().as_u16(), json(refused).await["error"].clone()), (503, "backend_unavailable".into()));
+        assert_eq!(
+            (refused.status().as_u16(), json(refused).await["error"].clone()),
+            (503, "backend_unavailable".into())
+        );
         let open = app.get("/orders").await;
         assert!(open.status() == 200 && !open.headers().contains_key("ratelimit"));
         // Ten a minute by four processes, rounded up.
@@ -124,7 +127,9 @@ async fn what_was_decided_alone_is_told() {
 #[test]
 fn to_count_alone_needs_a_store_and_a_rate() {
     let rule = |limit: Limit| Rule::new("r", Key::ip(), limit).on_store_loss(local());
-    assert!(builder().rule(rule(Rate::per_minute(1).into())).build().unwrap_err().to_string().contains("local_fallback"));
+    assert!(
+        builder().rule(rule(Rate::per_minute(1).into())).build().unwrap_err().to_string().contains("local_fallback")
+    );
     let custom: Arc<dyn Algorithm> = Arc::new(TokenBucket::new(Rate::per_minute(1)).unwrap());
     assert!(builder().rule(rule(custom.into())).local_fallback(MemoryStore::new()).build().is_err());
     let none = Rule::new("r", Key::ip(), Rate::per_minute(1)).on_store_loss(OnStoreLoss::Local { share: 0 });
@@ -145,7 +150,10 @@ async fn a_shadow_rule_counts_and_never_refuses() {
         let app = App::new([layer.clone()]);
         for index in 0..6 {
             let response = app.get("/").await;
-            assert_eq!((response.status().as_u16(), header(&response, "ratelimit-policy")), (200, r#""real";q=6;w=60"#));
+            assert_eq!(
+                (response.status().as_u16(), header(&response, "ratelimit-policy")),
+                (200, r#""real";q=6;w=60"#)
+            );
             assert_eq!(header(&response, "x-would-limit"), if index < 2 { "" } else { r#""new""# });
         }
         assert_eq!(app.get("/").await.status(), 429);
@@ -153,7 +161,10 @@ async fn a_shadow_rule_counts_and_never_refuses() {
         let counts = |asked, refused, unknown| vec![Shadowed { rule: "new".into(), asked, refused, unknown }];
         assert_eq!(handle.shadowed(), counts(6, 4, 0), "what a real rule refused is not asked");
         // It goes on counting under the same name.
-        let again = [Rule::new("other", Key::ip(), Rate::per_minute(9)), Rule::new("new", Key::ip(), Rate::per_minute(2)).shadow()];
+        let again = [
+            Rule::new("other", Key::ip(), Rate::per_minute(9)),
+            Rule::new("new", Key::ip(), Rate::per_minute(2)).shadow(),
+        ];
         handle.reload(again).unwrap();
         assert_eq!(app.get("/").await.status(), 200);
         assert_eq!(handle.shadowed(), counts(7, 5, 0));
@@ -192,7 +203,11 @@ async fn who_was_refused_is_blocked() {
 struct Contracts(Arc<(AtomicUsize, Mutex<bool>)>);
 
 impl PlanResolver for Contracts {
-    fn find<'a>(&'a self, caller: PlanSubject<'a>, _: Timestamp) -> BoxFuture<'a, Result<Option<Arc<str>>, StoreError>> {
+    fn find<'a>(
+        &'a self,
+        caller: PlanSubject<'a>,
+        _: Timestamp,
+    ) -> BoxFuture<'a, Result<Option<Arc<str>>, StoreError>> {
         Box::pin(async move {
             self.0.0.fetch_add(1, SeqCst);
             tokio::task::yield_now().await;
@@ -205,9 +220,12 @@ impl PlanResolver for Contracts {
 }
 
 fn by_plan() -> Rule {
-    Rule::new("clients", Key::client(), Rate::per_minute(2))
-        .plan("pro", Rate::per_minute(7))
-        .plan_endpoint("pro", Method::GET, "/search", Rate::per_minute(3))
+    Rule::new("clients", Key::client(), Rate::per_minute(2)).plan("pro", Rate::per_minute(7)).plan_endpoint(
+        "pro",
+        Method::GET,
+        "/search",
+        Rate::per_minute(3),
+    )
 }
 
 #[tokio::test]
@@ -272,6 +290,31 @@ async fn a_plan_that_cannot_be_found_out_is_what_was_chosen() {
 }
 
 #[tokio::test]
+async fn a_change_of_plan_takes_along_what_was_chosen() {
+    for (how, left) in
+        [(Inherit::AsIs, 25), (Inherit::Reset, 100), (Inherit::Proportional, 25), (Inherit::Additive, 85)]
+    {
+        let rule = Rule::new("clients", Key::client(), Rate::per_minute(20)).plan("pro", Rate::per_minute(100));
+        let app = App::of(rule.on_plan_change(how));
+        for _ in 0..15 {
+            app.status(request(Method::GET, "/", Some("key,k,u,free"), FROM)).await;
+        }
+        assert_eq!(app.burst(&Method::GET, "/", Some("key,k,u,pro"), FROM).await, left, "{how:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_rule_counts_as_it_is_told() {
+    let rule = || Rule::new("r", Key::ip(), Rate::per_minute(6)).block_for(Duration::from_secs(30));
+    for rule in [rule().leaky_bucket(), rule().fixed_window(), rule().sliding_log(), rule().sliding_counter()] {
+        let app = App::of(rule);
+        assert_eq!(app.burst(&Method::GET, "/", None, FROM).await, 6);
+        app.wait(29);
+        assert_eq!(app.get("/").await.status(), 429);
+    }
+}
+
+#[tokio::test]
 async fn the_breaker_turns_away_what_the_service_cannot_bear() {
     let rule = Rule::new("all", Key::global(), Rate::per_second(1_000));
     let breaker = Breaker::new().failures(50).window(Duration::from_secs(10), 4).pause(Duration::from_secs(5), 1);
@@ -292,7 +335,10 @@ async fn the_breaker_turns_away_what_the_service_cannot_bear() {
     let body = json(refused).await;
     assert_eq!(body["type"], "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity");
     app.wait(5);
-    assert_eq!((app.get("/").await.status(), app.get("/").await.status()), (502.try_into().unwrap(), 503.try_into().unwrap()));
+    assert_eq!(
+        (app.get("/").await.status(), app.get("/").await.status()),
+        (502.try_into().unwrap(), 503.try_into().unwrap())
+    );
     ill.store(0, SeqCst);
     app.wait(5);
     for _ in 0..5 {
@@ -314,7 +360,8 @@ async fn requests_under_way_are_bounded_and_their_places_come_back() {
     };
     let app = Router::new().route("/", routing::get(handler)).route("/orders", routing::post(|| async {})).layer(layer);
     let start = || tokio::spawn(app.clone().oneshot(request(Method::GET, "/", None, FROM)));
-    let post = || async { app.clone().oneshot(request(Method::POST, "/orders", None, FROM)).await.unwrap().status().as_u16() };
+    let post =
+        || async { app.clone().oneshot(request(Method::POST, "/orders", None, FROM)).await.unwrap().status().as_u16() };
     let (first, second) = (start(), start());
     tokio::task::yield_now().await;
     assert_eq!(post().await, 503);
@@ -384,15 +431,20 @@ async fn an_explanation_says_which_rule_whose_bucket_and_when() {
         async move { sender.send(explained.await.unwrap()).unwrap() }
     };
     let clock = ManualClock::at(START);
-    let router = Router::new().route("/", routing::get(handler.clone())).route("/search", routing::get(handler)).layer(layer);
-    let outer = ServiceBuilder::new().layer(RequestContextLayer::new().clock(clock.clone())).layer(GateLayer::new(Believe));
+    let router =
+        Router::new().route("/", routing::get(handler.clone())).route("/search", routing::get(handler)).layer(layer);
+    let outer =
+        ServiceBuilder::new().layer(RequestContextLayer::new().clock(clock.clone())).layer(GateLayer::new(Believe));
     let app = App { router: router.layer(outer), clock };
     let caller = format!("jwt,t,{secret},pro");
     for remaining in [3, 2] {
         app.send(request(Method::GET, "/", Some(&caller), FROM)).await;
         let told: Explanation = receiver.recv().unwrap();
         let clients = told.rules[0].applied.clone().unwrap();
-        assert_eq!((clients.remaining, clients.limit, clients.plan.as_deref(), clients.passes), (remaining, 4, Some("pro"), true));
+        assert_eq!(
+            (clients.remaining, clients.limit, clients.plan.as_deref(), clients.passes),
+            (remaining, 4, Some("pro"), true)
+        );
         assert!(clients.key[0].starts_with("client ") && !told.to_string().contains(secret), "{told}");
         let why: Vec<_> = told.rules.iter().map(|rule| rule.applied.clone().err()).collect();
         assert_eq!(why, [None, Some(WhyNot::Elsewhere), Some(WhyNot::NoKey), Some(WhyNot::Exempt), None]);
@@ -402,7 +454,10 @@ async fn an_explanation_says_which_rule_whose_bucket_and_when() {
     app.send(request(Method::GET, "/search", Some(&caller), FROM)).await;
     let told = receiver.recv().unwrap();
     let search = told.rules[0].applied.clone().unwrap();
-    assert_eq!((&*search.policy, search.passes, search.passes_after), ("clients GET /search", false, Some(Duration::from_secs(60))));
+    assert_eq!(
+        (&*search.policy, search.passes, search.passes_after),
+        ("clients GET /search", false, Some(Duration::from_secs(60)))
+    );
     assert_eq!(search.key[1], "GET /search");
     assert!(told.to_string().contains("passes in 60s"), "{told}");
     app.send(request(Method::GET, "/", Some("jwt,t,u,internal"), FROM)).await;

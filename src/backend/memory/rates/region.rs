@@ -1,7 +1,7 @@
 //! Sixteen buckets of eight slots behind one lock.
 
 use crate::{
-    rate_limit::{Decision, State},
+    rate_limit::{Charge, Decision, State, Write},
     time::Timestamp,
 };
 
@@ -37,13 +37,7 @@ pub(super) struct Slot {
 const WHOLE: u32 = u32::MAX;
 
 impl Slot {
-    pub(super) fn new(
-        identity: Identity,
-        state: State,
-        since: Timestamp,
-        expires: Timestamp,
-        decision: &Decision,
-    ) -> Self {
+    fn new(identity: Identity, state: State, since: Timestamp, expires: Timestamp, decision: &Decision) -> Self {
         let used = share(decision.limit.saturating_sub(decision.remaining), decision.limit);
         Self { identity, state, since, expires, used }
     }
@@ -113,20 +107,45 @@ impl Region {
         self.buckets.get(place.bucket)?.get(place.slot)?.as_ref()
     }
 
+    /// Writes what a step says, where the key was found or where there is room. Whether a state that was
+    /// worth something had to go for it.
+    pub(super) fn write(
+        &mut self,
+        charge: &Charge<'_>,
+        found: Option<Place>,
+        write: Write,
+        decision: &Decision,
+        now: Timestamp,
+    ) -> bool {
+        let identity = Identity(charge.identity_hash());
+        match write {
+            Write::Keep => false,
+            Write::Clear => {
+                self.clear(identity, now);
+                false
+            }
+            Write::Set(state) => {
+                let expires = now.saturating_add(charge.algorithm().expires_after(&state, now));
+                self.put(Slot::new(identity, state, now, expires, decision), found, now)
+            }
+        }
+    }
+
     /// Forgets a key.
-    pub(super) fn clear(&mut self, identity: Identity, now: Timestamp) {
+    fn clear(&mut self, identity: Identity, now: Timestamp) {
         if let Some(place) = self.find(identity, now) {
             self.set(place, None);
         }
     }
 
     /// Writes where the key was found, else where there is room, else over the smallest debt.
-    pub(super) fn put(&mut self, slot: Slot, found: Option<Place>, now: Timestamp) {
+    fn put(&mut self, slot: Slot, found: Option<Place>, now: Timestamp) -> bool {
         // Another charge of the batch may have taken the place since.
         let held = found.filter(|place| self.slot(*place).is_some_and(|held| held.identity == slot.identity));
-        if let Some(place) = held.or_else(|| self.room(slot.identity, now)) {
-            self.set(place, Some(slot));
-        }
+        let Some(place) = held.or_else(|| self.room(slot.identity, now)) else { return false };
+        let evicts = held.is_none() && self.slot(place).is_some_and(|held| held.is_live(now));
+        self.set(place, Some(slot));
+        evicts
     }
 
     fn set(&mut self, place: Place, slot: Option<Slot>) {

@@ -1,10 +1,12 @@
 #![allow(clippy::arithmetic_side_effects, reason = "a test that overflows fails, as it should")]
 
-use std::{mem::size_of, time::Duration};
+use std::{collections::HashMap, mem::size_of, sync::Arc, time::Duration};
 
-use super::{region::Slot, *};
+use proptest::prelude::*;
+
+use super::{region::Slot, slots::Tick, *};
 use crate::{
-    rate_limit::{Algorithm, Charge, ChargeKey, FixedWindow, KeyPart, Op, Rate, State, TokenBucket},
+    rate_limit::{Algorithm, Charge, ChargeKey, FixedWindow, KeyPart, Op, Rate, State, TokenBucket, Write},
     time::Timestamp,
 };
 
@@ -38,77 +40,136 @@ fn remaining(store: &MemoryStore, now: Timestamp, key: ChargeKey<'_>, algorithm:
     ask(store, now, &[(key, algorithm, Op::Peek)]).get(0).unwrap().remaining
 }
 
-fn slots_in_use(store: &MemoryStore) -> usize {
+fn in_regions(store: &MemoryStore) -> usize {
     store.inner.rates.regions.made().map(|region| region.lock().unwrap().in_use()).sum()
+}
+
+fn in_slots(store: &MemoryStore, now: Timestamp) -> usize {
+    let clock = store.inner.rates.clock.get().unwrap();
+    store.inner.rates.slots.live(Tick::of(clock.reading(now).unwrap()))
+}
+
+/// The same bucket, whose states the first form keeps.
+#[derive(Debug)]
+struct Unpacked(TokenBucket);
+
+impl Algorithm for Unpacked {
+    fn id(&self) -> crate::rate_limit::AlgorithmId {
+        crate::rate_limit::AlgorithmId::new("test.unpacked", 1, &[])
+    }
+    fn step(&self, state: Option<&State>, now: Timestamp, op: Op) -> Step {
+        self.0.step(state, now, op)
+    }
+    fn expires_after(&self, state: &State, now: Timestamp) -> Duration {
+        self.0.expires_after(state, now)
+    }
+}
+
+fn unpacked(rate: Rate) -> Unpacked {
+    Unpacked(bucket(rate))
 }
 
 #[test]
 fn a_slot_takes_80_bytes() {
     assert_eq!(size_of::<Option<Slot>>(), 80);
     assert_eq!(size_of::<State>(), 40);
+    // And the other form's, 16.
+    assert_eq!(size_of::<slots::Bucket>(), 8 * 16);
 }
 
-#[test]
-fn of_64_threads_exactly_the_limit_passes() {
-    let (store, window) = (MemoryStore::new(), bucket(Rate::per_hour(1_000)));
-    let passed: usize = std::thread::scope(|scope| {
-        let threads: Vec<_> =
-            (0..64).map(|_| scope.spawn(|| (0..50).filter(|_| take(&store, NOW, b"hot", &window)).count())).collect();
-        threads.into_iter().map(|thread| thread.join().unwrap()).sum()
-    });
-    assert_eq!(passed, 1_000);
+/// The bucket in either form.
+fn forms(rate: Rate) -> [Arc<dyn Algorithm>; 2] {
+    let forms: [Arc<dyn Algorithm>; 2] = [Arc::new(bucket(rate)), Arc::new(unpacked(rate))];
+    assert_eq!(forms.each_ref().map(|form| form.packing().is_some()), [true, false]);
+    forms
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+/// 640,000 takes at a limit of 1,000.
+#[tokio::test(flavor = "multi_thread", worker_threads = 8)]
 async fn of_64_tasks_exactly_the_limit_passes() {
-    let store = MemoryStore::new();
-    let tasks: Vec<_> = (0..64)
-        .map(|_| {
-            let store = store.clone();
-            tokio::spawn(async move {
-                let (bucket, mut passed) = (bucket(Rate::per_hour(100)), 0);
-                for _ in 0..20 {
-                    let mut batch = Batch::new(NOW);
-                    batch.push(Charge::new(key("r", b"hot"), &bucket, Op::Take(1))).unwrap();
-                    passed += usize::from(RateLimitStore::apply(&store, &batch).await.unwrap().allowed());
-                    tokio::task::yield_now().await;
-                }
-                passed
-            })
-        })
-        .collect();
-    let mut passed = 0;
-    for task in tasks {
-        passed += task.await.unwrap();
-    }
-    assert_eq!(passed, 100);
-}
-
-/// Threads take the same two limits in both orders: none waits for ever, and what one limit was
-/// charged, the other was.
-#[test]
-fn batches_are_all_or_nothing_under_contention() {
-    let store = MemoryStore::with_rate_slots(4_096);
-    let (wide, narrow) = (bucket(Rate::per_hour(1_000)), bucket(Rate::per_hour(300)));
-    let passed: usize = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..8)
-            .map(|thread| {
-                let (store, wide, narrow) = (&store, &wide, &narrow);
-                scope.spawn(move || {
-                    let mut charges: [(ChargeKey<'_>, &dyn Algorithm, Op); 2] =
-                        [(key("wide", b"k"), wide, Op::Take(1)), (key("narrow", b"k"), narrow, Op::Take(1))];
-                    if thread % 2 == 0 {
-                        charges.reverse();
+    for form in forms(Rate::per_hour(1_000)) {
+        let store = MemoryStore::new();
+        let tasks: Vec<_> = (0..64)
+            .map(|_| {
+                let (store, form) = (store.clone(), Arc::clone(&form));
+                tokio::spawn(async move {
+                    let mut passed = 0;
+                    for turn in 0..10_000 {
+                        let mut batch = Batch::new(NOW);
+                        batch.push(Charge::new(key("r", b"hot"), &*form, Op::Take(1))).unwrap();
+                        passed += usize::from(RateLimitStore::apply(&store, &batch).await.unwrap().allowed());
+                        if turn % 100 == 0 {
+                            tokio::task::yield_now().await;
+                        }
                     }
-                    (0..100).filter(|_| ask(store, NOW, &charges).allowed()).count()
+                    passed
                 })
             })
             .collect();
-        threads.into_iter().map(|thread| thread.join().unwrap()).sum()
-    });
-    assert_eq!(passed, 300);
-    assert_eq!(remaining(&store, NOW, key("wide", b"k"), &wide), 700);
-    assert_eq!(remaining(&store, NOW, key("narrow", b"k"), &narrow), 0);
+        let mut passed = 0;
+        for task in tasks {
+            passed += task.await.unwrap();
+        }
+        assert_eq!(passed, 1_000, "{form:?}");
+    }
+}
+
+/// Threads take the same two limits in both orders: none waits for ever, and what one limit was
+/// charged, the other was. With each limit in either form.
+#[test]
+fn batches_are_all_or_nothing_under_contention() {
+    for (wide, narrow) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+        let store = MemoryStore::with_rate_slots(4_096);
+        let (wide, narrow) = (&*forms(Rate::per_hour(1_000))[wide], &*forms(Rate::per_hour(300))[narrow]);
+        let passed: usize = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..8)
+                .map(|thread| {
+                    let store = &store;
+                    scope.spawn(move || {
+                        let mut charges: [(ChargeKey<'_>, &dyn Algorithm, Op); 2] =
+                            [(key("wide", b"k"), wide, Op::Take(1)), (key("narrow", b"k"), narrow, Op::Take(1))];
+                        if thread % 2 == 0 {
+                            charges.reverse();
+                        }
+                        (0..2_000).filter(|_| ask(store, NOW, &charges).allowed()).count()
+                    })
+                })
+                .collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+        });
+        assert_eq!(passed, 300);
+        assert_eq!(remaining(&store, NOW, key("wide", b"k"), wide), 700);
+        assert_eq!(remaining(&store, NOW, key("narrow", b"k"), narrow), 0);
+    }
+}
+
+/// Two limits that are reached at once: now one refuses first, now the other, and what the first one
+/// charged is given back each time.
+#[test]
+fn what_a_later_limit_refuses_is_given_back() {
+    let forms = forms(Rate::per_hour(500));
+    for [left, right] in [[0, 0], [0, 1]] {
+        let store = MemoryStore::new();
+        let (left, right) = (&*forms[left], &*forms[right]);
+        std::thread::scope(|scope| {
+            for thread in 0..8 {
+                let store = &store;
+                scope.spawn(move || {
+                    let both = [(key("l", b"k"), left, Op::Take(1)), (key("r", b"k"), right, Op::Take(1))];
+                    let backwards = [both[1], both[0]];
+                    for _ in 0..1_000 {
+                        let charges = if thread % 2 == 0 { &both } else { &backwards };
+                        if ask(store, NOW, charges).allowed() {
+                            ask(store, NOW, &[(key("l", b"k"), left, Op::Give(1))]);
+                            ask(store, NOW, &[(key("r", b"k"), right, Op::Give(1))]);
+                        }
+                    }
+                });
+            }
+        });
+        assert_eq!(remaining(&store, NOW, key("l", b"k"), left), 500);
+        assert_eq!(remaining(&store, NOW, key("r", b"k"), right), 500);
+    }
 }
 
 #[test]
@@ -139,77 +200,96 @@ fn keys_of_any_bytes_are_kept_apart() {
 
 #[test]
 fn an_expired_state_is_a_free_slot() {
-    let (store, once) = (MemoryStore::with_rate_slots(1), bucket(Rate::per_second(1)));
-    for second in 0..50 {
-        for index in 0..100_u32 {
-            assert!(take(&store, after(second), &index.to_be_bytes(), &once));
+    let store = MemoryStore::with_rate_slots(1);
+    for form in forms(Rate::per_second(1)) {
+        // A slot counts as taken until its tick is over.
+        for second in (0..100).step_by(2) {
+            for index in 0..50_u32 {
+                assert!(take(&store, after(second), &index.to_be_bytes(), &*form));
+            }
+            let other_keys = (50 * second / 2..).take(50);
+            for index in other_keys {
+                assert!(take(&store, after(second), &(1_000 + index).to_be_bytes(), &*form));
+            }
         }
     }
-    assert!(slots_in_use(&store) <= Region::SLOTS);
+    assert!(in_regions(&store) <= Region::SLOTS);
+    assert_eq!(in_slots(&store, after(98)), 100);
+    assert_eq!(in_slots(&store, after(102)), 0);
+    assert_eq!(store.inner.rates.slots.evicted(), 0);
 }
 
 #[test]
 fn a_full_bucket_leaves_no_state() {
-    let (store, rate) = (MemoryStore::new(), bucket(Rate::per_second(5)));
-    assert!(take(&store, NOW, b"k", &rate));
-    assert_eq!(slots_in_use(&store), 1);
-    ask(&store, NOW, &[(key("r", b"k"), &rate, Op::Give(1))]);
-    assert_eq!(slots_in_use(&store), 0);
-    ask(&store, NOW, &[(key("r", b"k"), &rate, Op::Force(5))]);
-    ask(&store, NOW, &[(key("r", b"k"), &rate, Op::Reset)]);
-    assert_eq!(slots_in_use(&store), 0);
+    let rate = Rate::per_second(5);
+    for (form, count) in forms(rate).iter().zip([in_slots as fn(&_, _) -> _, |store: &_, _| in_regions(store)]) {
+        let store = MemoryStore::new();
+        assert!(take(&store, NOW, b"k", &**form));
+        assert_eq!(count(&store, NOW), 1);
+        ask(&store, NOW, &[(key("r", b"k"), &**form, Op::Give(1))]);
+        assert_eq!(count(&store, NOW), 0);
+        ask(&store, NOW, &[(key("r", b"k"), &**form, Op::Force(5))]);
+        assert_eq!(count(&store, NOW), 1);
+        ask(&store, NOW, &[(key("r", b"k"), &**form, Op::Reset)]);
+        assert_eq!(count(&store, NOW), 0);
+    }
 }
 
-/// An attacker with 10^5 addresses against a small table, for each algorithm: whoever was over his
-/// limit before is refused throughout, and the table does not grow.
+/// An attacker with 10^5 addresses against a small table, in each form: whoever was over his limit
+/// before is refused throughout, and the table does not grow.
 #[test]
 fn spraying_keys_frees_nobody() {
     let rate = Rate::per_hour(5);
-    let (bucket, window) = (bucket(rate), FixedWindow::new(rate).unwrap());
-    for algorithm in [&bucket as &dyn Algorithm, &window] {
+    let [packed, unpacked] = forms(rate);
+    for algorithm in [packed, unpacked, Arc::new(FixedWindow::new(rate).unwrap())] {
         let store = MemoryStore::with_rate_slots(1_024);
         let victims: Vec<[u8; 5]> = (0..20_u8).map(|index| [index; 5]).collect();
         for victim in &victims {
-            while take(&store, NOW, victim, algorithm) {}
+            while take(&store, NOW, victim, &*algorithm) {}
         }
         for spray in 0..100_000_u32 {
-            take(&store, NOW, &spray.to_be_bytes(), algorithm);
+            take(&store, NOW, &spray.to_be_bytes(), &*algorithm);
             if spray % 1_000 == 0 {
                 for victim in &victims {
-                    assert!(!take(&store, NOW, victim, algorithm), "freed after {spray} keys by {algorithm:?}");
+                    assert!(!take(&store, NOW, victim, &*algorithm), "freed after {spray} keys by {algorithm:?}");
                 }
             }
         }
-        assert!(slots_in_use(&store) <= 1_024);
-        assert_eq!(store.inner.rates.regions.made().count(), 8);
+        assert!(in_regions(&store) <= 1_024 && in_slots(&store, NOW) <= 1_024);
+        assert!(store.inner.rates.regions.made().count() <= 8);
+        let evicted = store.rate_statistics().evicted_live;
+        assert!((98_000..100_000).contains(&evicted), "{evicted}");
     }
 }
 
 /// A limit of a second that is used up is worth less than one of an hour that is.
 #[test]
 fn of_equal_shares_the_one_that_lasts_is_kept() {
-    let (store, hour) = (MemoryStore::with_rate_slots(1), bucket(Rate::per_hour(1)));
-    let second = bucket(Rate::per_second(1));
-    assert!(take(&store, NOW, b"victim", &hour));
-    for spray in 0..10_000_u32 {
-        take(&store, NOW, &spray.to_be_bytes(), &second);
+    for (hour, second) in forms(Rate::per_hour(1)).iter().zip(forms(Rate::per_second(1))) {
+        let store = MemoryStore::with_rate_slots(1);
+        assert!(take(&store, NOW, b"victim", &**hour));
+        for spray in 0..10_000_u32 {
+            take(&store, NOW, &spray.to_be_bytes(), &*second);
+        }
+        assert!(!take(&store, NOW, b"victim", &**hour));
     }
-    assert!(!take(&store, NOW, b"victim", &hour));
 }
 
 #[test]
 fn a_clock_that_jumps_costs_one_bucket_at_most() {
-    let (store, rate) = (MemoryStore::new(), bucket(Rate::per_second(2)));
-    assert!(take(&store, after(7_200), b"k", &rate));
-    // Two hours back: refused for half a second, and no longer.
-    assert!(!take(&store, NOW, b"k", &rate));
-    assert!(take(&store, NOW.saturating_add(Duration::from_millis(500)), b"k", &rate));
-    // A year on: as good as new.
-    assert_eq!(remaining(&store, after(31_536_000), key("r", b"k"), &rate), 2);
-    // From the end of time back to its beginning.
-    assert!(take(&store, Timestamp::MAX, b"k", &rate));
-    assert!(!take(&store, Timestamp::EPOCH, b"k", &rate));
-    assert!(take(&store, Timestamp::from_micros(500_000), b"k", &rate));
+    for rate in forms(Rate::per_second(2)) {
+        let (store, rate) = (MemoryStore::new(), &*rate);
+        assert!(take(&store, after(7_200), b"k", rate));
+        // Two hours back: refused for half a second, and no longer.
+        assert!(!take(&store, NOW, b"k", rate));
+        assert!(take(&store, NOW.saturating_add(Duration::from_millis(500)), b"k", rate));
+        // A year on: as good as new.
+        assert_eq!(remaining(&store, after(31_536_000), key("r", b"k"), rate), 2);
+        // From the end of time back to its beginning.
+        assert!(take(&store, Timestamp::MAX, b"k", rate));
+        assert!(!take(&store, Timestamp::EPOCH, b"k", rate));
+        assert!(take(&store, Timestamp::from_micros(500_000), b"k", rate));
+    }
 }
 
 #[test]
@@ -239,23 +319,90 @@ fn states_of_many_words_are_held() {
 }
 
 #[test]
-fn capacities_are_rounded_to_powers_of_two() {
-    for (asked, mask) in
-        [(0, 0), (1, 0), (128, 0), (129, 1), (65_536, 511), (70_000, 1_023), (usize::MAX, (1 << 24) - 1)]
-    {
-        assert_eq!(Rates::with_slots(asked).mask, mask, "{asked}");
+fn capacities_are_rounded() {
+    for (asked, mask, slots) in [
+        (0, 0, 512),
+        (1, 0, 512),
+        (128, 0, 512),
+        (129, 1, 512),
+        (65_536, 511, 65_536),
+        (70_000, 1_023, 70_144),
+        (usize::MAX, (1 << 24) - 1, 1 << 28),
+    ] {
+        let rates = Rates::with_slots(asked);
+        assert_eq!((rates.mask, rates.slots.capacity()), (mask, slots), "{asked}");
     }
 }
 
 #[test]
 fn eight_charges_of_one_batch_are_kept_apart() {
     for slots in [1, 65_536] {
-        let (store, rate) = (MemoryStore::with_rate_slots(slots), bucket(Rate::per_hour(2)));
+        let (store, forms) = (MemoryStore::with_rate_slots(slots), forms(Rate::per_hour(2)));
         let names: Vec<[u8; 1]> = (0..8_u8).map(|index| [index]).collect();
         let charges: Vec<(ChargeKey<'_>, &dyn Algorithm, Op)> =
-            names.iter().map(|name| (key("r", name), &rate as &dyn Algorithm, Op::Take(1))).collect();
+            names.iter().map(|name| (key("r", name), &*forms[usize::from(name[0] % 2)], Op::Take(1))).collect();
         assert!(ask(&store, NOW, &charges).allowed() && ask(&store, NOW, &charges).allowed());
         let third = ask(&store, NOW, &charges);
         assert!(third.decisions().all(|decision| !decision.allowed) && third.len() == 8);
+    }
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        8 => (0..4_u64).prop_map(Op::Take),
+        1 => (0..4_u64).prop_map(Op::Give),
+        1 => (0..9_u64).prop_map(Op::Force),
+        1 => Just(Op::Peek),
+        1 => Just(Op::Reset),
+    ]
+}
+
+/// Batches of up to five charges, each of a key in either form.
+fn batches() -> impl Strategy<Value = Vec<(i64, Vec<(u8, usize, Op)>)>> {
+    let charges = proptest::collection::btree_map((0..3_u8, 0..2_usize), op(), 1..5)
+        .prop_map(|charges| charges.into_iter().map(|((key, rate), op)| (key, rate, op)).collect());
+    // Mostly forwards by parts of a second, now and then back.
+    let steps = prop_oneof![9 => 0..2_000_000_i64, 1 => -20_000_000..0_i64];
+    proptest::collection::vec((steps, charges), 1..60)
+}
+
+proptest! {
+    /// One after the other, both forms decide as the pure rule for batches does, and so does a batch
+    /// whose charges lie in both.
+    #[test]
+    fn both_forms_decide_alike(trace in batches()) {
+        let rates = [Rate::per_second(5), Rate::per(3, Duration::from_secs(6)).burst(9)];
+        let [packed, unpacked] = [rates.map(|rate| Arc::clone(&forms(rate)[0])), rates.map(|rate| Arc::clone(&forms(rate)[1]))];
+        let mixed = [Arc::clone(&packed[0]), Arc::clone(&unpacked[1])];
+        let stores = [MemoryStore::new(), MemoryStore::new(), MemoryStore::new()];
+        let mut pure: HashMap<(u8, usize), State> = HashMap::new();
+        let mut now = NOW;
+        for (step, charges) in trace {
+            now = Timestamp::from_micros(now.as_micros().saturating_add_signed(step));
+            let keys: Vec<_> = charges.iter().map(|(key, rate, _)| [*key, u8::try_from(*rate).unwrap()]).collect();
+            let run = |forms: &[Arc<dyn Algorithm>; 2], store: &MemoryStore| {
+                let asked: Vec<(ChargeKey<'_>, &dyn Algorithm, Op)> =
+                    charges.iter().zip(&keys).map(|((_, rate, op), bytes)| (key("r", bytes), &*forms[*rate], *op)).collect();
+                ask(store, now, &asked).decisions().copied().collect::<Vec<_>>()
+            };
+            let answers = [run(&packed, &stores[0]), run(&unpacked, &stores[1]), run(&mixed, &stores[2])];
+            let mut batch = Batch::new(now);
+            for ((_, rate, op), bytes) in charges.iter().zip(&keys) {
+                batch.push(Charge::new(key("r", bytes), &*packed[*rate], *op)).unwrap();
+            }
+            let places: Vec<_> = charges.iter().map(|(key, rate, _)| (*key, *rate)).collect();
+            let mut steps = batch.step(now, |index| pure.get(&places[index]));
+            for (index, place) in places.iter().enumerate() {
+                match steps.take_write(index) {
+                    Write::Keep => {}
+                    Write::Set(state) => { pure.insert(*place, state); }
+                    Write::Clear => { pure.remove(place); }
+                }
+            }
+            let expected: Vec<_> = steps.verdicts.decisions().copied().collect();
+            for answer in answers {
+                prop_assert_eq!(&answer, &expected);
+            }
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Who may still ask a server that does not answer: one at a time.
+//! Who may still ask a store that does not answer: one at a time.
 
 use std::sync::atomic::{
     AtomicBool, AtomicU32,
@@ -8,9 +8,9 @@ use std::sync::atomic::{
 /// How many calls in a row stay without an answer before the others are spared.
 const PATIENCE: u32 = 3;
 
-/// What is known of the server. It reads no clock: it is the next answer that ends an outage.
+/// What is known of the store. It reads no clock: it is the next answer that ends an outage.
 #[derive(Debug, Default)]
-pub(super) struct Outage {
+pub(crate) struct Outage {
     failures: AtomicU32,
     probing: AtomicBool,
 }
@@ -18,14 +18,14 @@ pub(super) struct Outage {
 /// One call that may be made. Dropped undecided (the client went away), it changes nothing but that
 /// another one may ask.
 #[derive(Debug)]
-pub(super) struct Attempt<'a> {
+pub(crate) struct Attempt<'a> {
     outage: &'a Outage,
     probe: bool,
 }
 
 impl Outage {
-    /// `None` while the server is down and somebody else is asking already.
-    pub(super) fn attempt(&self) -> Option<Attempt<'_>> {
+    /// `None` while the store is down and somebody else is asking already.
+    pub(crate) fn attempt(&self) -> Option<Attempt<'_>> {
         let probe = self.failures.load(Relaxed) >= PATIENCE;
         if probe && self.probing.swap(true, AcqRel) {
             return None;
@@ -33,19 +33,24 @@ impl Outage {
         Some(Attempt { outage: self, probe })
     }
 
-    /// Whether the server is taken to be down.
-    pub(super) fn is_down(&self) -> bool {
+    /// Whether the store is taken to be down.
+    pub(crate) fn is_down(&self) -> bool {
         self.failures.load(Acquire) >= PATIENCE
+    }
+
+    /// Whether it is down, and somebody else is asking already.
+    pub(crate) fn is_being_asked(&self) -> bool {
+        self.is_down() && self.probing.load(Acquire)
     }
 }
 
 impl Attempt<'_> {
-    pub(super) fn answered(self) {
+    pub(crate) fn answered(self) {
         self.outage.failures.store(0, Relaxed);
     }
 
     /// How many calls in a row have stayed without an answer, this one included.
-    pub(super) fn unanswered(self) -> u32 {
+    pub(crate) fn unanswered(self) -> u32 {
         let before = self.outage.failures.fetch_update(Relaxed, Relaxed, |failures| failures.checked_add(1));
         before.map_or(u32::MAX, |before| before.saturating_add(1))
     }

@@ -1,0 +1,179 @@
+//! Several charges at once: all of them are charged, or none is.
+//!
+//! Regions are locked for the whole batch; slots are not, so their steps are committed one by one. All
+//! charges are stepped before anything is written. If all pass, the slots are committed in the order of
+//! the rules; if one refuses then, because somebody else took the last units in between, what was
+//! committed is given back. At rest all or none are charged. In between a concurrent request may be
+//! refused that would have passed; none passes that would have been refused.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::{
+    Held, Moment, Rates, SlotCharge,
+    region::{self, Identity},
+    slots::Seen,
+};
+use crate::rate_limit::{Batch, Charge, Decision, Inline, Op, PackedWrite, Step, Verdicts, Write};
+
+/// A charge, where its state is, and what the step on it says.
+struct Asked<'b, 't> {
+    charge: &'b Charge<'t>,
+    home: Home<'t>,
+    decision: Decision,
+    write: Either,
+}
+
+enum Home<'t> {
+    Slot(SlotCharge<'t>, Option<Seen<'t>>),
+    /// Which of the regions that are held, and where in it.
+    Region(usize, Option<region::Place>),
+}
+
+enum Either {
+    Packed(PackedWrite),
+    State(Write),
+}
+
+type All<'b, 't> = Inline<Asked<'b, 't>, { Batch::MAX }>;
+
+pub(super) fn apply<'t>(rates: &'t Rates, batch: &'t Batch<'t>, moment: Option<Moment>) -> Verdicts {
+    let mut numbers = Inline::new();
+    for charge in batch.charges().filter(|charge| moment.is_none() || charge.algorithm().packing().is_none()) {
+        // A batch has no more charges than there are places: none of the pushes here fails.
+        let _ = numbers.push(Identity(charge.identity_hash()).region() & rates.mask);
+    }
+    let mut held = rates.lock_all(&mut numbers);
+    loop {
+        let mut all = All::new();
+        for charge in batch.charges() {
+            let _ = all.push(Asked::new(charge, rates, &held, moment, batch));
+        }
+        if all.iter().all(|asked| asked.decision.allowed) {
+            if !commit(&mut all) {
+                show_refused(&mut all, &held, batch);
+            }
+        } else {
+            // A refusal by a state that is no more is none.
+            let stale = |asked: &Asked<'_, '_>| !asked.decision.allowed && !asked.write_slot();
+            if all.iter().any(stale) {
+                continue;
+            }
+            show_refused(&mut all, &held, batch);
+        }
+        return rates.conclude(all, &mut held, batch);
+    }
+}
+
+/// Writes the slots; `false` if one refuses by now, and then none of them is charged.
+fn commit(all: &mut All<'_, '_>) -> bool {
+    for index in 0..all.len() {
+        let Some(asked) = all.get_mut(index).filter(|asked| undo(asked.charge.op()).is_some()) else { continue };
+        asked.commit();
+        if !asked.decision.allowed {
+            for earlier in all.iter().take(index) {
+                earlier.give_back();
+            }
+            return false;
+        }
+    }
+    // What nobody can refuse, and nobody could take back.
+    all.iter_mut().filter(|asked| undo(asked.charge.op()).is_none()).for_each(Asked::commit);
+    true
+}
+
+/// What undoes an operation that may be refused.
+const fn undo(op: Op) -> Option<Op> {
+    match op {
+        Op::Take(units) => Some(Op::Give(units)),
+        _ => None,
+    }
+}
+
+/// Of a batch that is refused: the others as they stand, uncharged.
+fn show_refused(all: &mut All<'_, '_>, held: &Held<'_>, batch: &Batch<'_>) {
+    for asked in all.iter_mut().filter(|asked| asked.decision.allowed) {
+        if let Home::Slot(slot, seen) = &mut asked.home {
+            *seen = slot.find();
+        }
+        let (decision, write) = asked.home.step(asked.charge, held, batch, Op::Peek);
+        asked.decision = Decision { allowed: true, retry_after: None, ..decision };
+        asked.write = write;
+        // A debt that is cut back: if it is not written now, the next one cuts it.
+        asked.write_slot();
+    }
+}
+
+impl Rates {
+    fn conclude(&self, mut all: All<'_, '_>, held: &mut Held<'_>, batch: &Batch<'_>) -> Verdicts {
+        let mut verdicts = Verdicts::new();
+        for asked in all.iter_mut() {
+            let write = std::mem::replace(&mut asked.write, Either::Packed(PackedWrite::Keep));
+            if let (Home::Region(index, place), Either::State(write)) = (&asked.home, write)
+                && let Some(region) = held.get_mut(*index)
+                && region.write(asked.charge, *place, write, &asked.decision, batch.now())
+            {
+                self.evicted.fetch_add(1, Relaxed);
+            }
+            let _ = verdicts.push(asked.decision);
+        }
+        verdicts
+    }
+}
+
+impl<'b, 't> Asked<'b, 't> {
+    fn new(
+        charge: &'b Charge<'t>,
+        rates: &'t Rates,
+        held: &Held<'_>,
+        moment: Option<Moment>,
+        batch: &Batch<'_>,
+    ) -> Self {
+        let home = if let Some(slot) = rates.slot(charge, moment) {
+            Home::Slot(slot, slot.find())
+        } else {
+            let identity = Identity(charge.identity_hash());
+            let index = held.index_of(identity.region() & rates.mask);
+            Home::Region(index, held.get(index).and_then(|region| region.find(identity, batch.now())))
+        };
+        let (decision, write) = home.step(charge, held, batch, charge.op());
+        Self { charge, home, decision, write }
+    }
+
+    /// Whether the slot holds what the step says; a region is written at the end.
+    fn write_slot(&self) -> bool {
+        match (&self.home, &self.write) {
+            (Home::Slot(slot, seen), Either::Packed(write)) => slot.write(seen.as_ref(), *write),
+            _ => true,
+        }
+    }
+
+    fn commit(&mut self) {
+        if !self.write_slot()
+            && let Home::Slot(slot, _) = &self.home
+        {
+            self.decision = slot.run(self.charge.op());
+        }
+    }
+
+    fn give_back(&self) {
+        if let (Home::Slot(slot, _), Some(op)) = (&self.home, undo(self.charge.op())) {
+            slot.run(op);
+        }
+    }
+}
+
+impl Home<'_> {
+    fn step(&self, charge: &Charge<'_>, held: &Held<'_>, batch: &Batch<'_>, op: Op) -> (Decision, Either) {
+        match self {
+            Self::Slot(slot, seen) => {
+                let step = slot.step(seen.as_ref(), op);
+                (step.decision, Either::Packed(step.write))
+            }
+            Self::Region(index, place) => {
+                let state = place.and_then(|place| held.get(*index)?.state(place));
+                let Step { decision, write } = charge.algorithm().step(state, batch.now(), op);
+                (decision, Either::State(write))
+            }
+        }
+    }
+}

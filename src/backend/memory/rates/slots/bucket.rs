@@ -1,0 +1,211 @@
+//! Eight slots, and the protocol by which two buckets of them hold a key's state without a lock.
+//!
+//! A slot is two words, the key's fingerprint and the state, which cannot be written at once:
+//!
+//! * **To charge**, load the state, *then* the fingerprint, and exchange the state if it is still the one
+//!   that was loaded. In this order a state that is exchanged belonged to the fingerprint that was seen:
+//!   who takes a slot changes the state (its lock, then its version) before and after he changes the
+//!   fingerprint.
+//! * **To take a slot** for another key, exchange the state for the same one locked, store the
+//!   fingerprint, and store the new state, whose version is the next.
+//! * **To insert**, hold the key's stripe and look again: of two first requests of a key one inserts, and
+//!   the other one finds what it inserted.
+//! * Who meets a locked slot of its own key waits for the stripe, which whoever inserts the key holds. A
+//!   slot that is still locked then is being taken *from* the key, and is not its any more.
+//!
+//! A charge never lands on another key, short of 2^13 keys that take one slot between a load and its
+//! exchange, the last of them with an equal payload.
+//!
+//! What is imported from `sync` is the standard library's here and loom's in `tests/loom`, which runs
+//! this file through every interleaving of two and three threads.
+
+use super::{
+    sync::{
+        AtomicU64, Mutex, MutexGuard,
+        Ordering::{AcqRel, Acquire, Relaxed, Release},
+        PoisonError, WAYS, yield_now,
+    },
+    word::{Tick, Word},
+};
+
+/// Eight slots, in two lines of a processor's cache: fingerprints together, because they are searched.
+#[derive(Debug)]
+#[repr(align(64))]
+pub(crate) struct Bucket {
+    fingerprints: [AtomicU64; WAYS],
+    states: [AtomicU64; WAYS],
+}
+
+impl Default for Bucket {
+    fn default() -> Self {
+        let zeros = || std::array::from_fn(|_| AtomicU64::new(0));
+        Self { fingerprints: zeros(), states: zeros() }
+    }
+}
+
+impl Bucket {
+    fn slots(&self) -> impl Iterator<Item = Slot<'_>> {
+        self.fingerprints.iter().zip(&self.states).map(|(fingerprint, state)| Slot { fingerprint, state })
+    }
+
+    pub(crate) fn live(&self, now: Tick) -> usize {
+        self.states.iter().filter(|state| !Word(state.load(Relaxed)).has_expired(now)).count()
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Slot<'t> {
+    fingerprint: &'t AtomicU64,
+    state: &'t AtomicU64,
+}
+
+/// Where a key can be: two buckets, and the stripe that whoever inserts it holds.
+#[derive(Clone, Copy)]
+pub(crate) struct Home<'t> {
+    /// Never zero, which is what slots hold that nobody ever took.
+    pub(crate) fingerprint: u64,
+    pub(crate) buckets: [&'t Bucket; 2],
+    pub(crate) stripe: &'t Mutex<()>,
+}
+
+/// The state of a key, as it was loaded.
+#[derive(Clone, Copy)]
+pub(crate) struct Seen<'t> {
+    state: &'t AtomicU64,
+    word: Word,
+}
+
+impl Seen<'_> {
+    /// The payload, or nothing if it says nothing any more.
+    #[inline]
+    pub(crate) fn payload(&self, now: Tick) -> Option<u64> {
+        (!self.word.has_expired(now)).then(|| self.word.payload())
+    }
+
+    /// Writes another payload, unless anybody has written since the load.
+    #[inline]
+    pub(crate) fn exchange(&self, payload: u64) -> bool {
+        self.state.compare_exchange(self.word.0, self.word.with(payload).0, AcqRel, Relaxed).is_ok()
+    }
+
+    /// Whether nobody has written since the load, so that what was read was the key's.
+    #[inline]
+    pub(crate) fn stands(&self) -> bool {
+        self.state.load(Acquire) == self.word.0
+    }
+}
+
+enum Look<'t> {
+    Found(Seen<'t>),
+    /// It is in a slot that somebody is taking, for this key or from it.
+    Locked,
+    Missing,
+}
+
+/// What became of a first state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Inserted {
+    /// It is stored, where nothing was.
+    Free,
+    /// It is stored, and the smallest state of the two buckets is gone.
+    Evicted,
+    /// The key has a state already.
+    Present,
+}
+
+impl<'t> Home<'t> {
+    /// The key's state. Waits only while somebody inserts it.
+    #[inline]
+    pub(crate) fn find(&self) -> Option<Seen<'t>> {
+        match self.look() {
+            Look::Found(seen) => Some(seen),
+            Look::Missing => None,
+            Look::Locked => self.find_held(&self.hold()),
+        }
+    }
+
+    #[cold]
+    fn find_held(&self, _held: &MutexGuard<'_, ()>) -> Option<Seen<'t>> {
+        match self.look() {
+            Look::Found(seen) => Some(seen),
+            Look::Missing | Look::Locked => None,
+        }
+    }
+
+    fn hold(&self) -> MutexGuard<'t, ()> {
+        self.stripe.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[inline]
+    fn look(&self) -> Look<'t> {
+        let mut look = Look::Missing;
+        for bucket in self.buckets {
+            for Slot { fingerprint, state } in bucket.slots() {
+                // A hint, which the load below confirms or not.
+                if fingerprint.load(Relaxed) != self.fingerprint {
+                    continue;
+                }
+                let word = Word(state.load(Acquire));
+                let holder = fingerprint.load(Acquire);
+                if holder != self.fingerprint {
+                    continue;
+                }
+                if !word.is_locked() {
+                    return Look::Found(Seen { state, word });
+                }
+                look = Look::Locked;
+            }
+        }
+        look
+    }
+
+    /// Stores the first state of a key that was not found.
+    pub(crate) fn insert(&self, payload: u64, now: Tick) -> Inserted {
+        let held = self.hold();
+        loop {
+            if self.find_held(&held).is_some() {
+                return Inserted::Present;
+            }
+            let Some((slot, word)) = self.room(now) else {
+                // Sixteen others are at work here, each of them with a few stores to go.
+                yield_now();
+                continue;
+            };
+            if slot.take(word, self.fingerprint, payload) {
+                return if word.has_expired(now) { Inserted::Free } else { Inserted::Evicted };
+            }
+        }
+    }
+
+    /// A free slot of the emptier bucket, or of both the one whose state is gone the soonest.
+    fn room(&self, now: Tick) -> Option<(Slot<'t>, Word)> {
+        let [first, second] = self.buckets;
+        let ordered = if second.live(now) < first.live(now) { [second, first] } else { [first, second] };
+        let mut smallest: Option<(Slot<'t>, Word)> = None;
+        for slot in ordered.into_iter().flat_map(Bucket::slots) {
+            let word = Word(slot.state.load(Acquire));
+            if word.is_locked() {
+                continue;
+            }
+            if word.has_expired(now) {
+                return Some((slot, word));
+            }
+            if smallest.is_none_or(|(_, held)| word.payload() < held.payload()) {
+                smallest = Some((slot, word));
+            }
+        }
+        smallest
+    }
+}
+
+impl Slot<'_> {
+    fn take(self, word: Word, fingerprint: u64, payload: u64) -> bool {
+        if self.state.compare_exchange(word.0, word.locked().0, AcqRel, Relaxed).is_err() {
+            return false;
+        }
+        // Whoever sees the fingerprint sees that the slot has been locked.
+        self.fingerprint.store(fingerprint, Release);
+        self.state.store(word.next(payload).0, Release);
+        true
+    }
+}
