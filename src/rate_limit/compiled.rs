@@ -190,7 +190,6 @@ pub(super) fn compile_rule(index: usize, rule: &Rule, names: &mut PlanNames) -> 
     });
     let limits = limits.collect();
     let (prices, costs) = prices(rule);
-    let late = |cost: &Cost| matches!(cost.source, Source::Reported | Source::Bytes { .. });
     let compiled = CompiledRule {
         name: rule.name.as_str().into(),
         hash: HashedRule::from(rule.name.as_str()).hash(),
@@ -198,7 +197,7 @@ pub(super) fn compile_rule(index: usize, rule: &Rule, names: &mut PlanNames) -> 
         shadow: rule.shadow.then(Arc::default),
         loss: rule.loss,
         exempt,
-        settles: prices.iter().any(late) || rule.status_costs.iter().any(Option::is_some),
+        settles: rule.settles(),
         has_plans: !rule.plans.is_empty() || !rule.plan_endpoints.is_empty(),
         prices,
         status_costs: rule.status_costs,

@@ -93,6 +93,11 @@ impl Cost {
         number.filter(|units| (*least..=*most).contains(units)).ok_or_else(unreadable)
     }
 
+    /// Whether it is known only when the response is there.
+    pub(super) fn is_late(&self) -> bool {
+        matches!(self.source, Source::Reported | Source::Bytes { .. })
+    }
+
     /// The largest charge on the way in.
     pub(super) fn most(&self) -> u64 {
         match self.source {

@@ -52,9 +52,10 @@ pub(super) enum Family {
 }
 
 impl Family {
-    pub(super) fn algorithm(self, rate: Rate) -> Result<Arc<dyn Algorithm>, ConfigError> {
+    /// `overdraft` is how much more than the bucket a key may owe; windows count whatever was used.
+    pub(super) fn algorithm(self, rate: Rate, overdraft: u64) -> Result<Arc<dyn Algorithm>, ConfigError> {
         Ok(match self {
-            Self::TokenBucket => Arc::new(TokenBucket::new(rate)?),
+            Self::TokenBucket => Arc::new(TokenBucket::new(rate)?.overdraft(overdraft)),
             Self::LeakyBucket => Arc::new(LeakyBucket::new(rate)?),
             Self::SlidingLog => Arc::new(SlidingLog::new(rate)?),
             Self::SlidingCounter => Arc::new(SlidingCounter::new(rate)?),

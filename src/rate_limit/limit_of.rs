@@ -39,7 +39,7 @@ pub(super) fn compile_limit(
     let algorithm = match &limit.0 {
         Amount::Unlimited => return None,
         Amount::Custom(algorithm) => Arc::clone(algorithm),
-        Amount::Rate(rate) => issues.take(field, rule.family.algorithm(*rate))?,
+        Amount::Rate(rate) => issues.take(field, rule.family.algorithm(*rate, rule.most_owed(*rate)))?,
     };
     let most = dearest(rule, endpoint);
     let fresh = algorithm.step(None, Timestamp::EPOCH, Op::Take(most)).decision;
@@ -127,5 +127,5 @@ fn local(rule: &Rule, limit: &Limit, most: u64, field: &str, issues: &mut Config
         true => Rate::per(part(rate.refill()).max(most), rate.period()),
         false => Rate::per(part(rate.refill()), rate.period()).burst(part(rate.capacity()).max(most)),
     };
-    rule.family.algorithm(divided).ok()
+    rule.family.algorithm(divided, rule.most_owed(divided)).ok()
 }

@@ -204,7 +204,9 @@ impl<T> Places<T> {
                 node.ends.iter().for_each(&mut *found);
             }
             node.rests.iter().for_each(&mut *found);
-            open.extend(node.literal.values().chain(&node.parameter).copied());
+            // What a catch-all stands for does not begin with nothing.
+            let literal = node.literal.iter().filter(|(segment, _)| index != at || !segment.is_empty());
+            open.extend(literal.map(|(_, child)| child).chain(&node.parameter).copied());
         }
     }
 }

@@ -3,7 +3,7 @@ use std::time::Duration;
 use http::Method;
 
 use super::{
-    Cost, EndpointClass, Exemption, Inherit, Key, Limit, OnStoreLoss, StatusClass, Windows, endpoint::Endpoint,
+    Cost, EndpointClass, Exemption, Inherit, Key, Limit, OnStoreLoss, Rate, StatusClass, Windows, endpoint::Endpoint,
     limit::Family,
 };
 
@@ -57,6 +57,7 @@ pub struct Rule {
     pub(super) block: Option<Duration>,
     pub(super) loss: OnStoreLoss,
     pub(super) inherit: Inherit,
+    overdraft: Option<u64>,
 }
 
 impl Rule {
@@ -83,6 +84,7 @@ impl Rule {
             block: None,
             loss: OnStoreLoss::Closed,
             inherit: Inherit::AsIs,
+            overdraft: None,
         }
     }
 
@@ -200,6 +202,25 @@ impl Rule {
     /// with it still bounds how many requests of a caller are under way at once.
     pub fn refund_on(self, class: StatusClass) -> Self {
         self.cost_on(class, 0)
+    }
+
+    /// How many units a caller may owe beyond an empty token bucket, when a request turned out to cost
+    /// more than its estimate: until they are refilled it is refused. What exceeds them is forgiven.
+    /// Default: ten times the burst, where costs are settled; windows count whatever was used.
+    pub fn overdraft(mut self, units: u64) -> Self {
+        self.overdraft = Some(units);
+        self
+    }
+
+    /// Whether it may cost more, or less, than it did on the way in.
+    pub(super) fn settles(&self) -> bool {
+        let costs = std::iter::once(&self.cost).chain(self.costs.iter().map(|(_, cost)| cost));
+        self.status_costs.iter().any(Option::is_some) || costs.into_iter().any(Cost::is_late)
+    }
+
+    pub(super) fn most_owed(&self, rate: Rate) -> u64 {
+        let usual = if self.settles() { rate.capacity().saturating_mul(10) } else { 0 };
+        self.overdraft.unwrap_or(usual)
     }
 
     /// Whom the rule does not hold for. May be called again.

@@ -240,8 +240,8 @@ async fn a_bucket_gives_nothing_back_that_was_refilled_and_charges_what_was_used
     app.send(ask("/", &[("x-used", "40")])).await;
     assert_eq!(now(&app, &rules).await, 20);
     // What was used is owed however late it is known: else long answers were free.
-    app.send(ask("/", &[("x-used", "50"), ("x-wait", "30")])).await;
-    assert_eq!(now(&app, &rules).await, 10);
+    app.send(ask("/", &[("x-used", "45"), ("x-wait", "30")])).await;
+    assert_eq!(now(&app, &rules).await, 5);
 }
 
 #[tokio::test]
@@ -281,6 +281,18 @@ async fn a_store_that_answers_late_is_settled_alike() {
     tokio::task::yield_now().await;
     tokio::task::yield_now().await;
     assert_eq!(now(&app, &rules).await, 71);
+}
+
+#[tokio::test]
+async fn what_can_be_owed_is_bounded() {
+    for (rule, secs) in [(rule(), 1_010), (rule().overdraft(20), 30), (rule().overdraft(0), 10)] {
+        let app = app(layer([rule.cost(Cost::reported().reserving(10))]));
+        app.send(ask("/", &[("x-used", "1000000000")])).await;
+        app.wait(secs - 1);
+        assert_eq!(app.status(ask("/", &[("x-used", "0")])).await, 429);
+        app.wait(1);
+        assert_eq!(app.status(ask("/", &[("x-used", "0")])).await, 200);
+    }
 }
 
 #[test]
