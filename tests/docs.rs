@@ -77,6 +77,7 @@ fn links_lead_somewhere() {
         "authentication.md",
         "authorization.md",
         "object-level.md",
+        "rate-limiting.md",
         "stacking.md",
         "defaults.md",
         "design/0003-draining-refused-uploads.md",

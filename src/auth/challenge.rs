@@ -2,24 +2,28 @@
 
 use std::sync::Arc;
 
-use http::{HeaderValue, StatusCode};
+use http::{HeaderValue, StatusCode, header};
 
 use super::credentials::Via;
-use crate::rejection::{Rejection, RejectionKind};
+use crate::rejection::{Lines, Rejection, RejectionKind};
 
 /// Every `WWW-Authenticate` line that a layer can send.
 #[derive(Debug)]
 pub(super) struct Challenges {
     /// The lines without an error: nothing was sent, or a scheme that is not accepted.
     bare: Arc<[HeaderValue]>,
-    /// The schemes of the first lines, with the lines that name an error.
+    /// The same as header fields.
+    lines: Arc<Lines>,
+    /// The schemes of the first lines.
     schemes: Vec<Scheme>,
 }
 
 #[derive(Debug)]
 struct Scheme {
     via: Via,
-    refused: Vec<(RejectionKind, HeaderValue)>,
+    /// For each kind by its place in the table, the fields of which this scheme's names the error; if
+    /// the kind has one.
+    refused: Vec<Option<Arc<Lines>>>,
 }
 
 /// Which schemes are offered beside `Bearer`.
@@ -49,18 +53,21 @@ impl Challenges {
             algorithms.as_deref().map(|algorithms| ("DPoP", Via::Dpop, algorithms)),
             offered.api_keys.then_some(("ApiKey", Via::ApiKey, "")),
         ];
-        let (mut bare, mut schemes) = (Vec::new(), Vec::new());
-        for (scheme, via, end) in named.into_iter().flatten() {
-            bare.push(line(scheme, "", end));
-            let refused = RejectionKind::ALL.iter().filter_map(|kind| {
+        let named: Vec<_> = named.into_iter().flatten().collect();
+        let bare = named.iter().map(|(scheme, _, end)| line(scheme, "", end)).chain(offered.others);
+        let lines: Lines = bare.map(|line| (header::WWW_AUTHENTICATE, line)).collect();
+        let scheme = |(at, (scheme, via, end)): (usize, &(&str, Via, &str))| {
+            let refused = RejectionKind::ALL.iter().map(|kind| {
                 let (code, text) = (error_code(*kind)?, description(kind.detail()));
                 let error = format!(", error=\"{code}\", error_description=\"{text}\"");
-                Some((*kind, line(scheme, &error, end)))
+                let mut lines = lines.clone();
+                lines.get_mut(at)?.1 = line(scheme, &error, end);
+                Some(Arc::new(lines))
             });
-            schemes.push(Scheme { via, refused: refused.collect() });
-        }
-        bare.extend(offered.others);
-        Self { bare: bare.into(), schemes }
+            Scheme { via: *via, refused: refused.collect() }
+        };
+        let schemes = named.iter().enumerate().map(scheme).collect();
+        Self { bare: lines.iter().map(|(_, line)| line.clone()).collect(), lines: Arc::new(lines), schemes }
     }
 
     pub(super) fn bare(&self) -> &Arc<[HeaderValue]> {
@@ -80,18 +87,8 @@ impl Challenges {
             Via::ApiKey if kind == RejectionKind::InvalidRequest => 0,
             via => self.schemes.iter().position(|scheme| scheme.via == via).unwrap_or(0),
         });
-        let refused = used.and_then(|at| {
-            let scheme = self.schemes.get(at)?;
-            let (_, line) = scheme.refused.iter().find(|(refused, _)| *refused == kind)?;
-            Some((at, line))
-        });
-        self.bare.iter().enumerate().fold(rejection, |rejection, (index, bare)| {
-            let line = match refused {
-                Some((at, line)) if at == index => line,
-                _ => bare,
-            };
-            rejection.with_challenge(line.clone())
-        })
+        let refused = used.and_then(|at| self.schemes.get(at)?.refused.get(kind.index())?.as_ref());
+        rejection.with_lines(refused.unwrap_or(&self.lines))
     }
 }
 

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::{
-    Authenticator, Head,
+    Authenticator, Head, forward,
     grammar::{self, Authorization, Malformed},
     sources::{self, Sources},
 };
@@ -18,6 +18,8 @@ pub(super) enum Sent<'a> {
     Nothing,
     /// `Authorization` with a scheme that is not accepted here.
     OtherScheme,
+    /// An `Authorization` line that nobody has looked at yet: [`authorization`] does.
+    Unread(&'a HeaderValue),
     /// `Authorization: Bearer …`.
     Bearer(&'a str),
     /// `Authorization: DPoP …`.
@@ -62,15 +64,20 @@ pub(super) fn read<'a>(head: Head<'a>, sources: &Sources) -> Result<Sent<'a>, Un
     match (authorization, key) {
         (None, None) => Ok(Sent::Nothing),
         (Some(_), Some(_)) => Err(twice()),
-        (Some(value), None) => match grammar::authorization(value.as_bytes(), sources.dpop) {
-            Ok(Authorization::Bearer(token)) => Ok(Sent::Bearer(token)),
-            Ok(Authorization::Dpop(token)) => Ok(Sent::Dpop(token)),
-            Ok(Authorization::OtherScheme) => Ok(Sent::OtherScheme),
-            Err(why) => Err(unreadable(&why, RejectionKind::InvalidToken, Via::Bearer)),
-        },
+        (Some(value), None) => Ok(Sent::Unread(value)),
         (None, Some(value)) => grammar::api_key(value.as_bytes())
             .map(Sent::ApiKey)
             .map_err(|why| unreadable(&why, RejectionKind::InvalidApiKey, Via::ApiKey)),
+    }
+}
+
+/// Reads the line that [`read`] found.
+pub(super) fn authorization<'a>(value: &'a HeaderValue, sources: &Sources) -> Result<Sent<'a>, Unreadable> {
+    match grammar::authorization(value.as_bytes(), sources.dpop) {
+        Ok(Authorization::Bearer(token)) => Ok(Sent::Bearer(token)),
+        Ok(Authorization::Dpop(token)) => Ok(Sent::Dpop(token)),
+        Ok(Authorization::OtherScheme) => Ok(Sent::OtherScheme),
+        Err(why) => Err(unreadable(&why, RejectionKind::InvalidToken, Via::Bearer)),
     }
 }
 
@@ -97,14 +104,18 @@ fn bare(token: &str) -> Result<&str, Unreadable> {
     if grammar::is_token(token) { Ok(token) } else { Err(Unreadable(RejectionKind::InvalidToken.into(), Via::Bearer)) }
 }
 
-/// Marks the headers so that what logs the request further in shows `Sensitive`.
-pub(super) fn mark_sensitive(headers: &mut HeaderMap) {
+/// Marks the headers so that what logs the request further in shows `Sensitive`. Whether there are
+/// identity headers, which only the layer itself may write.
+pub(super) fn mark_sensitive(headers: &mut HeaderMap) -> bool {
+    let mut forged = false;
     // One pass, in which names are compared, costs less than to look for each: that hashes it.
     for (name, value) in headers.iter_mut() {
+        forged |= forward::is_identity(name);
         if [&header::AUTHORIZATION, &X_API_KEY, &header::COOKIE, &header::SEC_WEBSOCKET_PROTOCOL].contains(&name) {
             value.set_sensitive(true);
         }
     }
+    forged
 }
 
 /// The two headers in which a credential may stand, each once at most.
@@ -149,7 +160,7 @@ mod tests {
         for number in 0..full {
             headers.insert(HeaderName::try_from(format!("x-{number}")).unwrap(), HeaderValue::from_static("1"));
         }
-        mark_sensitive(&mut headers);
+        assert!(!mark_sensitive(&mut headers));
         assert_eq!(headers.capacity(), full);
     }
 
@@ -160,7 +171,7 @@ mod tests {
             headers.append(&name, HeaderValue::from_static("a"));
             headers.append(&name, HeaderValue::from_static("b"));
         }
-        mark_sensitive(&mut headers);
+        assert!(!mark_sensitive(&mut headers));
         assert!(headers.values().all(HeaderValue::is_sensitive));
     }
 }

@@ -53,6 +53,12 @@ pub(super) fn authorization(value: &[u8], dpop: bool) -> Result<Authorization<'_
     Err(Malformed::Token)
 }
 
+/// What stands behind `Bearer` and a space, if that is how the value begins: perhaps a token, as it is.
+pub(super) fn behind_bearer(value: &[u8]) -> Option<&[u8]> {
+    let (scheme, rest) = value.split_at_checked(7)?;
+    scheme.eq_ignore_ascii_case(b"bearer ").then_some(rest)
+}
+
 /// Whether this can be a bearer token at all.
 pub(super) fn is_token(token: &str) -> bool {
     token.len() <= MAX_TOKEN && is_b64token(token)

@@ -13,6 +13,7 @@ use super::{
     condition::Condition,
     credentials::{self, Sent, Unreadable, Via},
     forward::{self, Forwarding},
+    grammar,
     mtls::{self, ClientCert},
     sources::{self, Sources},
 };
@@ -69,6 +70,13 @@ impl<S> Layer<S> for AuthLayer {
 pub(super) trait TokenVerifier: fmt::Debug + Send + Sync + 'static {
     fn verify(&self, token: &str, now: Timestamp) -> Checked;
 
+    /// The same for bytes that may or may not be a token, where that can be told at once. `None` says
+    /// nothing of them; with `Some` they had the form of a token.
+    fn recognise(&self, bytes: &[u8], now: Timestamp) -> Option<Checked> {
+        let _ = (bytes, now);
+        None
+    }
+
     /// The verifiers of which it consists, for their health.
     fn verifiers(&self) -> Vec<JwtVerifier> {
         Vec::new()
@@ -107,15 +115,26 @@ impl Gate<Body> for AuthGate {
 
     fn enter(self: &Arc<Self>, request: &mut Request<Body>, context: &Arc<RequestContext>) -> Entry<Body, Self::Pass> {
         context.set_challenges(Arc::clone(self.challenges.bare()));
-        forward::strip(request.headers_mut());
-        credentials::mark_sensitive(request.headers_mut());
+        if credentials::mark_sensitive(request.headers_mut()) {
+            forward::strip(request.headers_mut());
+        }
         if let Err(rejection) = mtls::settle(request, context, self.client_cert) {
             return Entry::Reject(self.challenges.attach(rejection, Some(Via::Bearer)));
         }
-        let (checked, via) = match super::present::one(&self.others, &self.sources, Head::of(request)) {
+        let mut sent = super::present::one(&self.others, &self.sources, Head::of(request));
+        if let Ok(Sent::Unread(value)) = sent {
+            if let Some(checked) = self.recognise(value, context) {
+                return self.confirm(checked, Via::Bearer, request, context);
+            }
+            sent = credentials::authorization(value, &self.sources);
+        }
+        let (checked, via) = match sent {
             Ok(Sent::Nothing) if self.mode == Mode::Optional => return Entry::Pass(Vec::new()),
             Ok(Sent::Nothing) => return Entry::Reject(self.unauthenticated()),
-            Ok(Sent::OtherScheme) => return Entry::Reject(self.unauthenticated().with_detail(OTHER_SCHEME)),
+            // `Unread` has been read.
+            Ok(Sent::OtherScheme | Sent::Unread(_)) => {
+                return Entry::Reject(self.unauthenticated().with_detail(OTHER_SCHEME));
+            }
             Ok(Sent::Bearer(token)) => (self.check_bearer(token, context), Via::Bearer),
             Ok(Sent::Dpop(token)) => (self.check_bearer(token, context), Via::Dpop),
             Ok(Sent::WebSocket(token)) => (self.check_bearer(token, context), Via::WebSocket),
@@ -149,6 +168,13 @@ const OTHER_CALLER: &str = "two AuthLayers have let in different callers: give b
                             or let one of them do without the other";
 
 impl AuthGate {
+    /// A token that needs no second look at its form. It is none of the other verifiers': API keys have
+    /// no dots, and opaque tokens not the form of a JWT, or there is no verifier of JWTs.
+    fn recognise(&self, value: &HeaderValue, context: &RequestContext) -> Option<Checked> {
+        let bytes = grammar::behind_bearer(value.as_bytes())?;
+        self.tokens.as_ref()?.recognise(bytes, context.now().wall)
+    }
+
     /// Which verifier a token is for follows from its form alone, and that verifier's word is
     /// final: what one refuses is never shown to the other.
     fn check_bearer(&self, token: &str, context: &RequestContext) -> Checked {

@@ -22,7 +22,11 @@ pub(super) fn one<'a>(
     sources: &Sources,
     head: Head<'a>,
 ) -> Result<Sent<'a>, Unreadable> {
-    let sent = credentials::read(head, sources);
+    let mut sent = credentials::read(head, sources);
+    if let (Ok(Sent::Unread(value)), false) = (&sent, others.is_empty()) {
+        // Whether it is one for the others depends on its scheme.
+        sent = credentials::authorization(value, sources);
+    }
     let (mut present, mut ambient) = (None, None);
     for other in others {
         match other.presence(head) {

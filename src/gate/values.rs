@@ -42,9 +42,44 @@ pub(crate) fn copied(text: &str) -> Option<HeaderValue> {
     written(text.len(), |out| out.extend_from_slice(text.as_bytes()))
 }
 
-/// A number as header value.
+/// A number as header value. Up to 1,023 nothing is written: most that remains, and most seconds, are so few.
 pub(crate) fn decimal(number: u64) -> HeaderValue {
+    if let Some(small) = small(number) {
+        return HeaderValue::from_static(small);
+    }
     copied(itoa::Buffer::new().format(number)).unwrap_or(HeaderValue::from_static("0"))
+}
+
+/// Four places for each of 1,024 numbers.
+#[expect(clippy::cast_possible_truncation, reason = "single digits")]
+const SMALL: [u8; 4_096] = {
+    let mut digits = [b'0'; 4_096];
+    let (mut rest, mut number) = (digits.as_mut_slice(), 0_u16);
+    while let [thousands, hundreds, tens, ones, tail @ ..] = rest {
+        *thousands = b'0' + (number / 1_000) as u8;
+        *hundreds = b'0' + (number / 100 % 10) as u8;
+        *tens = b'0' + (number / 10 % 10) as u8;
+        *ones = b'0' + (number % 10) as u8;
+        number += 1;
+        rest = tail;
+    }
+    digits
+};
+
+static DIGITS: &str = match str::from_utf8(&SMALL) {
+    Ok(digits) => digits,
+    Err(_) => "",
+};
+
+fn small(number: u64) -> Option<&'static str> {
+    let end = usize::try_from(number).ok()?.checked_add(1)?.checked_mul(4)?;
+    let length = match number {
+        0..10 => 1,
+        10..100 => 2,
+        100..1_000 => 3,
+        _ => 4,
+    };
+    DIGITS.get(end.checked_sub(length)?..end)
 }
 
 #[cfg(test)]
@@ -53,7 +88,9 @@ mod tests {
 
     #[test]
     fn every_digit_is_there() {
-        assert_eq!(decimal(0), "0");
+        for number in 0..2_000 {
+            assert_eq!(decimal(number), number.to_string());
+        }
         assert_eq!(decimal(u64::MAX), u64::MAX.to_string());
     }
 

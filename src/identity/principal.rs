@@ -7,7 +7,7 @@ use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
 use super::{AuthorizationDetail, DetailsError, HashOnce, Scopes, Text, claims::Remembered, details};
-use crate::time::Timestamp;
+use crate::{secret::Fingerprint, time::Timestamp};
 
 /// How the caller proved who it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -80,7 +80,7 @@ pub(crate) struct PrincipalParts {
     pub(crate) scopes: Scopes,
     pub(crate) roles: Vec<Text>,
     pub(crate) credential_id: Option<Text>,
-    pub(crate) fingerprint: Option<Box<str>>,
+    pub(crate) fingerprint: Option<Fingerprint>,
     pub(crate) issued_at: Option<Timestamp>,
     pub(crate) expires_at: Option<Timestamp>,
     /// `sid`: the session at the issuer.
@@ -193,7 +193,7 @@ impl Principal {
 
     /// A short keyed digest of the credential, by which an investigator can recognise it.
     pub fn fingerprint(&self) -> Option<&str> {
-        self.parts().fingerprint.as_deref()
+        self.parts().fingerprint.as_ref().map(Fingerprint::as_str)
     }
 
     /// When the credential was issued, if it says so.

@@ -55,7 +55,12 @@ impl Scopes {
     /// # Errors
     /// [`ScopeError`] if there are too many or one has a character that RFC 6749 does not allow.
     pub fn from_token<'a>(scopes: impl IntoIterator<Item = &'a str>) -> Result<Self, ScopeError> {
-        Ok(Self::new(collect(scopes)?, Box::default()))
+        collect(scopes, |sorted| Self::new(sorted, Box::default()))
+    }
+
+    /// The same of scopes with one space between them.
+    pub(crate) fn from_text(text: &str) -> Result<Self, ScopeError> {
+        Self::from_token(split(text))
     }
 
     /// Scopes from our own data (role maps, API-key records), where `read:*` is a wildcard.
@@ -63,7 +68,7 @@ impl Scopes {
     /// # Errors
     /// [`ScopeError`] as above, or if a `*` is not the whole last segment after an action.
     pub fn from_own_data<'a>(scopes: impl IntoIterator<Item = &'a str>) -> Result<Self, ScopeError> {
-        let all = collect(scopes)?;
+        let all = collect(scopes, join)?;
         let (mut exact, mut wildcards): (Vec<&str>, Vec<Box<str>>) = (Vec::new(), Vec::new());
         for scope in words(&all) {
             match scope.strip_suffix('*') {
@@ -76,11 +81,11 @@ impl Scopes {
         }
         // The order of `read:*` and `read:!:*` is not that of `read:` and `read:!:`.
         wildcards.sort_unstable();
-        Ok(Self::new(join(&exact), wildcards.into()))
+        Ok(Self::new(&exact, wildcards.into()))
     }
 
-    fn new(exact: Box<str>, wildcards: Box<[Box<str>]>) -> Self {
-        Self { index: WordIndex::of(&exact), exact, wildcards }
+    fn new(sorted: &[&str], wildcards: Box<[Box<str>]>) -> Self {
+        Self { index: WordIndex::of(each_once(sorted)), exact: join(sorted), wildcards }
     }
 
     /// Whether these scopes satisfy `required`. Costs a look-up of it, one of what it is part of, and a
@@ -134,7 +139,7 @@ impl Scopes {
         let mut wildcards: Vec<Box<str>> = self.wildcards.iter().chain(&other.wildcards).cloned().collect();
         wildcards.sort_unstable();
         wildcards.dedup();
-        Self::new(join(&exact), wildcards.into())
+        Self::new(&exact, wildcards.into())
     }
 
     /// Whether `text` can be a required scope: valid characters, an action and a resource or a
@@ -148,8 +153,11 @@ fn valid(scope: &str) -> bool {
     !scope.is_empty() && scope.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5B | 0x5D..=0x7E))
 }
 
-/// The scopes, sorted, each once.
-fn collect<'a>(scopes: impl IntoIterator<Item = &'a str>) -> Result<Box<str>, ScopeError> {
+/// What `then` makes of the scopes, sorted.
+fn collect<'a, T>(
+    scopes: impl IntoIterator<Item = &'a str>,
+    then: impl FnOnce(&[&'a str]) -> T,
+) -> Result<T, ScopeError> {
     // So many, which is more than most credentials have, are sorted on the stack.
     let mut few = [""; 16];
     let mut many: Vec<&str> = Vec::new();
@@ -175,29 +183,41 @@ fn collect<'a>(scopes: impl IntoIterator<Item = &'a str>) -> Result<Box<str>, Sc
         &mut many
     };
     all.sort_unstable();
-    Ok(join(all))
+    Ok(then(all))
+}
+
+/// Of sorted words.
+fn each_once<'s, 'a>(sorted: &'s [&'a str]) -> impl Iterator<Item = &'a str> + Clone + 's {
+    let mut last = "";
+    sorted.iter().copied().filter(move |word| std::mem::replace(&mut last, word) != *word)
 }
 
 /// One text of sorted words, each once.
 fn join(sorted: &[&str]) -> Box<str> {
     let bytes: usize = sorted.iter().map(|word| word.len().saturating_add(1)).sum();
     let mut text = String::with_capacity(bytes.saturating_sub(1));
-    let mut last = "";
-    for word in sorted {
-        if *word == last {
-            continue;
-        }
+    for word in each_once(sorted) {
         if !text.is_empty() {
             text.push(' ');
         }
         text.push_str(word);
-        last = word;
     }
     text.into_boxed_str()
 }
 
 fn words(text: &str) -> impl Iterator<Item = &str> {
-    text.split(' ').filter(|word| !word.is_empty())
+    split(text).filter(|word| !word.is_empty())
+}
+
+/// As `str::split` with a space, which looks for the next one in a way that pays for long texts only.
+fn split(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let Some(end) = text.bytes().position(|byte| byte == b' ') else { return rest.take() };
+        rest = text.get(end.saturating_add(1)..);
+        text.get(..end)
+    })
 }
 
 impl fmt::Debug for Scopes {

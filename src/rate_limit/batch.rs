@@ -60,12 +60,11 @@ impl<'a> Charge<'a> {
         }
     }
 
-    /// A number that differs from bucket to bucket. Nobody is the worse off for choosing his own.
+    /// A number that differs from bucket to bucket, the same in every process: two that share a store
+    /// must agree on it. Nobody is the better off for choosing his own. Asked for the first request of
+    /// a key only, and by few algorithms.
     fn spread(&self) -> u64 {
-        use std::hash::{Hash as _, Hasher as _};
-        let mut hasher = siphasher::sip::SipHasher13::new();
-        self.key.hash(&mut hasher);
-        hasher.finish()
+        siphasher::sip::SipHasher13::new().hash(&self.identity())
     }
 
     /// The step that changes nothing, but shows where the key stands.
@@ -200,10 +199,20 @@ impl<'a> Batch<'a> {
         Self { now, charges: Inline::new() }
     }
 
+    /// One charge, asked at `now`.
+    #[inline]
+    pub fn of(now: Timestamp, charge: Charge<'a>) -> Self {
+        let mut batch = Self::new(now);
+        // Eight places, none of them taken.
+        let _ = batch.charges.push(charge);
+        batch
+    }
+
     /// Adds a charge.
     ///
     /// # Errors
     /// [`BatchFull`] if there are eight already.
+    #[inline]
     pub fn push(&mut self, charge: Charge<'a>) -> Result<(), BatchFull> {
         self.charges.push(charge).map_err(|_| BatchFull)
     }

@@ -6,6 +6,7 @@ use super::{
     Breaker, Exemption, OnPlanLoss, OnStoreLoss, PlanResolver, RateLimitHeaders, RateLimitLayer, RateLimitStore, Rule,
     breaker::Watched,
     gate::{RateLimitGate, Settings},
+    guard::{Guard, GuardSettings},
     losses::Losses,
     plans::Plans,
     ruleset::RuleSet,
@@ -30,6 +31,7 @@ pub struct RateLimitLayerBuilder {
     breaker: Option<Breaker>,
     headers: RateLimitHeaders,
     shadow_header: Option<HeaderName>,
+    guard: GuardSettings,
 }
 
 impl RateLimitLayerBuilder {
@@ -46,6 +48,7 @@ impl RateLimitLayerBuilder {
             breaker: None,
             headers: RateLimitHeaders::default(),
             shadow_header: None,
+            guard: GuardSettings::default(),
         }
     }
 
@@ -104,7 +107,32 @@ impl RateLimitLayerBuilder {
         self
     }
 
-    /// Which header fields are written. Default: [`RateLimitHeaders::Both`].
+    /// How long a request waits for a store that does not answer at once; then the store counts as lost.
+    /// After three such requests in a row only one at a time waits, and all others learn at once that
+    /// it is lost, until it answers again. From 1 ms to 10 s; default: 25 ms.
+    ///
+    /// What was sent and not answered may have been charged all the same; it is not sent again.
+    pub fn store_budget(mut self, budget: Duration) -> Self {
+        self.guard.budget = budget;
+        self
+    }
+
+    /// For how long at most a refusal by a store that must be awaited is remembered here. Until then,
+    /// or until the refused cost would pass if that is earlier, it is refused again without the store.
+    /// What another process gives back or resets meanwhile is noticed that much later. Up to a minute;
+    /// default: one second.
+    pub fn remember_refusals(mut self, longest: Duration) -> Self {
+        self.guard.remembered = Some(longest);
+        self
+    }
+
+    /// Every request asks the store, also one that was refused a moment ago.
+    pub fn forget_refusals(mut self) -> Self {
+        self.guard.remembered = None;
+        self
+    }
+
+    /// Which header fields are written. Default: [`RateLimitHeaders::both`].
     pub fn headers(mut self, headers: RateLimitHeaders) -> Self {
         self.headers = headers;
         self
@@ -127,6 +155,7 @@ impl RateLimitLayerBuilder {
     /// watches nothing.
     pub fn build(self) -> Result<RateLimitLayer, ConfigError> {
         let mut issues = ConfigIssues::new();
+        issues.take("", self.guard.check());
         if let Some(breaker) = &self.breaker {
             breaker.check(&mut issues);
         }
@@ -140,7 +169,7 @@ impl RateLimitLayerBuilder {
         let rules = issues.take("", RuleSet::compile(&self.rules, &self.exempt));
         let (ttl, capacity, on_loss) = (self.plan_ttl, self.plan_capacity.max(1), self.on_plan_loss);
         let settings = Settings {
-            store: self.store,
+            store: Arc::new(Guard::new(self.store, self.guard)),
             local: self.local,
             plans: self.resolver.map(|resolver| Plans::new(resolver, ttl, capacity, on_loss)),
             breaker: self.breaker.map(|breaker| Arc::new(Watched::new(breaker))),

@@ -36,11 +36,7 @@ pub(super) fn compile_limit(
     field: &str,
     issues: &mut ConfigIssues,
 ) -> Option<CompiledLimit> {
-    let algorithm = match &limit.0 {
-        Amount::Unlimited => return None,
-        Amount::Custom(algorithm) => Arc::clone(algorithm),
-        Amount::Rate(rate) => issues.take(field, rule.family.algorithm(*rate, rule.most_owed(*rate)))?,
-    };
+    let algorithm = issues.take(field, rule.algorithm_of(limit))??;
     let most = dearest(rule, endpoint);
     let fresh = algorithm.step(None, Timestamp::EPOCH, Op::Take(most)).decision;
     if fresh.is_never() {
@@ -57,7 +53,7 @@ pub(super) fn compile_limit(
         None => rule.name.clone(),
     };
     let quoted = headers::quote(&policy);
-    let item = headers::policy_item(&quoted, fresh.limit, algorithm.window());
+    let item = headers::policy_item(&quoted, fresh.limit, algorithm.window(), rule.unit);
     let Ok(header) = HeaderValue::try_from(&item) else {
         issues.add("name", "it does not fit a header", "use printable ASCII");
         return None;

@@ -92,18 +92,22 @@ mod batch;
 mod blocking;
 mod breaker;
 mod builder;
+mod cas;
 mod compiled;
+mod contention;
 mod cost;
 mod endpoint;
 mod exemption;
 mod explain;
 mod gate;
+mod guard;
 mod handle;
 mod headers;
 mod identity;
 mod inline;
 mod key;
 mod layer;
+mod leased;
 mod limit;
 mod limit_of;
 mod losses;
@@ -119,7 +123,9 @@ mod ruleset;
 mod selector;
 mod settling;
 mod shadow;
+mod simulate;
 mod state;
+mod state_bytes;
 mod store;
 mod store_loss;
 mod usage;
@@ -135,15 +141,17 @@ pub use self::{
     blocking::Blocking,
     breaker::Breaker,
     builder::RateLimitLayerBuilder,
+    cas::{CasBackend, CasStore, Version},
     cost::{Cost, StatusClass},
     exemption::Exemption,
     explain::{Applied, ExplainedRule, Explanation, WhyNot},
     gate::{RateLimitGate, RateLimitPass},
     handle::RateLimitHandle,
-    headers::RateLimitHeaders,
+    headers::{HeaderDialect, LegacyReset, QuotaUnit, RateLimitHeaders},
     identity::{HashedPart, HashedRule},
     key::{Key, KeyPart},
     layer::RateLimitLayer,
+    leased::LeasedStore,
     limit::Limit,
     packed::{Packed, PackedClock, PackedStep, PackedWrite, Packing},
     plans::{OnPlanLoss, PlanResolver, PlanSubject},
@@ -151,12 +159,23 @@ pub use self::{
     rate::Rate,
     rule::Rule,
     shadow::Shadowed,
+    simulate::{Proposal, Share, SimulatedLimit, TimeSlice, Timeline, TraceOutcome, TraceRequest, recommend, simulate},
     state::State,
     store::RateLimitStore,
     store_loss::OnStoreLoss,
     usage::RateLimitUsage,
     view::RequestView,
 };
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub(crate) use self::{
+    contention::{Jitter, Turn, Turns},
+    state_bytes::{read_state, write_state},
+};
 
 #[cfg(test)]
 mod tests;
+
+/// Runs the programs of the page.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/rate-limiting.md")]
+struct Page;

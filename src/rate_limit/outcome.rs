@@ -1,6 +1,6 @@
 //! What a store's answer means for a request.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use serde_json::Value;
 
@@ -50,7 +50,8 @@ impl<'a, I: Iterator<Item = Asked<'a>> + Clone> Outcome<I> {
         if let Some(status) = status {
             context.add_rate_limit(status);
         }
-        Err(stamp.fields().fold(self.explain(rejection), |rejection, (name, value)| rejection.with_header(name, value)))
+        let rejection = self.explain(rejection, |truth| headers.retry_after(truth, context.request_id()));
+        Err(stamp.fields().fold(rejection, |rejection, (name, value)| rejection.with_header(name, value)))
     }
 
     /// What the response is to say, now that more is known.
@@ -68,7 +69,7 @@ impl<'a, I: Iterator<Item = Asked<'a>> + Clone> Outcome<I> {
     }
 
     /// Which limits refused, and when all of them will let it pass.
-    fn explain(&self, rejection: Rejection) -> Rejection {
+    fn explain(&self, rejection: Rejection, told: impl FnOnce(Duration) -> Duration) -> Rejection {
         let refused = || self.asked.clone().filter(|(_, decision)| !decision.allowed);
         let violated: Vec<Value> = refused().map(|(limit, _)| (*limit.policy).into()).collect();
         let rejection = rejection.with_member("violated-policies", violated);
@@ -77,7 +78,7 @@ impl<'a, I: Iterator<Item = Asked<'a>> + Clone> Outcome<I> {
             return rejection;
         }
         match refused().filter_map(|(_, decision)| decision.retry_after).max() {
-            Some(after) => rejection.with_retry_after(after),
+            Some(truth) => rejection.with_retry_after(told(truth)),
             None => rejection,
         }
     }

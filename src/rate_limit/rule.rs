@@ -1,11 +1,13 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use http::Method;
 
 use super::{
-    Cost, EndpointClass, Exemption, Inherit, Key, Limit, OnStoreLoss, Rate, StatusClass, Windows, endpoint::Endpoint,
-    limit::Family,
+    Algorithm, Cost, EndpointClass, Exemption, Inherit, Key, Limit, OnStoreLoss, QuotaUnit, Rate, StatusClass, Windows,
+    endpoint::Endpoint,
+    limit::{Amount, Family},
 };
+use crate::config_error::ConfigError;
 
 /// One limit: who is told apart ([`Key`]), how much each may ([`Rate`](super::Rate) or an algorithm of yours), and
 /// where it holds.
@@ -27,7 +29,7 @@ use super::{
 ///
 /// ```
 /// use http::Method;
-/// use std::time::Duration;
+/// use std::{sync::Arc, time::Duration};
 /// use portcullis::rate_limit::{Key, Limit, Rate, Rule};
 ///
 /// let clients = Rule::new("clients", Key::client(), Rate::per_minute(10).burst(20))
@@ -58,6 +60,7 @@ pub struct Rule {
     pub(super) loss: OnStoreLoss,
     pub(super) inherit: Inherit,
     overdraft: Option<u64>,
+    pub(super) unit: QuotaUnit,
 }
 
 impl Rule {
@@ -85,6 +88,7 @@ impl Rule {
             loss: OnStoreLoss::Closed,
             inherit: Inherit::AsIs,
             overdraft: None,
+            unit: QuotaUnit::default(),
         }
     }
 
@@ -175,6 +179,13 @@ impl Rule {
         self
     }
 
+    /// In which units it counts, for `RateLimit-Policy`. Default: requests. What a request costs is said with
+    /// [`cost`](Self::cost).
+    pub fn unit(mut self, unit: QuotaUnit) -> Self {
+        self.unit = unit;
+        self
+    }
+
     /// What a request costs: a number of units, or a [`Cost`] that says where the number comes from.
     /// Default 1.
     pub fn cost(mut self, cost: impl Into<Cost>) -> Self {
@@ -216,6 +227,15 @@ impl Rule {
     pub(super) fn settles(&self) -> bool {
         let costs = std::iter::once(&self.cost).chain(self.costs.iter().map(|(_, cost)| cost));
         self.status_costs.iter().any(Option::is_some) || costs.into_iter().any(Cost::is_late)
+    }
+
+    /// What is computed for one of its limits; nothing where there is none.
+    pub(super) fn algorithm_of(&self, limit: &Limit) -> Result<Option<Arc<dyn Algorithm>>, ConfigError> {
+        Ok(match &limit.0 {
+            Amount::Unlimited => None,
+            Amount::Custom(algorithm) => Some(Arc::clone(algorithm)),
+            Amount::Rate(rate) => Some(self.family.algorithm(*rate, self.most_owed(*rate))?),
+        })
     }
 
     pub(super) fn most_owed(&self, rate: Rate) -> u64 {

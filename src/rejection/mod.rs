@@ -21,7 +21,12 @@ mod kind;
 mod legacy;
 mod render;
 
-use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
+use std::{
+    borrow::Cow,
+    fmt,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, StatusCode, header};
@@ -40,7 +45,16 @@ use crate::{store::SharedError, time::secs_ceil};
 ///
 /// `detail` and the members go to the client; `source` goes to the log and nowhere else.
 #[derive(Clone)]
-pub struct Rejection(Arc<Inner>);
+pub struct Rejection {
+    inner: Arc<Inner>,
+    /// In place of the headers of `inner`: the same for many rejections, and so not copied.
+    lines: Option<Arc<Lines>>,
+    /// Rendered with the request's id.
+    stamped: bool,
+}
+
+/// Header fields of a response.
+pub(crate) type Lines = Vec<(HeaderName, HeaderValue)>;
 
 #[derive(Clone)]
 struct Inner {
@@ -49,17 +63,14 @@ struct Inner {
     status: StatusCode,
     detail: Cow<'static, str>,
     retry_after: Option<Duration>,
-    headers: Vec<(HeaderName, HeaderValue)>,
+    headers: Lines,
     members: Vec<(&'static str, Value)>,
     source: Option<SharedError>,
-    /// Rendered with the request's id.
-    stamped: bool,
 }
 
-impl Rejection {
-    /// A rejection of `kind` with the kind's usual detail.
-    pub fn new(kind: RejectionKind) -> Self {
-        Self(Arc::new(Inner {
+impl Inner {
+    fn new(kind: RejectionKind) -> Self {
+        Self {
             kind,
             status: kind.status(),
             detail: Cow::Borrowed(kind.detail()),
@@ -67,8 +78,18 @@ impl Rejection {
             headers: Vec::new(),
             members: Vec::new(),
             source: None,
-            stamped: false,
-        }))
+        }
+    }
+}
+
+impl Rejection {
+    /// A rejection of `kind` with the kind's usual detail.
+    pub fn new(kind: RejectionKind) -> Self {
+        // One for each kind: who is refused for nothing but that costs no allocation here.
+        static SHARED: [OnceLock<Arc<Inner>>; RejectionKind::COUNT] = [const { OnceLock::new() }; RejectionKind::COUNT];
+        let make = || Arc::new(Inner::new(kind));
+        let inner = SHARED.get(kind.index()).map_or_else(make, |shared| Arc::clone(shared.get_or_init(make)));
+        Self { inner, lines: None, stamped: false }
     }
 
     /// The rejection for a bare status, such as that of an axum extractor: the kind whose status
@@ -146,7 +167,7 @@ impl Rejection {
     }
 
     fn edit(mut self, change: impl FnOnce(&mut Inner)) -> Self {
-        change(Arc::make_mut(&mut self.0));
+        change(Arc::make_mut(&mut self.inner));
         self
     }
 
@@ -165,8 +186,23 @@ impl Rejection {
     /// Adds one header to the response. `Content-Type`, `Content-Length`, `Cache-Control` and
     /// `Retry-After` are the renderer's.
     #[must_use]
-    pub fn with_header(self, name: HeaderName, value: HeaderValue) -> Self {
-        self.edit(|inner| inner.headers.push((name, value)))
+    pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        let lines = self.lines.take();
+        self.edit(|inner| {
+            if let Some(lines) = lines {
+                inner.headers.clone_from(&lines);
+            }
+            inner.headers.push((name, value));
+        })
+    }
+
+    /// Adds lines that many rejections have.
+    pub(crate) fn with_lines(mut self, lines: &Arc<Lines>) -> Self {
+        if self.headers().is_empty() {
+            self.lines = Some(Arc::clone(lines));
+            return self;
+        }
+        lines.iter().fold(self, |all, (name, value)| all.with_header(name.clone(), value.clone()))
     }
 
     /// Adds one `WWW-Authenticate` challenge (RFC 9110 §11.6.1), each in a line of its own.
@@ -190,49 +226,49 @@ impl Rejection {
 
     /// Why.
     pub fn kind(&self) -> RejectionKind {
-        self.0.kind
+        self.inner.kind
     }
 
     /// The HTTP status: the kind's, unless the rejection was made [from another](Self::from_status).
     pub fn status(&self) -> StatusCode {
-        self.0.status
+        self.inner.status
     }
 
     /// What the client is told.
     pub fn detail(&self) -> &str {
-        &self.0.detail
+        &self.inner.detail
     }
 
     /// `Retry-After` in whole seconds, as the header has it.
     pub fn retry_after_secs(&self) -> Option<u64> {
-        self.0.retry_after.map(|after| secs_ceil(after).max(1))
+        self.inner.retry_after.map(|after| secs_ceil(after).max(1))
     }
 
     /// The headers beside those that every rejection has.
     pub fn headers(&self) -> &[(HeaderName, HeaderValue)] {
-        &self.0.headers
+        self.lines.as_ref().map_or(&self.inner.headers, |lines| lines)
     }
 
     /// One of the extension members.
     pub fn member(&self, name: &str) -> Option<&Value> {
-        self.0.members.iter().find(|(held, _)| *held == name).map(|(_, value)| value)
+        self.inner.members.iter().find(|(held, _)| *held == name).map(|(_, value)| value)
     }
 
     /// What the owner is told.
     pub fn source(&self) -> Option<&SharedError> {
-        self.0.source.as_ref()
+        self.inner.source.as_ref()
     }
 
     pub(crate) fn members(&self) -> &[(&'static str, Value)] {
-        &self.0.members
+        &self.inner.members
     }
 
     pub(crate) fn is_stamped(&self) -> bool {
-        self.0.stamped
+        self.stamped
     }
 
     fn stamped(self) -> Self {
-        self.edit(|inner| inner.stamped = true)
+        Self { stamped: true, ..self }
     }
 }
 
@@ -256,22 +292,22 @@ impl From<RejectionKind> for Rejection {
 impl fmt::Debug for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Rejection")
-            .field("kind", &self.0.kind)
-            .field("detail", &self.0.detail)
-            .field("source", &self.0.source)
+            .field("kind", &self.inner.kind)
+            .field("detail", &self.inner.detail)
+            .field("source", &self.inner.source)
             .finish_non_exhaustive()
     }
 }
 
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.0.kind.code(), self.0.detail)
+        write!(f, "{}: {}", self.inner.kind.code(), self.inner.detail)
     }
 }
 
 impl std::error::Error for Rejection {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.0.source.as_ref().map(|source| &**source as _)
+        self.inner.source.as_ref().map(|source| &**source as _)
     }
 }
 

@@ -1,10 +1,12 @@
 //! The one place that builds an error response.
 
+use std::sync::OnceLock;
+
 use axum::{body::Body, response::Response};
 use http::{HeaderValue, header};
-use serde::{Serialize, Serializer, ser::SerializeMap as _};
+use serde::Serialize;
 
-use super::Rejection;
+use super::{Rejection, RejectionKind};
 
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
@@ -43,12 +45,14 @@ pub(crate) struct Stamp<'a> {
 pub(crate) fn render(rejection: Rejection, stamp: Option<Stamp<'_>>) -> Response {
     let body = match stamp {
         Some(Stamp { is_head: true, .. }) => Vec::new(),
-        _ => body(&Document { rejection: &rejection, stamp }),
+        // Only a member that cannot be written as JSON leaves nothing; the status still tells.
+        _ => body(&rejection, stamp).unwrap_or_default(),
     };
     let mut response = Response::new(Body::empty());
     *response.status_mut() = rejection.status();
     let headers = response.headers_mut();
-    headers.reserve(rejection.headers().len().saturating_add(8));
+    // And one for the request's id.
+    headers.reserve(rejection.headers().len().saturating_add(4));
     headers.insert(header::CONTENT_TYPE, PROBLEM_JSON);
     headers.insert(header::CACHE_CONTROL, NO_STORE);
     if let Some(secs) = rejection.retry_after_secs() {
@@ -63,13 +67,67 @@ pub(crate) fn render(rejection: Rejection, stamp: Option<Stamp<'_>>) -> Response
     response
 }
 
-fn body(document: &Document<'_>) -> Vec<u8> {
-    let mut body = Vec::with_capacity(512);
-    if serde_json::to_writer(&mut body, document).is_err() {
-        // Only a member that cannot be written as JSON gets here; the status still tells.
-        body.clear();
+/// Written piece by piece, without a tree in between: refusing must be cheap.
+fn body(rejection: &Rejection, stamp: Option<Stamp<'_>>) -> serde_json::Result<Vec<u8>> {
+    const REQUEST_ID: &[u8] = b",\"request_id\":";
+    let kind = rejection.kind();
+    let is_usual = rejection.status() == kind.status() && rejection.detail() == kind.detail();
+    let usual = if is_usual { usual_beginning(kind) } else { None };
+    let id = stamp.map_or("", |stamp| stamp.request_id);
+    // Exact, where there is no more to say: then the bytes become the body as they lie.
+    let known = usual.map_or(512, <[u8]>::len).saturating_add(REQUEST_ID.len()).saturating_add(id.len());
+    let more = if rejection.members().is_empty() { 0 } else { 256 };
+    let mut body = Vec::with_capacity(known.saturating_add(more).saturating_add(const { "\"\"}".len() }));
+    match usual {
+        Some(usual) => body.extend_from_slice(usual),
+        None => beginning(&mut body, rejection.status().as_u16(), kind, rejection.detail())?,
     }
-    body
+    if stamp.is_some() {
+        body.extend_from_slice(REQUEST_ID);
+        serde_json::to_writer(&mut body, id)?;
+    }
+    if let Some(secs) = rejection.retry_after_secs() {
+        body.extend_from_slice(b",\"retry_after\":");
+        serde_json::to_writer(&mut body, &secs)?;
+    }
+    for (name, value) in rejection.members() {
+        body.push(b',');
+        serde_json::to_writer(&mut body, name)?;
+        body.push(b':');
+        serde_json::to_writer(&mut body, value)?;
+    }
+    body.push(b'}');
+    Ok(body)
+}
+
+/// What every document has, in the order in which it has it.
+#[derive(Serialize)]
+struct Beginning<'a> {
+    #[serde(rename = "type")]
+    problem_type: &'a str,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    error: &'a str,
+}
+
+/// Without the brace at the end.
+fn beginning(body: &mut Vec<u8>, status: u16, kind: RejectionKind, detail: &str) -> serde_json::Result<()> {
+    let problem_type = &*kind.problem_type();
+    let beginning = Beginning { problem_type, title: kind.title(), status, detail, error: kind.code() };
+    serde_json::to_writer(&mut *body, &beginning)?;
+    body.pop();
+    Ok(())
+}
+
+/// That of a rejection that says no more than its kind, written once.
+fn usual_beginning(kind: RejectionKind) -> Option<&'static [u8]> {
+    static WRITTEN: [OnceLock<Vec<u8>>; RejectionKind::COUNT] = [const { OnceLock::new() }; RejectionKind::COUNT];
+    let write = || {
+        let mut body = Vec::new();
+        beginning(&mut body, kind.status().as_u16(), kind, kind.detail()).map(|()| body).unwrap_or_default()
+    };
+    WRITTEN.get(kind.index()).map(|written| &**written.get_or_init(write)).filter(|written| !written.is_empty())
 }
 
 /// Writes the body of a rejection that a handler or extractor returned anew, now with the id.
@@ -88,32 +146,4 @@ pub(crate) fn restamp(mut response: Response, rejection: Rejection, stamp: Stamp
     parts.extensions.extend(fresh_parts.extensions);
     parts.status = status;
     Response::from_parts(parts, body)
-}
-
-/// Written member by member, without a tree in between: refusing must be cheap.
-struct Document<'a> {
-    rejection: &'a Rejection,
-    stamp: Option<Stamp<'a>>,
-}
-
-impl Serialize for Document<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let (rejection, kind) = (self.rejection, self.rejection.kind());
-        let mut document = serializer.serialize_map(None)?;
-        document.serialize_entry("type", &*kind.problem_type())?;
-        document.serialize_entry("title", kind.title())?;
-        document.serialize_entry("status", &rejection.status().as_u16())?;
-        document.serialize_entry("detail", rejection.detail())?;
-        document.serialize_entry("error", kind.code())?;
-        if let Some(stamp) = self.stamp {
-            document.serialize_entry("request_id", stamp.request_id)?;
-        }
-        if let Some(secs) = rejection.retry_after_secs() {
-            document.serialize_entry("retry_after", &secs)?;
-        }
-        for (name, value) in rejection.members() {
-            document.serialize_entry(name, value)?;
-        }
-        document.end()
-    }
 }

@@ -6,11 +6,28 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
+/// A [`fingerprint`] as text.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Fingerprint([u8; 16]);
+
+impl Fingerprint {
+    /// Nobody's.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) const ZERO: Self = Self([b'0'; 16]);
+
+    pub(crate) fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
 /// Sixteen hexadecimal digits of HMAC-SHA256 under a key of this process: equal for equal
 /// credentials of one kind while the process lives, and of no use outside it.
-pub(crate) fn fingerprint(kind: &str, credential: &[u8]) -> Box<str> {
+pub(crate) fn fingerprint(kind: &str, credential: &[u8]) -> Fingerprint {
+    // Keyed once: to key it takes as long as to digest a short credential.
+    static KEYED: OnceLock<Option<Hmac<Sha256>>> = OnceLock::new();
     let mut text = [b'0'; 16];
-    if let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&**key()) {
+    if let Some(keyed) = KEYED.get_or_init(|| Hmac::new_from_slice(&**key()).ok()) {
+        let mut mac = keyed.clone();
         mac.update(kind.as_bytes());
         // No kind contains it, so that no two pairs run together.
         mac.update(&[0]);
@@ -19,7 +36,7 @@ pub(crate) fn fingerprint(kind: &str, credential: &[u8]) -> Box<str> {
         // Fails only if the buffer were too short.
         let _ = base16ct::lower::encode(digest.get(..8).unwrap_or_default(), &mut text);
     }
-    std::str::from_utf8(&text).unwrap_or_default().into()
+    Fingerprint(text)
 }
 
 /// 32 bytes that only this process knows, another for each purpose, the same at each call.
@@ -53,10 +70,11 @@ mod tests {
 
     #[test]
     fn equal_for_equal_credentials_of_one_kind() {
-        let first = fingerprint("jwt", b"a");
-        assert_eq!(first, fingerprint("jwt", b"a"));
-        assert_ne!(first, fingerprint("jwt", b"b"));
-        assert_ne!(first, fingerprint("api_key", b"a"));
+        let print = |kind, credential| fingerprint(kind, credential).as_str().to_owned();
+        let first = print("jwt", b"a");
+        assert_eq!(first, print("jwt", b"a"));
+        assert_ne!(first, print("jwt", b"b"));
+        assert_ne!(first, print("api_key", b"a"));
         assert_eq!(first.len(), 16);
         assert!(first.bytes().all(|byte| byte.is_ascii_hexdigit()));
     }

@@ -24,7 +24,7 @@ use std::{fmt, sync::Arc};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-pub(crate) use self::fingerprint::{fingerprint, process_key};
+pub(crate) use self::fingerprint::{Fingerprint, fingerprint, process_key};
 pub use self::{
     set::SecretSet,
     source::{EnvSecret, FileSecret, LoadedSecrets, SecretError, SecretRefresh, SecretSource},

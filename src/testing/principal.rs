@@ -9,6 +9,7 @@ use crate::{
     gate::{Entry, Gate, GateLayer, Gated, VerdictCounts},
     identity::{AuthMethod, Principal, PrincipalParts, Scopes},
     request::{Place, RequestContext},
+    secret::Fingerprint,
     time::Timestamp,
 };
 
@@ -29,7 +30,7 @@ pub fn principal(subject: impl Into<String>) -> PrincipalBuilder {
         subject: subject.into(),
         method: Some(AuthMethod::Jwt),
         credential_id: Some("test-credential".into()),
-        fingerprint: Some("0000000000000000".into()),
+        fingerprint: Some(Fingerprint::ZERO),
         ..PrincipalParts::default()
     };
     PrincipalBuilder { parts, scopes: Vec::new(), claims }

@@ -153,6 +153,24 @@ const QUOTATIONS: &[Quotation] = &[
     ),
     ("Secrets", "largest secret file", "64 KiB", &[("src/secret/source.rs", "const MAX_FILE: u64 = 64 * 1024;")]),
     (
+        "Rate limits",
+        "time for a store that must be awaited",
+        "25 ms",
+        &[(
+            "src/rate_limit/guard/mod.rs",
+            "budget: Duration::from_millis(25), remembered: Some(Duration::from_secs(1))",
+        )],
+    ),
+    (
+        "Rate limits",
+        "memory of a refusal by such a store",
+        "1 s",
+        &[(
+            "src/rate_limit/guard/mod.rs",
+            "budget: Duration::from_millis(25), remembered: Some(Duration::from_secs(1))",
+        )],
+    ),
+    (
         "Redis",
         "time for an operation on Redis",
         "250 ms",
@@ -168,7 +186,7 @@ const QUOTATIONS: &[Quotation] = &[
         "Redis",
         "calls without an answer, until one at a time asks",
         "3",
-        &[("src/backend/redis/outage.rs", "const PATIENCE: u32 = 3;")],
+        &[("src/store/outage.rs", "const PATIENCE: u32 = 3;")],
     ),
     (
         "The memory store",

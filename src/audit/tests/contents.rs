@@ -31,7 +31,7 @@ impl<B> Gate<B> for Everything {
             method: Some(AuthMethod::ApiKey),
             scopes: Scopes::from_own_data(["read:orders", "write:*"]).unwrap(),
             credential_id: Some("key_7".into()),
-            fingerprint: Some("fp_abc".into()),
+            fingerprint: Some(crate::secret::Fingerprint::ZERO),
             claims: "{\"hidden\":\"claim\"}".into(),
             ..PrincipalParts::default()
         }));
@@ -87,7 +87,7 @@ async fn everything_that_is_known_stands_in_the_record() {
     assert_eq!(
         record["auth"],
         serde_json::json!({
-            "method": "api_key", "issuer": null, "client_id": null, "token_id": "key_7", "key_fingerprint": "fp_abc",
+            "method": "api_key", "issuer": null, "client_id": null, "token_id": "key_7", "key_fingerprint": "0000000000000000",
             "scopes": ["read:orders", "write:*"],
         })
     );

@@ -119,7 +119,7 @@ pub(super) fn strip(headers: &mut HeaderMap) {
     }
 }
 
-fn is_identity(name: &HeaderName) -> bool {
+pub(super) fn is_identity(name: &HeaderName) -> bool {
     let bytes = name.as_str().as_bytes();
     if bytes.first() != Some(&b'x') || bytes.len() < ID.as_str().len() {
         return false;

@@ -22,7 +22,6 @@ use super::{
     cache_settings::TokenCache,
     jwks::Loaded,
     key::{Key, Material},
-    token::Token,
 };
 use crate::{identity::Principal, time::Timestamp};
 
@@ -30,8 +29,6 @@ use crate::{identity::Principal, time::Timestamp};
 const MAX_TOKEN: usize = 8 * 1024;
 /// In base64url, the 64 bytes of the shortest signature by a public key.
 const SHORTEST_SIGNATURE: usize = 86;
-/// A JSON object begins with a brace and, in all but odd headers, a quote.
-const BEGINNING: &str = "eyJ";
 
 /// SHA-256 of a token: what is remembered instead of it. Digests are found by their bits, in a time that
 /// may depend on them: that tells of digests, from which nobody comes back to a token.
@@ -39,10 +36,10 @@ const BEGINNING: &str = "eyJ";
 pub(crate) struct TokenDigest([u8; 32]);
 
 impl TokenDigest {
-    fn of(text: &str) -> Self {
+    fn of(text: &[u8]) -> Self {
         #[cfg(feature = "aws-lc")]
         {
-            let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
+            let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text);
             Self(digest.as_ref().try_into().unwrap_or_default())
         }
         #[cfg(not(feature = "aws-lc"))]
@@ -111,14 +108,13 @@ impl VerifiedTokens {
         Self { entries, settings, leeway }
     }
 
-    /// The digest of what may be a token to remember. What is no token is not worth one.
+    /// The digest of what may be a token to remember: one for whose header there is this key. What is
+    /// no token is not worth one, nor is one that is signed with a shared secret, which may be withdrawn
+    /// within its set, and verifies as fast as a digest is made.
     #[expect(clippy::unused_self, reason = "there is no digest without a cache")]
-    pub(crate) fn digest(&self, text: &str) -> Option<TokenDigest> {
-        if text.len() > MAX_TOKEN || !text.starts_with(BEGINNING) {
-            return None;
-        }
-        let token = Token::split(text).ok().filter(|token| token.signature.len() >= SHORTEST_SIGNATURE)?;
-        (!token.payload.is_empty()).then(|| TokenDigest::of(text))
+    pub(crate) fn digest(&self, text: &[u8], signature: usize, key: &Key) -> Option<TokenDigest> {
+        let worth = text.len() <= MAX_TOKEN && signature >= SHORTEST_SIGNATURE;
+        (worth && matches!(key.material, Material::Public(_))).then(|| TokenDigest::of(text))
     }
 
     /// The caller of a token that has been verified, if nothing has changed since. `keys` are those
@@ -135,8 +131,7 @@ impl VerifiedTokens {
     }
 
     /// Remembers a token that has just been verified, unless something must be proven with it each
-    /// time, or its key is a shared secret (which may be withdrawn within its set, and verifies as
-    /// fast as a digest is made).
+    /// time.
     pub(crate) fn remember(
         &self,
         digest: TokenDigest,

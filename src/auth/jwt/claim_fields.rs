@@ -10,7 +10,7 @@ use super::{
 };
 
 /// What was found for each [`Field`], and the rank of the name under which it was.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub(crate) struct Fields<'de>([(usize, Texts<'de>); 6]);
 
 impl<'de> Fields<'de> {
@@ -31,7 +31,7 @@ impl<'de> Fields<'de> {
         }
     }
 
-    fn put(&mut self, field: Field, rank: usize, texts: Texts<'de>) {
+    pub(crate) fn put(&mut self, field: Field, rank: usize, texts: Texts<'de>) {
         let slot = self.slot(field);
         if slot.1 == Texts::Absent || rank < slot.0 {
             *slot = (rank, texts);

@@ -154,6 +154,25 @@ impl ClaimNames {
     }
 }
 
+/// Those of the names that name a claim itself, and not a member of one.
+#[derive(Clone, Debug)]
+pub(crate) struct PlainNames(Box<[(Box<str>, Field, usize)]>);
+
+impl PlainNames {
+    pub(crate) fn of(names: &ClaimNames) -> Self {
+        let plain = names.paths().filter_map(|(field, rank, path)| match path.segments() {
+            [name] => Some((name.clone(), field, rank)),
+            _ => None,
+        });
+        Self(plain.collect())
+    }
+
+    /// Which fields the claim fills, each with the rank of its name.
+    pub(crate) fn named(&self, name: &str) -> impl Iterator<Item = (Field, usize)> {
+        self.0.iter().filter(move |(held, ..)| **held == *name).map(|(_, field, rank)| (*field, *rank))
+    }
+}
+
 fn bits() -> impl Iterator<Item = u64> {
     (0..64).map(|at| 1_u64.wrapping_shl(at))
 }

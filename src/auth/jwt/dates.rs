@@ -7,13 +7,13 @@ use serde_json::value::RawValue;
 use super::fault::Fault;
 use crate::time::Timestamp;
 
-/// The dates as the claims have them.
-#[derive(Debug, Default)]
+/// The dates as the claims have them: the JSON of each.
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Dates<'de> {
-    pub(crate) expires: Option<&'de RawValue>,
-    pub(crate) not_before: Option<&'de RawValue>,
-    pub(crate) issued: Option<&'de RawValue>,
-    pub(crate) authenticated: Option<&'de RawValue>,
+    pub(crate) expires: Option<&'de str>,
+    pub(crate) not_before: Option<&'de str>,
+    pub(crate) issued: Option<&'de str>,
+    pub(crate) authenticated: Option<&'de str>,
 }
 
 /// The dates of a token that holds now.
@@ -49,13 +49,16 @@ impl Dates<'_> {
     }
 }
 
-fn date(claim: Option<&RawValue>, name: &'static str) -> Result<Option<Timestamp>, Fault> {
-    claim.map(|claim| numeric_date(claim).ok_or(Fault::Claim(name))).transpose()
+fn date(claim: Option<&str>, name: &'static str) -> Result<Option<Timestamp>, Fault> {
+    claim.map(|claim| from_json(claim).ok_or(Fault::Claim(name))).transpose()
 }
 
 /// Seconds since the epoch, perhaps with a fraction (RFC 7519 §2); `None` if it is no JSON number.
 pub(crate) fn numeric_date(value: &RawValue) -> Option<Timestamp> {
-    let text = value.get();
+    from_json(value.get())
+}
+
+fn from_json(text: &str) -> Option<Timestamp> {
     if let Ok(seconds) = text.parse::<u64>() {
         return Some(Timestamp::from_secs(seconds));
     }

@@ -5,17 +5,19 @@ use bytes::Bytes;
 use super::{
     Algorithm, KeySetHealth, KeySourceError,
     cache::{TokenDigest, VerifiedTokens},
+    claim_names::PlainNames,
     claims::{Claims, Expectations},
     fault::Fault,
     header::{AcceptedTypes, Header},
     jwks::{KeyCache, Loaded, NoKey},
     key::Key,
     key_set::KeySet,
+    known_headers::KnownHeaders,
     token::{self, HeaderText, Signature, Token},
 };
 use crate::{
-    auth::accepted::Checked,
-    identity::{Principal, PrincipalParts},
+    auth::{accepted::Checked, grammar::MAX_TOKEN},
+    identity::Principal,
     rejection::Rejection,
     secret::fingerprint,
     time::Timestamp,
@@ -32,6 +34,9 @@ pub(crate) struct Engine {
     pub(crate) algorithms: Vec<Algorithm>,
     pub(crate) keys: Keys,
     pub(crate) verified: Option<VerifiedTokens>,
+    /// Of `expected.names`.
+    pub(crate) plain: PlainNames,
+    pub(crate) known: KnownHeaders,
 }
 
 #[derive(Debug)]
@@ -52,18 +57,24 @@ impl JwtVerifier {
 
     /// Judges a token at the wall-clock time `now`. Waits only if keys are missing.
     pub(crate) fn verify(&self, text: &str, now: Timestamp) -> Checked {
-        let digest = self.0.verified.as_ref().and_then(|verified| verified.digest(text));
-        if let Some(principal) = digest.as_ref().and_then(|digest| self.0.recall(digest, now)) {
-            return Checked::Ready(Ok(principal.into()));
+        if let Some(checked) = self.recognise(text.as_bytes(), now) {
+            return checked;
         }
-        match self.0.look(text, digest, now) {
+        match self.0.look(text, now) {
             Ok(Look::Principal(principal)) => Checked::Ready(Ok(principal.into())),
             Ok(Look::KeysMissing { but }) => {
                 let (engine, text) = (Arc::clone(&self.0), text.to_owned());
-                Checked::Wait(Box::pin(async move { engine.wait(&text, digest, but, now).await.map(Into::into) }))
+                Checked::Wait(Box::pin(async move { engine.wait(&text, but, now).await.map(Into::into) }))
             }
             Err(fault) => Checked::Ready(Err(fault.into())),
         }
+    }
+
+    /// The same for bytes of which nothing is known, if the header is one that is known. `None` says
+    /// nothing of the token.
+    pub(crate) fn recognise(&self, bytes: &[u8], now: Timestamp) -> Option<Checked> {
+        let result = self.0.glance(bytes, now)?;
+        Some(Checked::Ready(result.map(Into::into).map_err(Into::into)))
     }
 
     /// Waits until the issuer's keys are there, so that the first request need not. Static keys are
@@ -126,33 +137,81 @@ enum Look {
     },
 }
 
+/// The keys as they are now: those of a fetched set, or such as never change.
+#[derive(Clone, Copy)]
+struct Today<'a> {
+    keys: &'a KeySet,
+    fetched: Option<&'a Loaded>,
+}
+
+impl Today<'_> {
+    fn generation(self) -> u64 {
+        self.fetched.map_or(0, |loaded| loaded.generation)
+    }
+}
+
+/// With what, and when, a token is judged.
+#[derive(Clone, Copy)]
+struct Means<'a> {
+    key: &'a Key,
+    today: Today<'a>,
+    now: Timestamp,
+}
+
 impl Engine {
+    /// The verdict on a token whose header is that of an earlier one. `None` if it is not, or if the
+    /// token lacks the form of one: [`look`](Self::look) then says what is wrong. What has the form is
+    /// a token of RFC 6750 too: base64url, and two dots.
+    fn glance(&self, text: &[u8], now: Timestamp) -> Option<Result<Principal, Fault>> {
+        let loaded;
+        let today = match &self.keys {
+            Keys::Static(keys) => Today { keys, fetched: None },
+            Keys::Fetched(cache) => {
+                loaded = cache.load();
+                let fetched = loaded.as_deref().filter(|loaded| loaded.is_usable(now))?;
+                Today { keys: &fetched.keys, fetched: Some(fetched) }
+            }
+        };
+        let known = self.known.load();
+        let header = known.as_ref()?.find(today.generation(), text)?;
+        let (signed, payload, signature) = header.split(text).filter(|_| text.len() <= MAX_TOKEN)?;
+        let with = Means { key: today.keys.keys().get(header.key)?, today, now };
+        let digest = self.digest(text, signature.len(), with);
+        if let Some(principal) = self.recall(digest.as_ref(), with) {
+            return Some(Ok(principal));
+        }
+        let signature = Signature::decode(signature).ok()?;
+        let claims = token::decode(payload).ok()?;
+        let result = Self::check_signature(signed, signature.as_bytes(), with);
+        let result = result.and_then(|()| self.read(claims, signature.as_bytes(), now));
+        if let Ok(principal) = &result {
+            self.remember(digest, text.len(), principal, with);
+        }
+        Some(result)
+    }
+
     /// Form and header, then the key, then the signature, then the claims: what is cheap comes
     /// first, and what a token claims is looked at only when it is known who says so.
-    fn look(&self, text: &str, digest: Option<TokenDigest>, now: Timestamp) -> Result<Look, Fault> {
+    fn look(&self, text: &str, now: Timestamp) -> Result<Look, Fault> {
         let token = Token::split(text)?;
         let decoded = HeaderText::decode(token.header)?;
         let (header, algorithm) = self.read_header(decoded.as_bytes())?;
         let kid = header.kid.as_deref();
         let cache = match &self.keys {
-            Keys::Static(set) => {
-                let key = set.select(kid, algorithm)?;
-                let principal = self.check(&token, key, now)?;
-                self.remember(digest, text, &principal, (key, None), now);
-                return Ok(Look::Principal(principal));
+            Keys::Static(keys) => {
+                let with = Means { key: keys.select(kid, algorithm)?, today: Today { keys, fetched: None }, now };
+                return self.judge(text, &token, true, with).map(Look::Principal);
             }
             Keys::Fetched(cache) => cache,
         };
         let loaded = cache.load();
-        let Some(loaded) = loaded.as_ref().filter(|loaded| loaded.is_usable(now)) else {
+        let Some(loaded) = loaded.as_deref().filter(|loaded| loaded.is_usable(now)) else {
             return Ok(Look::KeysMissing { but: None });
         };
+        let today = Today { keys: &loaded.keys, fetched: Some(loaded) };
         match loaded.keys.select(kid, algorithm) {
-            Ok(key) => match self.check(&token, key, now) {
-                Ok(principal) => {
-                    self.remember(digest, text, &principal, (key, Some(loaded)), now);
-                    Ok(Look::Principal(principal))
-                }
+            Ok(key) => match self.judge(text, &token, kid.is_some(), Means { key, today, now }) {
+                Ok(principal) => Ok(Look::Principal(principal)),
                 // It names no key: the one that fits may have taken another's place.
                 Err(Fault::Signature) if kid.is_none() => Ok(Look::KeysMissing { but: Some(loaded.generation) }),
                 Err(fault) => Err(fault),
@@ -174,52 +233,58 @@ impl Engine {
         Ok((header, algorithm))
     }
 
-    fn check(&self, token: &Token<'_>, key: &Key, now: Timestamp) -> Result<Principal, Fault> {
-        let signature = Signature::decode(token.signature)?;
-        let signature = signature.as_bytes();
-        if key.algorithm.signature_len().is_some_and(|length| length != signature.len())
-            || !key.verify(token.signed.as_bytes(), signature, now)
-        {
-            return Err(Fault::Signature);
+    /// A token whose header led to a key. `settled`: such a header leads to this key as long as the set
+    /// is the same, and to no other.
+    fn judge(&self, text: &str, token: &Token<'_>, settled: bool, with: Means<'_>) -> Result<Principal, Fault> {
+        let digest = self.digest(text.as_bytes(), token.signature.len(), with);
+        if let Some(principal) = self.recall(digest.as_ref(), with) {
+            return Ok(principal);
         }
-        let claims = token::decode(token.payload)?;
-        let parts = Claims::parse(&claims, &self.expected.names)?.judge(&self.expected, now)?;
-        let fingerprint = fingerprint("jwt", signature);
-        Ok(Principal::new(PrincipalParts { fingerprint: Some(fingerprint), claims: Bytes::from(claims), ..parts }))
+        let signature = Signature::decode(token.signature)?;
+        Self::check_signature(token.signed.as_bytes(), signature.as_bytes(), with)?;
+        let principal = self.read(token::decode(token.payload)?, signature.as_bytes(), with.now)?;
+        self.remember(digest, text.len(), &principal, with);
+        if settled && let Some(place) = with.today.keys.keys().iter().position(|key| std::ptr::eq(key, with.key)) {
+            self.known.remember(with.today.generation(), token, place);
+        }
+        Ok(principal)
+    }
+
+    fn check_signature(signed: &[u8], signature: &[u8], with: Means<'_>) -> Result<(), Fault> {
+        let fits = with.key.algorithm.signature_len().is_none_or(|length| length == signature.len());
+        if fits && with.key.verify(signed, signature, with.now) { Ok(()) } else { Err(Fault::Signature) }
+    }
+
+    /// The caller, of claims whose signature has verified.
+    fn read(&self, claims: Vec<u8>, signature: &[u8], now: Timestamp) -> Result<Principal, Fault> {
+        let text = std::str::from_utf8(&claims).map_err(|_| Fault::ClaimsJson)?;
+        let mut parts = match Claims::scan(text, &self.plain) {
+            Some(mut read) => read.judge(&self.expected, now)?,
+            None => Claims::parse(text.as_bytes(), &self.expected.names)?.judge(&self.expected, now)?,
+        };
+        // The end of a signature is as good as the whole, which may be eight times as long.
+        let end = signature.last_chunk::<32>().map_or(signature, |end| end);
+        parts.fingerprint = Some(fingerprint("jwt", end));
+        parts.claims = Bytes::from(claims);
+        Ok(Principal::new(parts))
+    }
+
+    fn digest(&self, text: &[u8], signature: usize, with: Means<'_>) -> Option<TokenDigest> {
+        self.verified.as_ref()?.digest(text, signature, with.key)
     }
 
     /// What was verified before, and is still as it was.
-    fn recall(&self, digest: &TokenDigest, now: Timestamp) -> Option<Principal> {
-        let verified = self.verified.as_ref()?;
-        match &self.keys {
-            Keys::Static(_) => verified.find(digest, None, now),
-            Keys::Fetched(cache) => {
-                let keys = cache.load();
-                verified.find(digest, Some(keys.as_deref()?), now)
-            }
-        }
+    fn recall(&self, digest: Option<&TokenDigest>, with: Means<'_>) -> Option<Principal> {
+        self.verified.as_ref()?.find(digest?, with.today.fetched, with.now)
     }
 
-    fn remember(
-        &self,
-        digest: Option<TokenDigest>,
-        text: &str,
-        principal: &Principal,
-        (key, keys): (&Key, Option<&Loaded>),
-        now: Timestamp,
-    ) {
+    fn remember(&self, digest: Option<TokenDigest>, size: usize, principal: &Principal, with: Means<'_>) {
         if let (Some(verified), Some(digest)) = (&self.verified, digest) {
-            verified.remember(digest, text.len(), principal, key, keys, now);
+            verified.remember(digest, size, principal, with.key, with.today.fetched, with.now);
         }
     }
 
-    async fn wait(
-        &self,
-        text: &str,
-        digest: Option<TokenDigest>,
-        but: Option<u64>,
-        now: Timestamp,
-    ) -> Result<Principal, Rejection> {
+    async fn wait(&self, text: &str, but: Option<u64>, now: Timestamp) -> Result<Principal, Rejection> {
         let Keys::Fetched(cache) = &self.keys else { return Err(Fault::UnknownKey.into()) };
         let token = Token::split(text)?;
         let decoded = HeaderText::decode(token.header)?;
@@ -231,10 +296,9 @@ impl Engine {
         };
         match waited {
             Ok(loaded) => {
-                let key = loaded.keys.select(kid, algorithm)?;
-                let principal = self.check(&token, key, now)?;
-                self.remember(digest, text, &principal, (key, Some(&loaded)), now);
-                Ok(principal)
+                let today = Today { keys: &loaded.keys, fetched: Some(&loaded) };
+                let with = Means { key: loaded.keys.select(kid, algorithm)?, today, now };
+                Ok(self.judge(text, &token, kid.is_some(), with)?)
             }
             Err(NoKey::Fault(fault)) => Err(fault.into()),
             Err(NoKey::Source(error)) => Err(Rejection::backend(error)),

@@ -220,6 +220,7 @@ impl Issuer {
         };
         self.warn_of_long_lives();
         let boxed = |texts: Vec<String>| texts.into_iter().map(String::into_boxed_str).collect();
+        let plain = super::claim_names::PlainNames::of(&self.names);
         Ok(JwtVerifier::new(Engine {
             expected: Expectations {
                 issuer: self.name.into(),
@@ -234,6 +235,8 @@ impl Issuer {
             algorithms: self.algorithms.unwrap_or_else(|| self.profile.algorithms().to_vec()),
             keys,
             verified: self.caching.tokens.map(|cache| super::cache::VerifiedTokens::new(cache, self.leeway)),
+            plain,
+            known: super::known_headers::KnownHeaders::default(),
         }))
     }
 

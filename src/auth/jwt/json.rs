@@ -140,7 +140,9 @@ impl<'de> Visitor<'de> for Distinct {
 
 /// Reads `bytes` as one JSON object with `visitor`; nothing may follow but white space.
 pub(crate) fn object<'de, V: Visitor<'de>>(bytes: &'de [u8], visitor: V) -> Result<V::Value, serde_json::Error> {
-    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    // As a whole, which is faster than the strings one by one.
+    let text = std::str::from_utf8(bytes).map_err(serde_json::Error::custom)?;
+    let mut deserializer = serde_json::Deserializer::from_str(text);
     let value = deserializer.deserialize_map(visitor)?;
     deserializer.end()?;
     Ok(value)

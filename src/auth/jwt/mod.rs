@@ -186,10 +186,12 @@ mod jwks;
 mod jwks_client_rs;
 mod key;
 mod key_set;
+mod known_headers;
 mod payload;
 mod profile;
 #[cfg(all(feature = "rust-crypto", any(test, not(feature = "aws-lc"))))]
 mod rust_crypto;
+mod scan;
 mod source;
 mod static_keys;
 #[cfg(test)]

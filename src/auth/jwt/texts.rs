@@ -7,34 +7,49 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use super::json::Distinct;
 
 /// One string, or a list of strings; `null` is no string.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub(crate) enum Texts<'de> {
     #[default]
     Absent,
     One(Cow<'de, str>),
     Many(Vec<Cow<'de, str>>),
+    /// A list as its JSON, in which there are no escapes.
+    Listed(Listed<'de>),
     /// Something else.
     Wrong,
 }
 
+/// The JSON of an array of strings without escapes: nobody needs to hold them apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Listed<'de>(pub(super) &'de str);
+
+impl<'de> Listed<'de> {
+    /// A quote stands only before and after a string: every other part between quotes is one.
+    fn iter(self) -> impl Iterator<Item = &'de str> {
+        self.0.split('"').skip(1).step_by(2)
+    }
+}
+
 impl<'de> Texts<'de> {
     pub(crate) fn iter(&self) -> impl Iterator<Item = &str> {
-        let (one, many) = match self {
-            Self::One(text) => (Some(text), &[][..]),
-            Self::Many(texts) => (None, &**texts),
-            Self::Absent | Self::Wrong => (None, &[][..]),
+        let (one, many, listed) = match self {
+            Self::One(text) => (Some(text), &[][..], Listed::default()),
+            Self::Many(texts) => (None, &**texts, Listed::default()),
+            Self::Listed(listed) => (None, &[][..], *listed),
+            Self::Absent | Self::Wrong => (None, &[][..], Listed::default()),
         };
-        one.into_iter().chain(many).map(|text| &**text)
+        one.into_iter().chain(many).map(|text| &**text).chain(listed.iter())
     }
 
     /// Each of the strings.
     pub(crate) fn into_each(self) -> impl Iterator<Item = Cow<'de, str>> {
-        let (one, many) = match self {
-            Self::One(text) => (Some(text), Vec::new()),
-            Self::Many(texts) => (None, texts),
-            Self::Absent | Self::Wrong => (None, Vec::new()),
+        let (one, many, listed) = match self {
+            Self::One(text) => (Some(text), Vec::new(), Listed::default()),
+            Self::Many(texts) => (None, texts, Listed::default()),
+            Self::Listed(listed) => (None, Vec::new(), listed),
+            Self::Absent | Self::Wrong => (None, Vec::new(), Listed::default()),
         };
-        one.into_iter().chain(many)
+        one.into_iter().chain(many).chain(listed.iter().map(Cow::Borrowed))
     }
 
     /// The items of an array.
@@ -58,6 +73,20 @@ impl<'de> Texts<'de> {
         }
     }
 }
+
+/// However a list was read.
+impl PartialEq for Texts<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Absent, Self::Absent) | (Self::Wrong, Self::Wrong) => true,
+            (Self::One(one), Self::One(other)) => one == other,
+            (Self::Many(_) | Self::Listed(_), Self::Many(_) | Self::Listed(_)) => self.iter().eq(other.iter()),
+            _ => false,
+        }
+    }
+}
+
+impl Eq for Texts<'_> {}
 
 impl<'de> Deserialize<'de> for Texts<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -1,7 +1,8 @@
 //! State on a Redis server: hot, short-lived, and shared by all processes of a service.
 //!
 //! [`RedisStore`] implements the ports whose state must be the same everywhere at once, and need not
-//! outlive an outage of the server: which webhook events were claimed and completed
+//! outlive an outage of the server: what callers owe their rate limits
+//! ([`RateLimitStore`](crate::rate_limit::RateLimitStore)), which webhook events were claimed and completed
 //! ([`ReplayStore`](crate::webhook::ReplayStore)), which proofs and nonces were used
 //! ([`SeenStore`](crate::store::SeenStore)), and which tokens, sessions and keys are revoked
 //! ([`RevocationStore`](crate::auth::revocation::RevocationStore)).
@@ -37,17 +38,38 @@
 //! ```
 //!
 //! # The server
-//! Redis 7 or later, or what speaks its protocol (RESP3) and runs its scripts: one server, or a
-//! primary with replicas behind one address; not a cluster, whose redirections are not followed. Each
-//! operation is one script, so it is atomic. Leases and repetitions are timed by the server's clock, so
-//! the clocks of the processes need not agree; when a revocation ends is decided by theirs.
+//! Redis 7 or later, or what speaks its protocol (RESP3) and runs its scripts: one server, a primary
+//! with replicas behind one address, or a [cluster](RedisStore::cluster). Each operation is one script,
+//! so it is atomic. Rate limits, leases and repetitions are timed by the server's clock, so the clocks
+//! of the processes need not agree; when a revocation ends is decided by theirs.
+//!
+//! # Rate limits
+//! A batch of rules is one `EVALSHA`: the server's time, one `MGET`, the programs of the algorithms, and
+//! a `SET` with an expiry for each state that changes, all or nothing. What the script answers is the time and
+//! the states that it found; remaining units and waits are computed from them here, by the algorithm's own
+//! `step`, which must come to the script's conclusion (else: `Corrupt`). An expired key says the same as
+//! one that owes nothing, so nothing is ever swept.
+//!
+//! Built-in algorithms bring a program ([`Language::Lua`](crate::rate_limit::Language::Lua)), which calculates
+//! in doubles and is exact where no number exceeds 2^51: token buckets of any rate whose period × burst
+//! stays below that in units of 1 µs / refill, windows of up to 2^51 units. Other parameters, and
+//! algorithms of yours without a program, are stepped here and written by compare-and-swap: two round
+//! trips, one caller at a time in each process, up to 32 attempts, the later ones after a random pause, while other
+//! processes are quicker.
+//!
+//! A call that is not answered in time may have charged: the port says so (`TimedOut`), and nothing is
+//! sent a second time. In a cluster, the rules of one subject (the first part of a key: one client, one
+//! address) are one script on one node. Rules of several subjects in one layer are a script each, sent at once;
+//! if one refuses, what the others took is given back a moment later, during which others may be refused
+//! wrongly, never admitted wrongly. Rules of [`Key::global`](crate::rate_limit::Key::global) have no subject and share a
+//! node: in a layer of their own they cost one script, too.
 //!
 //! Set `maxmemory-policy noeviction`: any other policy forgets what was to be remembered, silently.
 //! With `noeviction` a full server says so, and the layer answers 503
 //! ([`StoreError::Full`]). Replication is asynchronous: what was
 //! written in the instant before a failover may be lost, so an event may then be processed twice.
 //!
-//! Keys are `prefix:port:id`, where the id is a digest or a name of fixed form; nothing that a client
+//! Keys are `prefix:port:id` (`prefix:rate:{subject}:bucket`), where the id is a digest or a name of fixed form; nothing that a client
 //! sends is a key or part of a script. Every key expires by itself, but for
 //! revocations that are to last for ever.
 //!
@@ -68,7 +90,8 @@
 //! told `Unavailable` at once, until one is answered: an outage costs neither time nor memory.
 //!
 //! # Cost
-//! One round trip for each operation, of about 200 bytes.
+//! One round trip for each operation, of about 200 bytes; in a cluster, the check of a token for
+//! revocation takes one for each of its names.
 
 mod cluster;
 mod connection;

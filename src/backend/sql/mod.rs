@@ -29,6 +29,14 @@
 //! | port | table |
 //! |---|---|
 //! | [`ApiKeyStore`](crate::auth::api_key::ApiKeyStore), [`ApiKeyRegistry`](crate::auth::api_key::ApiKeyRegistry) | `portcullis_api_keys` |
+//! | [`RateLimitStore`](crate::rate_limit::RateLimitStore) | `portcullis_rates` |
+//!
+//! Rates are for a few processes that have a database and no Redis: a request that is refused costs
+//! one statement, one that passes two (and a third where the caller is new). All limits of a batch are
+//! charged together or none is, whatever their keys are. PostgreSQL steps with its server's clock, and
+//! its table is not logged: after a crash or a failover all buckets are full. SQLite steps with the
+//! process's clock, and lets one process at a time write. For keys that are hotter, put a
+//! [`LeasedStore`](crate::rate_limit::LeasedStore) before it.
 //!
 //! # How it fails
 //! A statement that takes longer than [its limit](SqlStore::statement_limit), the wait for a
@@ -37,7 +45,7 @@
 //! a client, and never a denial.
 //!
 //! # Cost
-//! One statement for each method of a port; with PostgreSQL that is a round trip. API keys are asked for
+//! One statement for each method of the ports of API keys; with PostgreSQL that is a round trip. API keys are asked for
 //! with every request, so that a revocation anywhere holds at once everywhere;
 //! [`cache_api_keys`](SqlStore::cache_api_keys) trades a bounded time of that for the round trip.
 //!
@@ -45,12 +53,13 @@
 
 mod api_keys;
 mod cache;
+mod rates;
 mod schema;
 mod text;
 
-use std::{fmt, future::Future, time::Duration};
+use std::{fmt, future::Future, sync::Arc, time::Duration};
 
-use self::cache::ApiKeyCache;
+use self::{cache::ApiKeyCache, rates::Rates};
 use crate::store::StoreError;
 
 const STATEMENT_LIMIT: Duration = Duration::from_secs(1);
@@ -76,6 +85,7 @@ pub struct SqlStore {
     pool: Pool,
     limit: Duration,
     api_keys: Option<ApiKeyCache>,
+    rates: Arc<Rates>,
 }
 
 #[derive(Clone)]
@@ -102,7 +112,7 @@ impl SqlStore {
     }
 
     fn over(pool: Pool) -> Self {
-        Self { pool, limit: STATEMENT_LIMIT, api_keys: None }
+        Self { pool, limit: STATEMENT_LIMIT, api_keys: None, rates: Arc::default() }
     }
 
     /// How long a method may take, the wait for a connection included; then it is

@@ -12,14 +12,24 @@ struct Migration {
     postgres: &'static [&'static str],
 }
 
-const MIGRATIONS: &[Migration] = &[Migration {
-    component: "api_keys",
-    version: 1,
-    #[cfg(feature = "sqlite")]
-    sqlite: API_KEYS_SQLITE,
-    #[cfg(feature = "postgres")]
-    postgres: API_KEYS_POSTGRES,
-}];
+const MIGRATIONS: &[Migration] = &[
+    Migration {
+        component: "api_keys",
+        version: 1,
+        #[cfg(feature = "sqlite")]
+        sqlite: API_KEYS_SQLITE,
+        #[cfg(feature = "postgres")]
+        postgres: API_KEYS_POSTGRES,
+    },
+    Migration {
+        component: "rates",
+        version: 1,
+        #[cfg(feature = "sqlite")]
+        sqlite: RATES_SQLITE,
+        #[cfg(feature = "postgres")]
+        postgres: RATES_POSTGRES,
+    },
+];
 
 const STEPS: &str = "CREATE TABLE IF NOT EXISTS portcullis_migrations (
     component TEXT NOT NULL, version BIGINT NOT NULL, PRIMARY KEY (component, version))";
@@ -50,6 +60,16 @@ const API_KEYS_POSTGRES: &[&str] = &[
     revoked_at BIGINT, revocation_reason TEXT, last_used_at BIGINT)",
     "CREATE INDEX portcullis_api_keys_owner ON portcullis_api_keys (owner, id)",
 ];
+
+#[cfg(feature = "sqlite")]
+const RATES_SQLITE: &[&str] = &["CREATE TABLE portcullis_rates (
+    id BLOB NOT NULL PRIMARY KEY, state BLOB NOT NULL, expires_at INTEGER NOT NULL) STRICT, WITHOUT ROWID"];
+
+/// Not logged: after a crash of the server all buckets are full, which is soon so anyway, and no request
+/// waits for the disk. No index but the key, and room in each page, so that a state is replaced in place.
+#[cfg(feature = "postgres")]
+const RATES_POSTGRES: &[&str] = &["CREATE UNLOGGED TABLE portcullis_rates (
+    id BYTEA NOT NULL PRIMARY KEY, state BYTEA NOT NULL, expires_at BIGINT NOT NULL) WITH (fillfactor = 70)"];
 
 /// Any number, so that two processes that migrate do so one after the other.
 #[cfg(feature = "postgres")]

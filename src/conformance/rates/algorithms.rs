@@ -1,15 +1,23 @@
 //! What the laws charge: the algorithms that are built in with parameters of every kind, and two of a
 //! user's own, which no store has a program for.
+#![allow(clippy::unwrap_used, reason = "the parameters are ours, and within what is allowed")]
 
 use std::{sync::Arc, time::Duration};
 
 use super::RateClock;
 use crate::{
-    rate_limit::{Algorithm, AlgorithmId, Decision, FixedWindow, Op, Rate, State, Step, TokenBucket, Windows},
+    rate_limit::{
+        Algorithm, AlgorithmId, Decision, FixedWindow, LeakyBucket, LeakyQueue, Op, Rate, SlidingCounter, SlidingLog,
+        State, Step, TokenBucket, Windows,
+    },
     time::Timestamp,
 };
 
-pub(super) const HOUR: Duration = Duration::from_secs(3_600);
+pub(super) const HOUR: Duration = hours(1);
+
+pub(super) const fn hours(count: u64) -> Duration {
+    Duration::from_secs(count.saturating_mul(3_600))
+}
 
 /// A token bucket, which is what most laws ask.
 pub(super) fn bucket(rate: Rate) -> TokenBucket {
@@ -18,7 +26,7 @@ pub(super) fn bucket(rate: Rate) -> TokenBucket {
 
 /// So many units, and not another one while a law runs.
 pub(super) fn limit_of(units: u64) -> TokenBucket {
-    bucket(Rate::per(1, 10 * 24 * HOUR).burst(units))
+    bucket(Rate::per(1, hours(240)).burst(units))
 }
 
 /// Random numbers that a seed repeats (`splitmix64`).
@@ -51,7 +59,7 @@ impl Random {
 }
 
 /// How many kinds [`any`] knows.
-pub(super) const KINDS: u64 = 7;
+pub(super) const KINDS: u64 = 12;
 
 /// An algorithm of a kind, with random parameters. Where the server's clock counts, a unit takes so long
 /// that none comes back while a law runs.
@@ -72,7 +80,16 @@ pub(super) fn any(kind: u64, random: &mut Random, clock: RateClock) -> Arc<dyn A
         2 => Arc::new(bucket(rate.burst(burst)).overdraft(random.below(10))),
         3 => Arc::new(FixedWindow::new(rate).unwrap()),
         4 => Arc::new(FixedWindow::new(rate).unwrap().windows(Windows::FirstHit)),
-        5 => Arc::new(CoolDown { pause: period }),
+        5 => Arc::new(FixedWindow::new(rate).unwrap().windows(Windows::Spread)),
+        6 => Arc::new(SlidingLog::new(rate).unwrap()),
+        7 => Arc::new(SlidingCounter::new(rate).unwrap()),
+        8 => Arc::new(LeakyBucket::new(rate.burst(burst)).unwrap()),
+        9 => {
+            // Nobody queues for longer than an hour, and no turn is shorter than a microsecond.
+            let turn = period.clamp(Duration::from_millis(1), Duration::from_secs(600));
+            Arc::new(LeakyQueue::new(Rate::per(1, turn), units, HOUR).unwrap())
+        }
+        10 => Arc::new(CoolDown { pause: period }),
         _ => Arc::new(Ledger { limit: burst, keep: period }),
     }
 }
@@ -99,7 +116,7 @@ impl Algorithm for CoolDown {
             if cut { Step::set(decision, ends.into()) } else { Step::keep(decision) }
         };
         let begin = || Step::set(stands(self.pause), now.saturating_add(self.pause).as_micros().into());
-        match op {
+        match op.at_once() {
             Op::Take(0) => stay(stands(left)),
             Op::Take(1) if left.is_zero() => begin(),
             Op::Take(1) => stay(waits()),
@@ -161,7 +178,7 @@ impl Algorithm for Ledger {
             open.extend(std::iter::repeat_n(latest, units));
         };
         let mut decision = None;
-        match op {
+        match op.at_once() {
             Op::Take(cost) => {
                 let asked = self.decide(&open, now, cost);
                 if asked.allowed {

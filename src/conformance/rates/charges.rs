@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     RateClock,
-    algorithms::{HOUR, Ledger, limit_of},
+    algorithms::{Ledger, hours, limit_of},
     probe::{Ask, Probe},
 };
 use crate::rate_limit::{Algorithm, Op, RateLimitStore, Verdicts};
@@ -29,9 +29,9 @@ pub async fn a_batch_is_answered_in_its_order(store: &Arc<impl RateLimitStore + 
             .take(count)
             .map(|(key, limit)| (probe.key(key), limit as &dyn Algorithm, Op::Take(2)))
             .collect();
-        for round in 1..=2 {
+        for round in 1_u64..=2 {
             let expected: Vec<_> =
-                (10_u64..18).take(count).map(|limit| (true, limit.saturating_sub(2 * round))).collect();
+                (10_u64..18).take(count).map(|limit| (true, limit.saturating_sub(round.saturating_mul(2)))).collect();
             let found = told(&probe.ask(probe.at(Duration::ZERO), &charges).await);
             probe.is(found, expected, format_args!("a batch of {count}, asked {round} times"));
         }
@@ -160,7 +160,7 @@ pub async fn a_reset_forgets(store: &Arc<impl RateLimitStore + ?Sized>, clock: R
 /// If the law is broken.
 pub async fn states_of_many_words_are_kept(store: &Arc<impl RateLimitStore + ?Sized>, clock: RateClock) {
     let probe = Probe::new("states_of_many_words_are_kept", store, clock);
-    let ledger = Ledger { limit: 200, keep: 240 * HOUR };
+    let ledger = Ledger { limit: 200, keep: hours(240) };
     for used in 1..=200_u64 {
         let found = probe.one(probe.at(Duration::from_micros(used)), b"k", &ledger, Op::Take(1)).await;
         probe.is((found.allowed, found.remaining), (true, 200_u64.saturating_sub(used)), format_args!("{used} words"));

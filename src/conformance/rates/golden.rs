@@ -1,10 +1,11 @@
 //! Traces that were computed by hand.
+#![allow(clippy::unwrap_used, reason = "the parameters are ours, and within what is allowed")]
 
 use std::{sync::Arc, time::Duration};
 
 use super::{
     RateClock,
-    algorithms::{HOUR, bucket},
+    algorithms::{HOUR, bucket, hours},
     probe::Probe,
 };
 use crate::rate_limit::{Algorithm, Decision, FixedWindow, Op, Rate, RateLimitStore, Windows};
@@ -89,7 +90,7 @@ const ALIGNED: fn() -> Vec<Row> = || {
 /// If the law is broken.
 pub async fn golden_traces_are_kept(store: &Arc<impl RateLimitStore + ?Sized>, clock: RateClock) {
     let probe = Probe::new("golden_traces_are_kept", store, clock);
-    let day = FixedWindow::new(Rate::per(3, 24 * HOUR)).unwrap();
+    let day = FixedWindow::new(Rate::per(3, hours(24))).unwrap();
     let first_hit = day.clone().windows(Windows::FirstHit);
     replay(&probe, b"whole", &bucket(Rate::per(6, HOUR).burst(2)), &WHOLE()).await;
     replay(&probe, b"fraction", &bucket(Rate::per(7, HOUR)), &FRACTION()).await;

@@ -1,4 +1,5 @@
 //! Laws about who shares a bucket with whom.
+#![allow(clippy::unwrap_used, reason = "the parameters are ours, and within what is allowed")]
 
 use std::{
     net::{Ipv4Addr, Ipv6Addr},
@@ -8,7 +9,7 @@ use std::{
 
 use super::{
     RateClock,
-    algorithms::{CoolDown, HOUR, Ledger, bucket, limit_of},
+    algorithms::{CoolDown, Ledger, bucket, hours, limit_of},
     probe::Probe,
 };
 use crate::{
@@ -77,10 +78,10 @@ pub async fn rules_are_apart(store: &Arc<impl RateLimitStore + ?Sized>, clock: R
     let names: Vec<String> =
         ["", "a", "A", "a ", " a", "a:", "ab", "{a}", "a\"", "\\"].map(|name| format!("{}{name}", probe.rule())).into();
     let mut keys = Vec::new();
-    for name in &names {
-        keys.push(ChargeKey::new(name.as_str()));
-        keys.push(probe.with(ChargeKey::new(name.as_str()), KeyPart::Bytes(b"")));
-        keys.push(probe.with(ChargeKey::new(name.as_str()), KeyPart::Bytes(b"b")));
+    for name in names.iter().map(String::as_str) {
+        keys.push(ChargeKey::new(name));
+        keys.push(probe.with(ChargeKey::new(name), KeyPart::Bytes(b"")));
+        keys.push(probe.with(ChargeKey::new(name), KeyPart::Bytes(b"b")));
     }
     all_apart(&probe, &keys).await;
 }
@@ -91,10 +92,10 @@ pub async fn rules_are_apart(store: &Arc<impl RateLimitStore + ?Sized>, clock: R
 /// If the law is broken.
 pub async fn algorithms_are_apart(store: &Arc<impl RateLimitStore + ?Sized>, clock: RateClock) {
     let probe = Probe::new("algorithms_are_apart", store, clock);
-    let day = FixedWindow::new(Rate::per(1, 300 * 24 * HOUR)).unwrap();
+    let day = FixedWindow::new(Rate::per(1, hours(7_200))).unwrap();
     let first_hit = day.clone().windows(Windows::FirstHit);
-    let (once, pause) = (limit_of(1), CoolDown { pause: 240 * HOUR });
-    let ledger = Ledger { limit: 1, keep: 240 * HOUR };
+    let (once, pause) = (limit_of(1), CoolDown { pause: hours(240) });
+    let ledger = Ledger { limit: 1, keep: hours(240) };
     let all: [&dyn Algorithm; 5] = [&once, &day, &first_hit, &pause, &ledger];
     for passes in [true, false] {
         for algorithm in all {
@@ -111,7 +112,7 @@ pub async fn algorithms_are_apart(store: &Arc<impl RateLimitStore + ?Sized>, clo
 pub async fn a_new_rate_takes_over_what_is_owed(store: &Arc<impl RateLimitStore + ?Sized>, clock: RateClock) {
     let probe = Probe::new("a_new_rate_takes_over_what_is_owed", store, clock);
     // Both take a hundred hours for a token, so that what is owed is the same number of them.
-    let (old, new) = (bucket(Rate::per(1, 100 * HOUR).burst(10)), bucket(Rate::per(1, 100 * HOUR).burst(6)));
+    let (old, new) = (bucket(Rate::per(1, hours(100)).burst(10)), bucket(Rate::per(1, hours(100)).burst(6)));
     probe.one(probe.at(Duration::ZERO), b"k", &old, Op::Take(4)).await;
     probe.is(probe.remaining(probe.at(Duration::ZERO), b"k", &new).await, 2, "four of ten, and then of six");
     probe.one(probe.at(Duration::ZERO), b"k", &new, Op::Take(2)).await;

@@ -72,7 +72,7 @@ impl<S: RateLimitStore + ?Sized> Probe<S> {
     }
 
     pub(super) fn key<'a>(&'a self, part: &'a [u8]) -> ChargeKey<'a> {
-        self.with(ChargeKey::new(&*self.rule), KeyPart::Bytes(part))
+        self.with(ChargeKey::new(self.rule()), KeyPart::Bytes(part))
     }
 
     /// A key has four places, and no law uses more.
@@ -139,6 +139,7 @@ impl<S: RateLimitStore + ?Sized> Probe<S> {
         let near = |a: Duration, b: Duration| a.abs_diff(b) <= slack;
         let units = |of: &Decision| (of.allowed, of.limit, of.remaining, of.is_never());
         units(found) == units(expected)
+            && near(found.delay(), expected.delay())
             && near(found.next_after, expected.next_after)
             && near(found.full_after, expected.full_after)
             && near(found.retry_after.unwrap_or_default(), expected.retry_after.unwrap_or_default())

@@ -4,11 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     RateClock,
-    algorithms::{HOUR, KINDS, Random, any, bucket},
+    algorithms::{HOUR, KINDS, Random, any, bucket, hours},
     probe::Probe,
 };
 use crate::{
-    rate_limit::{Algorithm, Op, Rate, RateLimitStore, State},
+    rate_limit::{Algorithm, Charge, Op, Rate, RateLimitStore, State, Step},
     time::Timestamp,
 };
 
@@ -18,9 +18,15 @@ const YEAR: Duration = Duration::from_secs(365 * 86_400);
 /// So many algorithms of each kind are tried by a law that sets the time.
 const EACH: u64 = 20;
 
-/// What the pure step makes of the same.
-fn pure(algorithm: &dyn Algorithm, state: Option<State>, now: Timestamp, op: Op) -> Option<State> {
-    algorithm.step(state.as_ref(), now, op).apply(state)
+/// The pure step of a key that the law charges.
+fn step<S: RateLimitStore + ?Sized>(
+    probe: &Probe<S>,
+    (key, algorithm): (&[u8], &dyn Algorithm),
+    state: Option<&State>,
+    now: Timestamp,
+    op: Op,
+) -> Step {
+    Charge::new(probe.key(key), algorithm, op).step(state, now)
 }
 
 /// A store that steps with the caller's clock knows no other, and one that steps with its server's is not
@@ -140,11 +146,11 @@ pub async fn a_state_lives_until_it_expires(store: &Arc<impl RateLimitStore + ?S
         let now = probe.at(Duration::ZERO);
         let units = random.below(probe.remaining(now, &key, &*algorithm).await).saturating_add(1);
         probe.one(now, &key, &*algorithm, Op::Take(units)).await;
-        let Some(state) = pure(&*algorithm, None, now, Op::Take(units)) else { continue };
+        let Some(state) = step(&probe, (&key, &*algorithm), None, now, Op::Take(units)).apply(None) else { continue };
         let lives = algorithm.expires_after(&state, now);
         for share in [2_u32, 1] {
             let later = now.saturating_add(lives.checked_div(share).unwrap_or_default().saturating_sub(MICRO));
-            let expected = algorithm.step(Some(&state), later, Op::Peek).decision;
+            let expected = step(&probe, (&key, &*algorithm), Some(&state), later, Op::Peek).decision;
             let found = probe.one(later, &key, &*algorithm, Op::Peek).await;
             probe.is(found, expected, format_args!("{algorithm:?}, of whose {lives:?} 1/{share} has passed"));
         }
@@ -174,13 +180,13 @@ pub async fn an_expired_state_is_no_state(store: &Arc<impl RateLimitStore + ?Siz
         let now = probe.at(Duration::ZERO);
         let units = probe.remaining(now, &key, &*algorithm).await;
         probe.one(now, &key, &*algorithm, Op::Take(units)).await;
-        let Some(state) = pure(&*algorithm, None, now, Op::Take(units)) else { continue };
+        let Some(state) = step(&probe, (&key, &*algorithm), None, now, Op::Take(units)).apply(None) else { continue };
         let lives = algorithm.expires_after(&state, now);
         let later = now.saturating_add(lives);
         let mut state = None;
         for op in [Op::Peek, Op::Take(units), Op::Take(1)] {
             let found = probe.one(later, &key, &*algorithm, op).await;
-            let expected = algorithm.step(state.as_ref(), later, op);
+            let expected = step(&probe, (&key, &*algorithm), state.as_ref(), later, op);
             probe.is(found, expected.decision, format_args!("{op:?} of {algorithm:?}, whose {lives:?} are over"));
             state = expected.apply(state);
         }
@@ -211,21 +217,21 @@ pub async fn a_clock_that_goes_back_costs_one_bucket_at_most(
     let mut random = Random::seeded();
     for number in 0..KINDS.saturating_mul(EACH) {
         let (algorithm, key) = (any(number, &mut random, clock), number.to_be_bytes());
-        let ahead = probe.at(random.of(&[2 * HOUR, 400 * 24 * HOUR]).unwrap_or(HOUR));
+        let ahead = probe.at(random.of(&[hours(2), hours(9_600)]).unwrap_or(HOUR));
         let now = probe.at(Duration::ZERO);
         let units = probe.remaining(ahead, &key, &*algorithm).await;
         probe.one(ahead, &key, &*algorithm, Op::Take(units)).await;
-        let mut state = pure(&*algorithm, None, ahead, Op::Take(units));
+        let mut state = step(&probe, (&key, &*algorithm), None, ahead, Op::Take(units)).apply(None);
         let mut later = now;
         for _ in 0..3 {
-            let step = algorithm.step(state.as_ref(), later, Op::Take(1));
+            let expected = step(&probe, (&key, &*algorithm), state.as_ref(), later, Op::Take(1));
             let found = probe.one(later, &key, &*algorithm, Op::Take(1)).await;
-            probe.is(found, step.decision, format_args!("{algorithm:?}, charged when the clock was ahead"));
-            state = step.apply(state);
+            probe.is(found, expected.decision, format_args!("{algorithm:?}, charged when the clock was ahead"));
+            state = expected.apply(state);
             later = later.saturating_add(found.retry_after.unwrap_or_default());
         }
         let found = probe.one(later, &key, &*algorithm, Op::Take(1)).await;
-        let expected = algorithm.step(state.as_ref(), later, Op::Take(1)).decision;
+        let expected = step(&probe, (&key, &*algorithm), state.as_ref(), later, Op::Take(1)).decision;
         probe.is(found, expected, format_args!("{algorithm:?}, after the times that it was told to wait"));
     }
 }
@@ -238,7 +244,7 @@ pub async fn a_clock_that_leaps_gives_one_bucket_at_most(store: &Arc<impl RateLi
     let probe = Probe::new("a_clock_that_leaps_gives_one_bucket_at_most", store, clock);
     let limit = bucket(Rate::per_hour(5).burst(10));
     let leaps = match clock {
-        RateClock::Callers => vec![Duration::ZERO, YEAR, 50 * YEAR, 200 * YEAR],
+        RateClock::Callers => vec![Duration::ZERO, YEAR, YEAR.saturating_mul(50), YEAR.saturating_mul(200)],
         RateClock::Servers => vec![Duration::ZERO],
     };
     for leap in leaps {

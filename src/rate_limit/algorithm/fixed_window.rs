@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::{Algorithm, AlgorithmId, Decision, Inherit, Language, Op, Program, Step, inherit, verdict::Verdict};
 use crate::{
@@ -189,9 +189,18 @@ impl Algorithm for FixedWindow {
         self.decide(&window, now, Verdict::Passed).full_after
     }
 
+    fn leasable(&self) -> Option<Arc<dyn Algorithm>> {
+        Some(Arc::new(self.clone()))
+    }
+
     fn program(&self, language: Language) -> Option<Program> {
         const LUA: &str = include_str!("lua/fixed_window.lua");
-        let aligned = u64::from(self.windows == Windows::EpochAligned);
+        let aligned = match self.windows {
+            Windows::EpochAligned => 1,
+            Windows::FirstHit => 0,
+            // The script is not told where a key's windows begin.
+            Windows::Spread => return None,
+        };
         (language == Language::Lua).then(|| Program::new(LUA, [self.limit, self.period, aligned]))
     }
 

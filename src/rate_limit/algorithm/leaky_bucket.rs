@@ -1,9 +1,9 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use super::{Algorithm, AlgorithmId, Op, Step, TokenBucket};
+use super::{Algorithm, AlgorithmId, Language, Op, Program, Step, TokenBucket};
 use crate::{
     config_error::ConfigError,
-    rate_limit::{Rate, State},
+    rate_limit::{Packing, Rate, State},
     time::Timestamp,
 };
 
@@ -70,6 +70,18 @@ impl Algorithm for LeakyBucket {
 
     fn used(&self, state: &State, now: Timestamp) -> u64 {
         self.dual.used(state, now)
+    }
+
+    fn program(&self, language: Language) -> Option<Program> {
+        self.dual.program(language)
+    }
+
+    fn leasable(&self) -> Option<Arc<dyn Algorithm>> {
+        Some(Arc::new(self.clone()))
+    }
+
+    fn packing(&self) -> Option<&dyn Packing> {
+        self.dual.packing()
     }
 
     fn window(&self) -> Option<Duration> {

@@ -15,7 +15,7 @@ mod step;
 mod token_bucket;
 mod verdict;
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 pub use self::{
     fixed_window::{FixedWindow, Windows},
@@ -135,6 +135,13 @@ pub trait Algorithm: fmt::Debug + Send + Sync + 'static {
     /// store must compare and swap.
     fn program(&self, language: Language) -> Option<Program> {
         let _ = language;
+        None
+    }
+
+    /// This algorithm, for who outlives the request, if units may be taken ahead of their use, and given
+    /// back before [`full_after`](Decision::full_after) has passed: what a
+    /// [`LeasedStore`](super::LeasedStore) does. `None`: the store is asked with each request.
+    fn leasable(&self) -> Option<Arc<dyn Algorithm>> {
         None
     }
 

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{Algorithm, AlgorithmId, Decision, Inherit, Op, Step, inherit, verdict::Verdict};
+use super::{Algorithm, AlgorithmId, Decision, Inherit, Language, Op, Program, Step, inherit, verdict::Verdict};
 use crate::{
     config_error::{ConfigError, ConfigIssues},
     rate_limit::{Rate, State},
@@ -208,6 +208,13 @@ impl Algorithm for SlidingCounter {
 
     fn expires_after(&self, state: &State, now: Timestamp) -> Duration {
         self.full_after(&self.counts(Some(state), now))
+    }
+
+    fn program(&self, language: Language) -> Option<Program> {
+        const LUA: &str = include_str!("lua/sliding_counter.lua");
+        // What a double can hold exactly, with room for a sum.
+        let exact = self.room() < 1 << 51;
+        (exact && language == Language::Lua).then(|| Program::new(LUA, [self.limit, self.period]))
     }
 
     fn window(&self) -> Option<Duration> {

@@ -53,6 +53,15 @@ impl Op {
         Self::Leave { units: u32::try_from(units).unwrap_or(u32::MAX), ticket }
     }
 
+    /// What takes it back, once it has passed; nothing takes back a reset.
+    pub(crate) const fn undo(self) -> Option<Self> {
+        match self.at_once() {
+            Self::Take(units) | Self::Force(units) => Some(Self::Give(units)),
+            Self::Give(units) => Some(Self::Force(units)),
+            _ => None,
+        }
+    }
+
     /// What it is to a limit that never delays.
     #[must_use]
     pub const fn at_once(self) -> Self {

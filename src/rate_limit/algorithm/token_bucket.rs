@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::{
     Algorithm, AlgorithmId, Language, Op, Program, Step,
@@ -124,6 +124,10 @@ impl Algorithm for TokenBucket {
             Arithmetic::Governor(kernel) => kernel.full_after(kernel.owed(Some(state), now).debt),
             Arithmetic::Exact(kernel) => kernel.full_after(kernel.owed(Some(state), now).debt),
         }
+    }
+
+    fn leasable(&self) -> Option<Arc<dyn Algorithm>> {
+        Some(Arc::new(self.clone()))
     }
 
     fn used(&self, state: &State, now: Timestamp) -> u64 {

@@ -12,6 +12,7 @@ mod queue;
 mod request_keys;
 mod rule_modes;
 mod seeds;
+mod simulate;
 mod sliding;
 mod token_bucket;
 

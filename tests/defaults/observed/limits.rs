@@ -1,12 +1,17 @@
 //! Rate limits and quotas.
 
+use std::time::Duration;
+
 use axum::{Router, routing};
 use http::{HeaderMap, HeaderName};
 use portcullis::{
     backend::memory::MemoryStore,
     gate::RequestContextLayer,
     quota::{Plan, QuotaLayer},
-    rate_limit::{Batch, Cost, Key, PlanResolver, PlanSubject, Rate, RateLimitLayer, RateLimitStore, Rule, Verdicts},
+    rate_limit::{
+        Batch, Cost, Key, PlanResolver, PlanSubject, Rate, RateLimitHeaders, RateLimitLayer, RateLimitStore, Rule,
+        Verdicts,
+    },
     store::{BoxFuture, StoreError},
     testing::{principal, with_principal},
     time::{ManualClock, Timestamp},
@@ -45,6 +50,30 @@ async fn rates(seen: &mut Observed) {
     seen.see(RATES, "header fields", format!("both: {}", written(&headers, "ratelimit", &names)));
     let epoch = number("x-ratelimit-reset") > 1_600_000_000;
     seen.see(RATES, "`X-RateLimit-Reset`", if epoch { "seconds since the epoch" } else { "seconds from now" });
+    let unit = headers["ratelimit-policy"] == r#""r";q=10;w=60"#;
+    seen.see(RATES, "unit in `RateLimit-Policy`", if unit { "requests, which are not named" } else { "another" });
+    jitter(seen).await;
+}
+
+/// How long who is refused is told to wait for the next minute.
+async fn jitter(seen: &mut Observed) {
+    let waits = async |headers: RateLimitHeaders| {
+        let builder = RateLimitLayer::builder(MemoryStore::new()).headers(headers);
+        let limits = builder.rule(Rule::new("r", Key::ip(), Rate::per_minute(1))).build().unwrap();
+        let app = Router::new().route("/", routing::get(|| async {})).layer(limits);
+        ask(&app, get("/", &[])).await;
+        let mut waits = Vec::new();
+        for _ in 0..50 {
+            let (_, headers, _) = ask(&app, get("/", &[])).await;
+            waits.push(headers["retry-after"].to_str().unwrap().parse::<u64>().unwrap());
+        }
+        waits
+    };
+    let truth = waits(RateLimitHeaders::both()).await.iter().all(|wait| (50..=60).contains(wait));
+    seen.see(RATES, "`Retry-After`", if truth { "the truth, rounded up to a second" } else { "another" });
+    let day = waits(RateLimitHeaders::both().retry_jitter(Duration::from_secs(86_400))).await;
+    let hour = day.iter().all(|wait| *wait <= 3_660) && day.iter().any(|wait| *wait > 1_800);
+    seen.see(RATES, "most jitter of `Retry-After`", if hour { "an hour" } else { "another" });
 }
 
 /// Answers nothing.

@@ -6,7 +6,9 @@
 pub mod dpop;
 pub mod postgres;
 pub mod provider;
+pub mod proxy;
 pub mod redis;
+pub mod redis_cluster;
 pub mod scratch;
 
 use std::{

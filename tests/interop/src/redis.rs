@@ -1,6 +1,7 @@
 //! A real Redis server, alone with one test.
 
 use std::{
+    collections::BTreeMap,
     io::{Read as _, Write as _},
     net::{Ipv4Addr, SocketAddr, TcpStream},
     process::{Child, Command, Stdio},
@@ -70,6 +71,38 @@ impl Redis {
     /// Where it listens.
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// On which port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// How often it has run each command since [`forget_commands`](Self::forget_commands), also those
+    /// that scripts run; names in lower case.
+    ///
+    /// # Panics
+    /// If it does not answer.
+    pub fn commands(&self) -> BTreeMap<String, u64> {
+        let info = self.command("INFO commandstats");
+        let lines = info.lines().filter_map(|line| line.strip_prefix("cmdstat_")?.split_once(":calls="));
+        lines.map(|(name, rest)| (name.to_owned(), rest.split(',').next().unwrap_or("").parse().unwrap_or(0))).collect()
+    }
+
+    /// How often it has run one command.
+    ///
+    /// # Panics
+    /// If it does not answer.
+    pub fn runs_of(&self, command: &str) -> u64 {
+        self.commands().get(command).copied().unwrap_or(0)
+    }
+
+    /// Counts anew.
+    ///
+    /// # Panics
+    /// If it does not answer.
+    pub fn forget_commands(&self) {
+        self.command("CONFIG RESETSTAT");
     }
 
     /// Ends it at once, as a crash would. Nothing is saved.

@@ -248,7 +248,7 @@ fn what_must_be_proven_each_time_is_never_remembered() {
             confirmation: confirmation.clone(),
             ..PrincipalParts::default()
         };
-        let digest = verified.digest(&token).unwrap();
+        let digest = verified.digest(token.as_bytes(), 86, &key).unwrap();
         verified.remember(digest, token.len(), &Principal::new(parts), &key, None, NOW);
         assert_eq!(verified.len(), remembered, "{confirmation:?}");
         assert_eq!(verified.find(&digest, None, NOW).is_some(), remembered == 1);

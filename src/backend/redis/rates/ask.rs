@@ -82,9 +82,7 @@ impl Ask {
 }
 
 /// The operation, its units and the parameters as doubles: one argument is cheaper than seven.
-/// No algorithm with a program delays.
 fn numbers(op: Op, program: &Program) -> Vec<u8> {
-    let op = op.at_once();
     let parameters = program.parameters();
     let mut bytes = Vec::with_capacity(parameters.len().saturating_add(2).saturating_mul(8));
     for number in [code(op), units(op)].iter().chain(parameters) {
@@ -98,21 +96,20 @@ const fn double(number: u64) -> f64 {
     number as f64
 }
 
-/// As the programs know them: see [`Program`]. What is not known here is looked at, as the port says.
+/// As the programs know them: see [`Program`]. No algorithm that has one delays.
 const fn code(op: Op) -> u64 {
-    match op {
-        Op::Peek | Op::Leave { .. } => 0,
-        Op::Take(_) | Op::TakeWithin { .. } => 1,
+    match op.at_once() {
+        Op::Take(_) => 1,
         Op::Give(_) => 2,
         Op::Force(_) => 3,
         Op::Reset => 4,
+        _ => 0,
     }
 }
 
 const fn units(op: Op) -> u64 {
-    match op {
+    match op.at_once() {
         Op::Take(units) | Op::Give(units) | Op::Force(units) => units,
-        Op::TakeWithin { units, .. } => units as u64,
-        Op::Peek | Op::Reset | Op::Leave { .. } => 0,
+        _ => 0,
     }
 }

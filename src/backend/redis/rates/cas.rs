@@ -22,11 +22,11 @@ static LOAD: LazyLock<Script> =
 static SWAP: LazyLock<Script> =
     LazyLock::new(|| Script::new(concat!(include_str!("time.lua"), include_str!("swap.lua"))));
 
-/// How often a batch is tried while other processes are quicker.
-const ATTEMPTS: u32 = 12;
-/// The longest pause before the second attempt; before each further one it is twice as long, up to eight
-/// times.
-const PAUSE: Duration = Duration::from_millis(1);
+/// How often a batch is tried while other processes are quicker: at once, for one of them has made its
+/// way each time, and later after a pause.
+const ATTEMPTS: u32 = 32;
+const AT_ONCE: u32 = 8;
+const LONGEST_PAUSE: Duration = Duration::from_millis(4);
 
 impl RedisStore {
     /// All states are compared in one script and written in the same one: all or nothing. Within this
@@ -38,15 +38,19 @@ impl RedisStore {
     ) -> Result<Verdicts, StoreError> {
         let _turns = self.rates.turns(asked).await;
         let mut view = View::read_for(self.link.answer(self.load(batch, asked)).await?, batch, self.rates.clock)?;
-        for attempt in 0..ATTEMPTS {
+        for attempt in 1..=ATTEMPTS {
             let mut steps = batch.step(view.now, |index| view.state(index));
             let Some(writes) = writes(batch, &mut steps, view.now) else { return Ok(steps.verdicts) };
             let verdicts = steps.verdicts;
-            view = match self.link.answer(self.swap(batch, asked, &view, &writes)).await? {
-                Value::Int(1) => return Ok(verdicts),
-                changed => View::read_for(changed, batch, self.rates.clock)?,
-            };
-            tokio::time::sleep(pause(attempt)).await;
+            let mut answer = self.link.answer(self.swap(batch, asked, &view, &writes)).await?;
+            if answer == Value::Int(1) {
+                return Ok(verdicts);
+            }
+            if attempt >= AT_ONCE {
+                tokio::time::sleep(pause()).await;
+                answer = self.link.answer(self.load(batch, asked)).await?;
+            }
+            view = View::read_for(answer, batch, self.rates.clock)?;
         }
         Err(StoreError::unavailable(Contended))
     }
@@ -99,12 +103,11 @@ fn writes(batch: &Batch<'_>, steps: &mut BatchSteps, now: Timestamp) -> Option<V
 }
 
 /// Anything up to the longest: who was late together is not late together again.
-fn pause(attempt: u32) -> Duration {
-    let longest = PAUSE.saturating_mul(1_u32 << attempt.min(3));
-    let micros = micros_ceil(longest).max(1);
-    Duration::from_micros(RandomState::new().hash_one(attempt).checked_rem(micros).unwrap_or(0))
+fn pause() -> Duration {
+    let chance = RandomState::new().hash_one(()).checked_rem(micros_ceil(LONGEST_PAUSE));
+    Duration::from_micros(chance.unwrap_or(0))
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("other processes changed the rate limit at each of twelve attempts")]
+#[error("other processes changed the rate limit at each of 32 attempts")]
 struct Contended;

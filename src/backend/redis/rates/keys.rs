@@ -89,6 +89,6 @@ mod tests {
         let bucket = TokenBucket::new(Rate::per_minute(2)).unwrap();
         let key = ChargeKey::new("clients").with(KeyPart::Bytes(b"alice")).unwrap();
         let key = Key::of("p", &Charge::new(key, &bucket, Op::Peek));
-        assert_eq!(key.as_str(), "PINNED");
+        assert_eq!(key.as_str(), "p:rate:{b0ec26ca1d11b1a2}:82e2557429c5ad9c54217d4ad25f8963");
     }
 }

@@ -48,6 +48,12 @@ impl Bucket {
         self.fingerprints.iter().zip(&self.states).map(|(fingerprint, state)| Slot { fingerprint, state })
     }
 
+    /// Fingerprints and states, for loom.
+    #[allow(dead_code, reason = "the models look at what is left at rest")]
+    pub(crate) fn words(&self) -> impl Iterator<Item = (&AtomicU64, &AtomicU64)> {
+        self.fingerprints.iter().zip(&self.states)
+    }
+
     pub(crate) fn live(&self, now: Tick) -> usize {
         self.states.iter().filter(|state| !Word(state.load(Relaxed)).has_expired(now)).count()
     }

@@ -1,0 +1,258 @@
+//! The fields of one response.
+
+use std::{sync::Arc, time::Duration};
+
+use http::{HeaderMap, HeaderName, HeaderValue, header::Entry as Slot};
+
+use super::{
+    HeaderDialect, LegacyReset, RateLimitHeaders,
+    items::{AFTER_NAME, OLD, put_item, put_old_policy, put_old_state, read_old_state},
+};
+use crate::{
+    gate::{decimal, written},
+    rate_limit::{Decision, Rate, compiled::CompiledLimit},
+    request::RateLimitStatus,
+    time::secs_ceil,
+};
+
+const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+const STATE: HeaderName = HeaderName::from_static("ratelimit");
+const LEGACY_POLICY: HeaderName = HeaderName::from_static("x-ratelimit-policy");
+
+/// A limit, what remains of it and when it comes back, as a field each.
+struct Triple([HeaderName; 3]);
+
+const LEGACY: Triple = Triple([
+    HeaderName::from_static("x-ratelimit-limit"),
+    HeaderName::from_static("x-ratelimit-remaining"),
+    HeaderName::from_static("x-ratelimit-reset"),
+]);
+const DRAFT_06: Triple = Triple([
+    HeaderName::from_static("ratelimit-limit"),
+    HeaderName::from_static("ratelimit-remaining"),
+    HeaderName::from_static("ratelimit-reset"),
+]);
+
+/// One limit in numbers.
+#[derive(Clone, Copy, Debug)]
+struct Numbers {
+    limit: u64,
+    remaining: u64,
+    reset: u64,
+}
+
+/// The fields, ready to be written.
+#[derive(Debug)]
+pub(in crate::rate_limit) struct Stamp {
+    policy: Option<HeaderValue>,
+    state: State,
+    legacy: Option<Numbers>,
+    /// Rarely asked for.
+    legacy_policy: Option<Box<HeaderValue>>,
+}
+
+/// Where the caller stands, in a draft's fields.
+#[derive(Debug)]
+enum State {
+    Absent,
+    /// A list, to which nested layers add.
+    Items(HeaderValue),
+    /// One limit, of which the tightest stays.
+    Line(Numbers),
+    Triple(Numbers),
+}
+
+type Asked<'a> = (&'a CompiledLimit, &'a Decision);
+
+impl Stamp {
+    /// The fields of one batch: an item for each limit, and where the caller stands against the
+    /// tightest of them.
+    pub(in crate::rate_limit) fn of<'a>(
+        headers: RateLimitHeaders,
+        asked: impl Iterator<Item = Asked<'a>> + Clone,
+        tightest: Option<&RateLimitStatus>,
+    ) -> Self {
+        let from_now = |status: &RateLimitStatus| Numbers {
+            limit: status.limit.min(Rate::MOST),
+            remaining: status.remaining.min(Rate::MOST),
+            reset: of_status(asked.clone(), status).map_or(0, |(_, decision)| secs_ceil(decision.full_after)),
+        };
+        let old = || tightest.map(from_now);
+        let legacy = headers.legacy.zip(tightest).map(|(reset, status)| match reset {
+            LegacyReset::Epoch => {
+                Numbers { limit: status.limit, remaining: status.remaining, reset: status.reset_at.as_secs_ceil() }
+            }
+            LegacyReset::Seconds => from_now(status),
+        });
+        let words = tightest.filter(|_| headers.legacy_policy).and_then(|status| in_words(asked.clone(), status));
+        let (policy, state) = match headers.dialect {
+            None => (None, State::Absent),
+            Some(HeaderDialect::Draft11) => (policies(asked.clone()), states(asked.clone())),
+            Some(HeaderDialect::Draft07) => (old_policies(asked.clone()), old().map_or(State::Absent, State::Line)),
+            Some(HeaderDialect::Draft06) => (old_policies(asked.clone()), old().map_or(State::Absent, State::Triple)),
+        };
+        Self { policy, state, legacy, legacy_policy: words.map(Box::new) }
+    }
+
+    /// The fields by name, for a refusal.
+    pub(in crate::rate_limit) fn fields(self) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
+        let (list, line, triple) = match self.state {
+            State::Absent => (None, None, None),
+            State::Items(list) => (Some(list), None, None),
+            State::Line(numbers) => (None, numbers.line(), None),
+            State::Triple(numbers) => (None, None, Some(numbers)),
+        };
+        let triple = triple.map(|numbers| numbers.fields(&DRAFT_06)).into_iter().flatten();
+        let legacy = self.legacy.map(|numbers| numbers.fields(&LEGACY)).into_iter().flatten();
+        let alone = [(POLICY, self.policy), (STATE, list.or(line)), (LEGACY_POLICY, self.legacy_policy.map(|it| *it))];
+        alone.into_iter().filter_map(|(name, value)| Some((name, value?))).chain(triple).chain(legacy)
+    }
+
+    /// Writes the fields into a response, which may have those of an inner layer: the lists are
+    /// joined, and of the fields that hold one limit the tightest stay.
+    pub(in crate::rate_limit) fn write(self, headers: &mut HeaderMap) {
+        if let Some(policy) = self.policy {
+            append(headers, POLICY, policy);
+        }
+        match self.state {
+            State::Absent => {}
+            State::Items(list) => append(headers, STATE, list),
+            State::Triple(numbers) => drop(numbers.write(headers, &DRAFT_06)),
+            State::Line(numbers) => {
+                let inner = headers.get(STATE).and_then(|line| read_old_state(line.to_str().ok()?));
+                let inner = inner.map(|[limit, remaining, reset]| Numbers { limit, remaining, reset });
+                if let Some(line) = numbers.line().filter(|_| inner.is_none_or(|inner| numbers.is_tighter(inner))) {
+                    headers.insert(STATE, line);
+                }
+            }
+        }
+        let stays = self.legacy.is_none_or(|numbers| numbers.write(headers, &LEGACY));
+        if let Some(words) = self.legacy_policy.filter(|_| stays || !headers.contains_key(LEGACY_POLICY)) {
+            headers.insert(LEGACY_POLICY, *words);
+        }
+    }
+}
+
+fn append(headers: &mut HeaderMap, name: HeaderName, value: HeaderValue) {
+    match headers.entry(name) {
+        Slot::Vacant(slot) => {
+            slot.insert(value);
+        }
+        Slot::Occupied(mut slot) => {
+            let joined = join(&value, slot.get());
+            slot.insert(joined.unwrap_or(value));
+        }
+    }
+}
+
+fn join(outer: &HeaderValue, inner: &HeaderValue) -> Option<HeaderValue> {
+    let line = [outer.as_bytes(), b", ", inner.as_bytes()].concat();
+    HeaderValue::try_from(line).ok()
+}
+
+/// One limit is the common case: its value has been rendered at build.
+fn policies<'a>(mut asked: impl Iterator<Item = Asked<'a>> + Clone) -> Option<HeaderValue> {
+    let (first, _) = asked.next()?;
+    if asked.clone().next().is_none() {
+        return Some(first.header.clone());
+    }
+    let most = asked
+        .clone()
+        .fold(first.item.len(), |most, (limit, _)| most.saturating_add(limit.item.len()).saturating_add(2));
+    written(most, |line| {
+        line.extend_from_slice(first.item.as_bytes());
+        for (limit, _) in asked {
+            line.extend_from_slice(b", ");
+            line.extend_from_slice(limit.item.as_bytes());
+        }
+    })
+}
+
+fn states<'a>(asked: impl Iterator<Item = Asked<'a>> + Clone) -> State {
+    let most = asked
+        .clone()
+        .fold(0_usize, |most, (limit, _)| most.saturating_add(limit.quoted.len()).saturating_add(AFTER_NAME));
+    // Every item has a name.
+    if most == 0 {
+        return State::Absent;
+    }
+    let line = written(most, |line| {
+        for (limit, decision) in asked {
+            if !line.is_empty() {
+                line.extend_from_slice(b", ");
+            }
+            put_item(line, &limit.quoted, decision.remaining, decision.next_after);
+        }
+    });
+    line.map_or(State::Absent, State::Items)
+}
+
+fn old_policies<'a>(asked: impl Iterator<Item = Asked<'a>> + Clone) -> Option<HeaderValue> {
+    let most = asked.clone().count().saturating_mul(OLD);
+    (most > 0).then_some(())?;
+    written(most, |line| {
+        for (limit, decision) in asked {
+            if !line.is_empty() {
+                line.extend_from_slice(b", ");
+            }
+            put_old_policy(line, decision.limit, limit.algorithm.window());
+        }
+    })
+}
+
+/// The limit that a status was made of.
+fn of_status<'a>(mut asked: impl Iterator<Item = Asked<'a>>, status: &RateLimitStatus) -> Option<Asked<'a>> {
+    asked.find(|(limit, _)| Arc::ptr_eq(&limit.policy, &status.policy))
+}
+
+/// `20 requests per minute`.
+fn in_words<'a>(asked: impl Iterator<Item = Asked<'a>>, tightest: &RateLimitStatus) -> Option<HeaderValue> {
+    let (limit, decision) = of_status(asked, tightest)?;
+    let rate = Rate::per(decision.limit, limit.algorithm.window().unwrap_or(Duration::ZERO));
+    let words = if rate.period().is_zero() { format!("{} requests", decision.limit) } else { rate.to_string() };
+    HeaderValue::try_from(words).ok()
+}
+
+impl Numbers {
+    fn fields(self, names: &Triple) -> [(HeaderName, HeaderValue); 3] {
+        let [limit, remaining, reset] = names.0.clone();
+        [(limit, decimal(self.limit)), (remaining, decimal(self.remaining)), (reset, decimal(self.reset))]
+    }
+
+    fn line(self) -> Option<HeaderValue> {
+        written(OLD, |line| put_old_state(line, self.limit, self.remaining, self.reset))
+    }
+
+    /// Writes the three, unless an inner layer wrote a tighter limit; whether it did.
+    fn write(self, headers: &mut HeaderMap, names: &Triple) -> bool {
+        let [(limit, value), rest @ ..] = self.fields(names);
+        // Looked for once: without the first of the three nobody inside has written them.
+        if let Slot::Vacant(slot) = headers.entry(&limit) {
+            slot.insert(value);
+        } else if Self::read(headers, names).is_none_or(|inner| self.is_tighter(inner)) {
+            headers.insert(limit, value);
+        } else {
+            return false;
+        }
+        for (name, value) in rest {
+            headers.insert(name, value);
+        }
+        true
+    }
+
+    fn read(headers: &HeaderMap, names: &Triple) -> Option<Self> {
+        let [limit, remaining, reset] = &names.0;
+        let number = |name: &HeaderName| headers.get(name)?.to_str().ok()?.parse().ok();
+        Some(Self { limit: number(limit)?, remaining: number(remaining)?, reset: number(reset)? })
+    }
+
+    fn is_tighter(self, other: Self) -> bool {
+        is_tighter((self.remaining, self.limit), (other.remaining, other.limit))
+    }
+}
+
+/// Whether the first share is the smaller one, compared without division.
+pub(in crate::rate_limit) fn is_tighter(a: (u64, u64), b: (u64, u64)) -> bool {
+    let product = |remaining: u64, limit: u64| u128::from(remaining).saturating_mul(limit.into());
+    product(a.0, b.1) < product(b.0, a.1)
+}

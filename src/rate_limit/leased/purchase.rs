@@ -1,0 +1,105 @@
+//! Buying: by a task of its own, so that what was bought is there also if the caller has gone.
+
+use std::sync::{Arc, atomic::Ordering::Relaxed};
+
+use tokio::{runtime::Handle, sync::OwnedMutexGuard};
+
+use super::{Shared, lease::Lease};
+use crate::{
+    rate_limit::{Batch, Op, RateLimitStore, Verdicts},
+    store::StoreError,
+    time::{Timestamp, micros_ceil},
+};
+
+impl Shared {
+    /// Buys for the charges that have a lease and find too little in it. Whether anything was bought.
+    pub(super) async fn buy(self: &Arc<Self>, batch: &Batch<'_>) -> bool {
+        let mut bought = false;
+        for charge in batch.charges() {
+            let Some((lease, units)) = self.lease(charge) else { continue };
+            let (trip, now) = (self.trip(), batch.now());
+            let is_short = || {
+                let mut book = lease.book();
+                book.held() < units && book.can_ever(units) && book.amount(&self.settings, trip, now).is_some()
+            };
+            if self.is_drained() || !is_short() {
+                continue;
+            }
+            let turn = Arc::clone(&lease.purchase).lock_owned().await;
+            // Somebody else has bought meanwhile, or was told that there is not enough left.
+            if is_short() {
+                let (shared, lease) = (Arc::clone(self), Arc::clone(&lease));
+                let _ = tokio::spawn(async move { shared.purchase(&lease, now, turn).await }).await;
+            }
+            bought = true;
+        }
+        bought
+    }
+
+    /// Buys before anybody waits for it.
+    pub(super) fn order(self: &Arc<Self>, lease: &Arc<Lease>, now: Timestamp) {
+        let (shared, lease) = (Arc::clone(self), Arc::clone(lease));
+        let Ok(runtime) = Handle::try_current() else {
+            lease.book().ordered = false;
+            return;
+        };
+        runtime.spawn(async move {
+            let turn = Arc::clone(&lease.purchase).lock_owned().await;
+            let runs_low = {
+                let mut book = lease.book();
+                book.ordered = false;
+                book.runs_low()
+            };
+            if runs_low {
+                shared.purchase(&lease, now, turn).await;
+            }
+        });
+    }
+
+    /// Gives back what has ended, and buys as much as is used. A failure is the next request's to notice.
+    async fn purchase(&self, lease: &Lease, now: Timestamp, _turn: OwnedMutexGuard<()>) {
+        let ended = lease.book().give_back(now);
+        self.give(lease, ended, now).await;
+        if self.is_drained() {
+            return;
+        }
+        let Some(amount) = lease.book().amount(&self.settings, self.trip(), now) else { return };
+        let sent = self.clock.now().monotonic;
+        let Ok(verdicts) = self.one(lease, Op::Take(amount), now).await else { return };
+        let took = micros_ceil(self.clock.now().monotonic.since(sent));
+        let before = self.trip.load(Relaxed);
+        self.trip.store(before.saturating_mul(7).saturating_add(took) / 8, Relaxed);
+        let Some(decision) = verdicts.get(0) else { return };
+        if decision.allowed {
+            lease.book().deposit(amount, *decision, self.settings.hold, now);
+        } else {
+            lease.book().learn(*decision, now);
+        }
+    }
+
+    /// A failure leaves them missing until the bucket has refilled.
+    pub(super) async fn give(&self, lease: &Lease, units: u64, now: Timestamp) {
+        if units > 0
+            && let Err(error) = self.one(lease, Op::Give(units), now).await
+        {
+            tracing::debug!(target: "portcullis", %error, units, "leased units were not given back");
+        }
+    }
+
+    async fn one(&self, lease: &Lease, op: Op, now: Timestamp) -> Result<Verdicts, StoreError> {
+        let mut batch = Batch::new(now);
+        if let Some(charge) = lease.charge.charge(op) {
+            // Eight places, none of them taken.
+            let _ = batch.push(charge);
+        }
+        ask(&*self.store, &batch).await
+    }
+}
+
+/// At once, where the store can.
+pub(super) async fn ask(store: &dyn RateLimitStore, batch: &Batch<'_>) -> Result<Verdicts, StoreError> {
+    match store.try_now(batch) {
+        Some(answer) => answer,
+        None => store.apply(batch).await,
+    }
+}
