@@ -95,7 +95,7 @@ const PURE: &[&str] = &[
     "rate_limit/simulate/",
     "rate_limit/algorithm/",
     "rate_limit/blocking.rs",
-    "rate_limit/breaker.rs",
+    "rate_limit/breaker/",
     "rate_limit/picks.rs",
     "rate_limit/preset.rs",
     "rate_limit/rate.rs",
