@@ -307,6 +307,10 @@ impl Algorithm for SlidingLog {
         Some(Duration::from_micros(self.period))
     }
 
+    fn is_windowed(&self) -> bool {
+        true
+    }
+
     /// The charges keep their instants.
     fn migrate(&self, state: &State, from: &dyn Algorithm, how: Inherit, now: Timestamp) -> Option<State> {
         let old = from.step(Some(state), now, Op::Peek).decision;

@@ -96,7 +96,7 @@ impl ConcurrencyLimitGate {
     /// `None` where the limit does not apply.
     fn ask<'a>(&self, limit: &'a Compiled, context: &'a RequestContext) -> Option<(PermitAsk<'a>, &'a Choice)> {
         let choice = limit.pick(context)?;
-        let key = limit.key.of_request(limit.rule(), context)?;
+        let key = limit.key.of_request(limit.rule(), context, &[])?;
         Some((PermitAsk::new(key, choice.most, self.lease), choice))
     }
 

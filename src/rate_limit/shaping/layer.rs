@@ -94,7 +94,7 @@ impl ShapingGate {
 
     /// `None` where the key says nothing of the request.
     fn ask<'a>(&'a self, op: Op, now: Timestamp, context: &'a RequestContext) -> Option<Batch<'a>> {
-        let key = self.key.of_request(HashedRule::from(&*self.name), context)?;
+        let key = self.key.of_request(HashedRule::from(&*self.name), context, &[])?;
         let mut batch = Batch::new(now);
         batch.push(Charge::new(key, &self.queue, op)).ok()?;
         Some(batch)
