@@ -54,9 +54,14 @@ impl<'a> Charge<'a> {
 
     /// The algorithm's step for this charge.
     pub fn step(&self, state: Option<&State>, now: Timestamp) -> Step {
+        self.step_of(self.op, state, now)
+    }
+
+    /// The same with another operation.
+    pub(crate) fn step_of(&self, op: Op, state: Option<&State>, now: Timestamp) -> Step {
         match state {
-            Some(state) => self.algorithm.step(Some(state), now, self.op),
-            None => self.algorithm.begin(&|| self.spread(), now, self.op),
+            Some(state) => self.algorithm.step(Some(state), now, op),
+            None => self.algorithm.begin(&|| self.spread(), now, op),
         }
     }
 
@@ -120,6 +125,14 @@ impl<'a> ChargeKey<'a> {
         Self { rule: rule.name(), hash: rule.hash(), parts: [None; ChargeKey::MAX_PARTS] }
     }
 
+    /// The key of one part, as most are.
+    #[inline]
+    pub fn of(rule: impl Into<HashedRule<'a>>, part: impl Into<HashedPart<'a>>) -> Self {
+        let (rule, part) = (rule.into(), part.into());
+        let hash = mix(rule.hash(), part.hash());
+        Self { rule: rule.name(), hash, parts: [Some(part.part()), None, None, None] }
+    }
+
     /// With another part; `None` if there are four already.
     #[must_use]
     #[inline]
@@ -138,6 +151,20 @@ impl<'a> ChargeKey<'a> {
     /// The parts, in order.
     pub fn parts(&self) -> impl Iterator<Item = &KeyPart<'a>> {
         self.parts.iter().map_while(Option::as_ref)
+    }
+
+    /// What it is known by in this process: see [`Charge::identity_hash`], which mixes in the algorithm.
+    pub const fn identity_hash(&self) -> u128 {
+        self.hash
+    }
+
+    /// Bytes that are the same for the same key, and different for different ones: see
+    /// [`Charge::identity`], which puts the algorithm before them.
+    pub fn identity(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(96);
+        put(&mut bytes, self.rule.as_bytes());
+        self.parts().for_each(|part| part.write(&mut bytes));
+        bytes
     }
 }
 
@@ -195,6 +222,7 @@ impl<'a> Batch<'a> {
 
     /// No charges yet. `now` is the request's monotonic reading: a store in this process steps with
     /// it, a remote one with its server's clock.
+    #[inline]
     pub const fn new(now: Timestamp) -> Self {
         Self { now, charges: Inline::new() }
     }
@@ -218,6 +246,7 @@ impl<'a> Batch<'a> {
     }
 
     /// The charge of a batch that has no other, as most have.
+    #[inline]
     pub(crate) fn only(&self) -> Option<&Charge<'a>> {
         if self.len() == 1 { self.get(0) } else { None }
     }
@@ -238,11 +267,13 @@ impl<'a> Batch<'a> {
     }
 
     /// One of the charges.
+    #[inline]
     pub fn get(&self, index: usize) -> Option<&Charge<'a>> {
         self.charges.get(index)
     }
 
     /// The charges, in the order of the rules.
+    #[inline]
     pub fn charges(&self) -> impl Iterator<Item = &Charge<'a>> {
         self.charges.iter()
     }
@@ -281,6 +312,7 @@ pub struct Verdicts {
 
 impl Verdicts {
     /// No decisions yet.
+    #[inline]
     pub const fn new() -> Self {
         Self { decisions: Inline::new() }
     }
@@ -289,19 +321,13 @@ impl Verdicts {
     ///
     /// # Errors
     /// [`BatchFull`] if there are eight already, as many as a batch has charges.
+    #[inline]
     pub fn push(&mut self, decision: Decision) -> Result<(), BatchFull> {
         self.decisions.push(decision).map_err(|_| BatchFull)
     }
 
-    /// The answer to one charge.
-    pub(crate) fn one(decision: Decision) -> Self {
-        let mut verdicts = Self::new();
-        // Eight places, none of them taken.
-        let _ = verdicts.push(decision);
-        verdicts
-    }
-
     /// Whether all passed, and so all were charged.
+    #[inline]
     pub fn allowed(&self) -> bool {
         self.decisions().all(|decision| decision.allowed)
     }
@@ -312,6 +338,7 @@ impl Verdicts {
     }
 
     /// The decisions.
+    #[inline]
     pub fn decisions(&self) -> impl Iterator<Item = &Decision> + Clone {
         self.decisions.iter()
     }

@@ -184,6 +184,11 @@ impl Key {
         self.parts.iter().all(|selector| selector.select(context).is_some())
     }
 
+    /// Whether it goes by what only the request itself holds.
+    pub(super) fn takes_texts(&self) -> bool {
+        self.parts.iter().any(|selector| matches!(selector, Selector::Text(_)))
+    }
+
     /// Takes what the context does not hold; whether the rule applies.
     pub(super) fn take_texts(&self, view: &RequestView<'_>, texts: &mut Vec<Box<[u8]>>) -> Result<bool, Rejection> {
         for selector in &self.parts {
@@ -204,6 +209,15 @@ impl Key {
         texts: &'a [Box<[u8]>],
     ) -> Option<ChargeKey<'a>> {
         let mut texts = texts.iter();
+        // As most keys are: nothing is moved about.
+        if let [selector] = self.parts.as_slice() {
+            return Some(match selector.select(context)? {
+                Selected::Part(part) => ChargeKey::of(rule, remembered(part, context)),
+                Selected::Own(part) => ChargeKey::of(rule, part),
+                Selected::Text => ChargeKey::of(rule, KeyPart::Bytes(texts.next()?)),
+                Selected::Everybody => ChargeKey::new(rule),
+            });
+        }
         let mut key = ChargeKey::new(rule);
         for selector in &self.parts {
             match selector.select(context)? {

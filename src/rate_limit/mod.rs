@@ -86,6 +86,11 @@
 //! segments of the route: ten thousand rules, endpoints or plans cost a request no more than one. What
 //! allocates is to take a key from the path, a header or a function, and to settle a cost afterwards.
 
+/// Runs the programs of the page.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/stores.md")]
+struct Stores;
+
 mod algorithm;
 mod asked;
 mod batch;
@@ -93,7 +98,9 @@ mod blocking;
 mod breaker;
 mod builder;
 mod cas;
+mod checks;
 mod compiled;
+pub mod concurrency;
 mod contention;
 mod cost;
 mod endpoint;
@@ -123,6 +130,7 @@ mod ruleset;
 mod selector;
 mod settling;
 mod shadow;
+pub mod shaping;
 mod simulate;
 mod state;
 mod state_bytes;
@@ -142,6 +150,7 @@ pub use self::{
     breaker::Breaker,
     builder::RateLimitLayerBuilder,
     cas::{CasBackend, CasStore, Version},
+    concurrency::{ConcurrencyLimit, ConcurrencyLimitLayer, ConcurrencyLimitLayerBuilder, ConcurrencyStore},
     cost::{Cost, StatusClass},
     exemption::Exemption,
     explain::{Applied, ExplainedRule, Explanation, WhyNot},
@@ -159,6 +168,7 @@ pub use self::{
     rate::Rate,
     rule::Rule,
     shadow::Shadowed,
+    shaping::{RequestDeadline, ShapingLayer, ShapingLayerBuilder},
     simulate::{Proposal, Share, SimulatedLimit, TimeSlice, Timeline, TraceOutcome, TraceRequest, recommend, simulate},
     state::State,
     store::RateLimitStore,
@@ -168,7 +178,7 @@ pub use self::{
 };
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub(crate) use self::{
-    contention::{Jitter, Turn, Turns},
+    contention::{Jitter, Reads, Turn, Turns},
     state_bytes::{read_state, write_state},
 };
 

@@ -2,6 +2,7 @@
 
 mod api_keys;
 mod identity;
+mod permits;
 mod quotas;
 mod rates;
 mod replays;
@@ -10,6 +11,11 @@ mod seen;
 mod signing_keys;
 
 use std::sync::Arc;
+
+use crate::{
+    rate_limit::{Charge, Decision},
+    time::Timestamp,
+};
 
 /// All ports in memory. Clones share the state.
 ///
@@ -22,6 +28,7 @@ pub struct MemoryStore {
 #[derive(Debug, Default)]
 struct Inner {
     rates: rates::Rates,
+    permits: permits::Permits,
     quotas: quotas::Quotas,
     api_keys: api_keys::ApiKeys,
     replays: replays::Replays,
@@ -50,6 +57,27 @@ impl MemoryStore {
     pub fn with_rate_slots(slots: usize) -> Self {
         let rates = rates::Rates::with_slots(slots);
         Self { inner: Arc::new(Inner { rates, ..Inner::default() }) }
+    }
+
+    /// One charge by itself: what a [`Batch`](crate::rate_limit::Batch) of it alone would answer, for those
+    /// who limit something else than requests and have this store at hand.
+    ///
+    /// ```
+    /// use portcullis::backend::memory::MemoryStore;
+    /// use portcullis::rate_limit::{Charge, ChargeKey, KeyPart, Op, Rate, TokenBucket};
+    /// use portcullis::time::Timestamp;
+    ///
+    /// let (store, bucket) = (MemoryStore::new(), TokenBucket::new(Rate::per_minute(1))?);
+    /// let key = ChargeKey::of("mails", KeyPart::Bytes(b"usr_1"));
+    /// let charge = Charge::new(key, &bucket, Op::Take(1));
+    /// let now = Timestamp::from_secs(1_000);
+    /// assert!(store.charge(&charge, now).allowed);
+    /// assert!(!store.charge(&charge, now).allowed);
+    /// # Ok::<_, portcullis::config_error::ConfigError>(())
+    /// ```
+    #[inline]
+    pub fn charge(&self, charge: &Charge<'_>, now: Timestamp) -> Decision {
+        self.inner.rates.charge(charge, now)
     }
 
     /// How full the table of rate-limit states has been.

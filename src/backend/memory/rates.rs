@@ -81,12 +81,21 @@ impl Rates {
     }
 
     #[inline]
-    fn apply(&self, batch: &Batch<'_>) -> Verdicts {
+    fn apply(&self, batch: &Batch<'_>, verdicts: &mut Verdicts) {
         let moment = self.moment(batch.now());
         match batch.only() {
-            Some(charge) => Verdicts::one(self.apply_one(charge, moment, batch.now())),
-            None => batch::apply(self, batch, moment),
+            Some(charge) => {
+                // Eight places, none of them taken.
+                let _ = verdicts.push(self.apply_one(charge, moment.as_ref(), batch.now()));
+            }
+            None => batch::apply(self, batch, moment.as_ref(), verdicts),
         }
+    }
+
+    /// One charge by itself.
+    #[inline]
+    pub(super) fn charge(&self, charge: &Charge<'_>, now: Timestamp) -> Decision {
+        self.apply_one(charge, self.moment(now).as_ref(), now)
     }
 
     #[inline]
@@ -96,13 +105,13 @@ impl Rates {
 
     /// The charge as the second form takes it, if that one holds its states.
     #[inline]
-    fn slot<'t>(&'t self, charge: &Charge<'t>, moment: Option<Moment>) -> Option<SlotCharge<'t>> {
+    fn slot<'t>(&'t self, charge: &Charge<'t>, moment: Option<&'t Moment>) -> Option<SlotCharge<'t>> {
         let packing = charge.algorithm().packing()?;
         Some(SlotCharge::new(self.slots.place(charge.identity_hash())?, packing, moment?))
     }
 
     #[inline]
-    fn apply_one(&self, charge: &Charge<'_>, moment: Option<Moment>, now: Timestamp) -> Decision {
+    fn apply_one(&self, charge: &Charge<'_>, moment: Option<&Moment>, now: Timestamp) -> Decision {
         match self.slot(charge, moment) {
             Some(slot) => slot.run(charge.op()),
             None => self.apply_locked(charge, now),
@@ -139,10 +148,15 @@ impl fmt::Debug for Rates {
 /// Answers at once: [`try_now`](RateLimitStore::try_now) is never `None`.
 impl RateLimitStore for MemoryStore {
     fn try_now(&self, batch: &Batch<'_>) -> Option<Result<Verdicts, StoreError>> {
-        Some(Ok(self.inner.rates.apply(batch)))
+        // Eight decisions are some hundred bytes: they are written where they are returned.
+        let mut answer = Some(Ok(Verdicts::new()));
+        if let Some(Ok(verdicts)) = &mut answer {
+            self.inner.rates.apply(batch, verdicts);
+        }
+        answer
     }
 
     fn apply<'a>(&'a self, batch: &'a Batch<'a>) -> BoxFuture<'a, Result<Verdicts, StoreError>> {
-        Box::pin(async move { Ok(self.inner.rates.apply(batch)) })
+        Box::pin(async move { self.try_now(batch).unwrap_or_else(|| Ok(Verdicts::new())) })
     }
 }

@@ -96,6 +96,7 @@
 mod cluster;
 mod connection;
 mod link;
+mod permits;
 mod rates;
 mod replays;
 mod revocations;

@@ -71,13 +71,38 @@ impl GovernorKernel {
     /// [`step`](kernel::step), of a state that is when the bucket will be full.
     #[inline]
     pub(super) fn step_packed(&self, capacity: u64, full_at: Option<u64>, now: u64, op: Op) -> (Decision, PackedWrite) {
-        let (decision, after) = kernel::decide(self, capacity, self.owed_until(full_at.unwrap_or(0), now), op);
+        let owed = self.owed_until(full_at.unwrap_or(0), now);
+        if let Op::Take(cost) = op
+            && let Some(step) = self.take_packed(capacity, owed.debt, now, cost)
+        {
+            return step;
+        }
+        let (decision, after) = kernel::decide(self, capacity, owed, op);
         let write = match after {
             After::Same => PackedWrite::Keep,
             After::Owes(0) => PackedWrite::Clear,
             After::Owes(debt) => PackedWrite::Set(Packed::from_bits(now.saturating_add(debt))),
         };
         (decision, write)
+    }
+
+    /// A charge that passes, which is what most are, in the fewest instructions: what governor computes
+    /// (`take`, below) is this sum and this comparison where a debt is whole microseconds. `None` of
+    /// every other charge.
+    #[inline]
+    fn take_packed(&self, capacity: u64, debt: u64, now: u64, cost: u64) -> Option<(Decision, PackedWrite)> {
+        if cost == 0 || cost > capacity {
+            return None;
+        }
+        let after = debt.saturating_add(self.unit.saturating_mul(cost));
+        let left = self.empty.checked_sub(after)?;
+        let remaining = left.checked_div(self.unit)?;
+        // Until there is one unit more than there are whole ones in what is left.
+        let next = self.unit.saturating_sub(left.saturating_sub(remaining.saturating_mul(self.unit)));
+        let decision = Decision::passed(capacity, remaining)
+            .next_after(Duration::from_micros(next))
+            .full_after(Duration::from_micros(after));
+        Some((decision, PackedWrite::Set(Packed::from_bits(now.saturating_add(after)))))
     }
 
     #[inline]

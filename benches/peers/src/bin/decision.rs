@@ -11,7 +11,10 @@
 
 use std::{hint::black_box, num::NonZeroU32, process::Command, time::Duration};
 
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter, clock::FakeRelativeClock, state::keyed::DashMapStateStore};
+use governor::{
+    DefaultKeyedRateLimiter, Quota, RateLimiter, clock::FakeRelativeClock, middleware::NoOpMiddleware, nanos::Nanos,
+    state::keyed::DashMapStateStore,
+};
 use portcullis::{
     backend::memory::MemoryStore,
     rate_limit::{
@@ -30,7 +33,7 @@ type Work = Box<dyn FnMut(u64)>;
 const KEYS: usize = 10_000;
 const MANY: NonZeroU32 = NonZeroU32::new(1_000_000_000).unwrap();
 
-const CASES: [&str; 17] = [
+const CASES: [&str; 20] = [
     "governor, u64 key",
     "governor, u64 key, standing clock",
     "governor, String key",
@@ -41,6 +44,9 @@ const CASES: [&str; 17] = [
     "hashed identity",
     "u64 key, hashed",
     "19-byte string, hashed",
+    "hashed identity, in a batch",
+    "u64 key, hashed, in a batch",
+    "19-byte string, hashed, in a batch",
     "hashed identity, 2 limits",
     "hashed identity, 4 limits",
     "hashed identity, 8 limits",
@@ -95,8 +101,8 @@ fn bucket() -> Result<&'static TokenBucket, Error> {
     Ok(leak(TokenBucket::new(Rate::per_second(1_000_000).burst(1_000_000_000))?))
 }
 
-/// The store as layers hold it: they do not know which one it is.
-fn store() -> &'static dyn RateLimitStore {
+/// Layers hold it as a `dyn RateLimitStore`, and so do the cases with a batch.
+fn store() -> &'static MemoryStore {
     leak(MemoryStore::with_rate_slots(4 * KEYS))
 }
 
@@ -116,9 +122,7 @@ fn ask(
 ) -> bool {
     let mut batch = Batch::new(now);
     for rule in rules {
-        if let Some(key) = ChargeKey::new(*rule).with(part) {
-            let _ = batch.push(Charge::new(key, bucket, Op::Take(1)));
-        }
+        let _ = batch.push(Charge::new(ChargeKey::of(*rule, part), bucket, Op::Take(1)));
     }
     passed(store.try_now(&batch))
 }
@@ -147,7 +151,7 @@ fn peer(case: &str) -> Result<Work, Error> {
         }
         "governor, u64 key, standing clock" => {
             let clock = FakeRelativeClock::default();
-            let limiter: RateLimiter<u64, DashMapStateStore<u64>, _> =
+            let limiter: RateLimiter<u64, DashMapStateStore<u64>, FakeRelativeClock, NoOpMiddleware<Nanos>> =
                 RateLimiter::new(quota(), DashMapStateStore::default(), clock);
             Box::new(move |count| {
                 for _ in 0..count {
@@ -191,7 +195,8 @@ fn peer(case: &str) -> Result<Work, Error> {
 }
 
 fn work(case: &str) -> Result<Work, Error> {
-    let (mut stream, bucket, store, parts) = (Stream::new(KEYS), bucket()?, store(), parts());
+    let (mut stream, bucket, memory, parts) = (Stream::new(KEYS), bucket()?, store(), parts());
+    let store: &'static dyn RateLimitStore = memory;
     Ok(match case {
         "nothing" => Box::new(move |count| {
             for _ in 0..count {
@@ -200,18 +205,29 @@ fn work(case: &str) -> Result<Work, Error> {
         }),
         "hashed identity, charge at hand" => {
             let rule = rules(1)[0];
-            let charges: Vec<Charge<'static>> = parts
-                .iter()
-                .filter_map(|part| Some(Charge::new(ChargeKey::new(rule).with(*part)?, bucket, Op::Take(1))))
-                .collect();
+            let charges: Vec<Charge<'static>> =
+                parts.iter().map(|part| Charge::new(ChargeKey::of(rule, *part), bucket, Op::Take(1))).collect();
             Box::new(move |count| {
                 for _ in 0..count {
                     let (place, now) = stream.next();
-                    assert!(passed(store.try_now(&Batch::of(now, black_box(charges[place])))));
+                    assert!(memory.charge(black_box(&charges[place]), now).allowed);
                 }
             })
         }
-        "hashed identity" | "hashed identity, 2 limits" | "hashed identity, 4 limits" | "hashed identity, 8 limits" => {
+        "hashed identity" => {
+            let rule = rules(1)[0];
+            Box::new(move |count| {
+                for _ in 0..count {
+                    let (place, now) = stream.next();
+                    let key = ChargeKey::of(rule, black_box(parts[place]));
+                    assert!(memory.charge(&Charge::new(key, bucket, Op::Take(1)), now).allowed);
+                }
+            })
+        }
+        "hashed identity, in a batch"
+        | "hashed identity, 2 limits"
+        | "hashed identity, 4 limits"
+        | "hashed identity, 8 limits" => {
             let limits = case.split(' ').find_map(|word| word.parse().ok()).unwrap_or(1);
             let rules = rules(limits);
             Box::new(move |count| {
@@ -221,23 +237,32 @@ fn work(case: &str) -> Result<Work, Error> {
                 }
             })
         }
-        "u64 key, hashed" => {
-            let rules = rules(1);
+        "u64 key, hashed" | "u64 key, hashed, in a batch" => {
+            let (rules, batched) = (rules(1), case.ends_with("batch"));
             Box::new(move |count| {
                 for _ in 0..count {
                     let (place, now) = stream.next();
                     let key = black_box(place as u64).to_le_bytes();
-                    assert!(ask(store, rules, KeyPart::Bytes(&key).into(), bucket, now));
+                    let part = KeyPart::Bytes(&key);
+                    assert!(if batched {
+                        ask(store, rules, part.into(), bucket, now)
+                    } else {
+                        memory.charge(&Charge::new(ChargeKey::of(rules[0], part), bucket, Op::Take(1)), now).allowed
+                    });
                 }
             })
         }
-        "19-byte string, hashed" => {
-            let (names, rules) = (names(), rules(1));
+        "19-byte string, hashed" | "19-byte string, hashed, in a batch" => {
+            let (names, rules, batched) = (names(), rules(1), case.ends_with("batch"));
             Box::new(move |count| {
                 for _ in 0..count {
                     let (place, now) = stream.next();
-                    let name = black_box(names[place].as_str());
-                    assert!(ask(store, rules, KeyPart::Bytes(name.as_bytes()).into(), bucket, now));
+                    let part = KeyPart::Bytes(black_box(names[place].as_str()).as_bytes());
+                    assert!(if batched {
+                        ask(store, rules, part.into(), bucket, now)
+                    } else {
+                        memory.charge(&Charge::new(ChargeKey::of(rules[0], part), bucket, Op::Take(1)), now).allowed
+                    });
                 }
             })
         }
@@ -298,7 +323,8 @@ fn instructions(case: &str) -> Result<f64, Error> {
             .args([case, &count.to_string()])
             .output()?;
         let text = String::from_utf8(output.stderr)?;
-        let count = text.lines().find_map(|line| line.split_once("Collected :")).ok_or("no count: is valgrind there?")?;
+        let count =
+            text.lines().find_map(|line| line.split_once("Collected :")).ok_or("no count: is valgrind there?")?;
         Ok(count.1.trim().parse()?)
     };
     // quanta's calibration is in both counts, and not the same in both.

@@ -9,7 +9,7 @@ use std::{hint::black_box, num::NonZeroU32, process::Command};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use portcullis::{
     backend::memory::MemoryStore,
-    rate_limit::{Batch, Charge, ChargeKey, HashedRule, KeyPart, Op, Rate, RateLimitStore, TokenBucket},
+    rate_limit::{Charge, ChargeKey, HashedRule, KeyPart, Op, Rate, TokenBucket},
     time::Timestamp,
 };
 
@@ -49,11 +49,7 @@ fn portcullis(slots: usize) -> Result<(MemoryStore, Check), Error> {
     let (held, rule) = (store.clone(), HashedRule::from("spray"));
     let check = move |key: u64| {
         let bytes = key.to_le_bytes();
-        let mut batch = Batch::new(NOW);
-        if let Some(key) = ChargeKey::new(rule).with(KeyPart::Bytes(&bytes)) {
-            let _ = batch.push(Charge::new(key, &bucket, Op::Take(1)));
-        }
-        matches!(held.try_now(&batch), Some(Ok(verdicts)) if verdicts.allowed())
+        held.charge(&Charge::new(ChargeKey::of(rule, KeyPart::Bytes(&bytes)), &bucket, Op::Take(1)), NOW).allowed
     };
     Ok((store, Box::new(check)))
 }
@@ -172,7 +168,11 @@ fn worst() -> Result<(), Error> {
     std::fs::remove_dir_all(&folder)?;
     let mean = counts.iter().sum::<u64>() as f64 / counts.len() as f64;
     let most = counts.iter().copied().max().unwrap_or(0);
-    println!("{} calls: mean {mean:.0} instructions, worst {most}: {:.1} times the mean", counts.len(), most as f64 / mean);
+    println!(
+        "{} calls: mean {mean:.0} instructions, worst {most}: {:.1} times the mean",
+        counts.len(),
+        most as f64 / mean
+    );
     Ok(())
 }
 
@@ -186,7 +186,9 @@ fn all() -> Result<(), Error> {
         run(&["live", name])?;
     }
     println!("\n{SPRAYED} distinct keys, room for {ROOM}\n");
-    println!("| limiter | grown, MiB | × its room | mean ns | p99.99 µs | limited client freed |\n|---|---:|---:|---:|---:|---:|");
+    println!(
+        "| limiter | grown, MiB | × its room | mean ns | p99.99 µs | limited client freed |\n|---|---:|---:|---:|---:|---:|"
+    );
     for name in ["portcullis", "governor"] {
         run(&["spray", name])?;
     }

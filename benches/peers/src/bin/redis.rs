@@ -83,8 +83,8 @@ impl Bench {
     }
 
     async fn take(&self, rules: &[(&'static str, u64)]) {
-        let mut batch = Batch::new(Timestamp::EPOCH);
         let subjects: Vec<_> = rules.iter().map(|(_, who)| who.to_be_bytes()).collect();
+        let mut batch = Batch::new(Timestamp::EPOCH);
         for (((rule, _), subject), bucket) in rules.iter().zip(&subjects).zip(&*self.buckets) {
             let key = ChargeKey::new(*rule).with(KeyPart::Bytes(subject)).expect("one part");
             batch.push(Charge::new(key, bucket, Op::Take(1))).expect("at most four");
@@ -153,9 +153,8 @@ async fn main() {
             }
         }
         // Beside the other contenders of the same round: the machine is not the same in the next.
-        let ratio = |of: usize, to: usize| {
-            median(rounds[of].iter().zip(&rounds[to]).map(|(of, to)| of.0 / to.0).collect())
-        };
+        let ratio =
+            |of: usize, to: usize| median(rounds[of].iter().zip(&rounds[to]).map(|(of, to)| of.0 / to.0).collect());
         for (index, contender) in contenders.iter().enumerate() {
             let of = |pick: fn(&(f64, f64, f64)) -> f64| median(rounds[index].iter().map(pick).collect());
             println!(

@@ -27,12 +27,12 @@ impl Moment {
 pub(super) struct SlotCharge<'t> {
     place: Place<'t>,
     packing: &'t dyn Packing,
-    moment: Moment,
+    moment: &'t Moment,
 }
 
 impl<'t> SlotCharge<'t> {
     #[inline]
-    pub(super) const fn new(place: Place<'t>, packing: &'t dyn Packing, moment: Moment) -> Self {
+    pub(super) const fn new(place: Place<'t>, packing: &'t dyn Packing, moment: &'t Moment) -> Self {
         Self { place, packing, moment }
     }
 
@@ -41,9 +41,9 @@ impl<'t> SlotCharge<'t> {
     pub(super) fn run(&self, op: Op) -> Decision {
         loop {
             let seen = self.find();
-            let step = self.step(seen.as_ref(), op);
-            if self.write(seen.as_ref(), step.write) {
-                return step.decision;
+            let PackedStep { decision, write } = self.step(seen.as_ref(), op);
+            if self.write(seen.as_ref(), write) {
+                return decision;
             }
         }
     }

@@ -32,7 +32,7 @@ type Block = Box<[Bucket; Slots::BUCKETS]>;
 #[derive(Debug)]
 pub(super) struct Slots {
     blocks: Box<[OnceLock<Block>]>,
-    stripes: Box<[Stripe]>,
+    stripes: Box<[Stripe; Slots::STRIPES]>,
     evicted: AtomicU64,
 }
 
@@ -59,7 +59,7 @@ impl Slots {
         let blocks = slots.clamp(1, Self::MOST).div_ceil(Self::BLOCK);
         Self {
             blocks: (0..blocks).map(|_| OnceLock::new()).collect(),
-            stripes: (0..Self::STRIPES).map(|_| Stripe::default()).collect(),
+            stripes: Box::new(std::array::from_fn(|_| Stripe::default())),
             evicted: AtomicU64::new(0),
         }
     }
