@@ -67,14 +67,14 @@ impl Blocking {
     }
 
     /// Refuses while the block lasts.
-    fn blocked(&self, held: &Option<State>, until: Timestamp, cut: bool, now: Timestamp, op: Op) -> Step {
+    fn blocked(&self, held: Option<&State>, until: Timestamp, cut: bool, now: Timestamp, op: Op) -> Step {
         let left = until.since(now);
-        let inner = self.inner.step(held.as_ref(), now, op).decision;
+        let inner = self.inner.step(held, now, op).decision;
         let wait = inner.retry_after.map_or(left, |wait| wait.max(left));
         let decision =
             if inner.is_never() { Decision::never(inner.limit, 0) } else { Decision::refused(inner.limit, 0, wait) };
         let decision = decision.next_after(inner.next_after.max(left)).full_after(inner.full_after.max(left));
-        let write = if cut { join(until, held.as_ref()).map_or(Write::Clear, Write::Set) } else { Write::Keep };
+        let write = if cut { join(until, held).map_or(Write::Clear, Write::Set) } else { Write::Keep };
         Step { decision, write }
     }
 
@@ -132,7 +132,7 @@ impl Algorithm for Blocking {
         let left = until.since(now);
         let asks = matches!(op.at_once(), Op::Take(1..) | Op::Peek);
         if asks && !left.is_zero() {
-            return self.blocked(&held, until, cut, now, op);
+            return self.blocked(held.as_ref(), until, cut, now, op);
         }
         let step = self.inner.step(held.as_ref(), now, op);
         self.keep(held.as_ref(), until, cut, now, op, step)

@@ -44,8 +44,8 @@ pub(super) fn check_names(name: &str, key: &Key, issues: &mut ConfigIssues) {
     if let Some((reason, cure)) = key.fault() {
         issues.add("key", reason, cure);
     }
-    if key.needs_request() {
-        let reason = "it goes by a header, a parameter or a function, which are not looked at again when a place is left";
-        issues.add("key", reason, "use a key that the context knows: a caller, an address, a route");
+    if key.takes_texts() {
+        let reason = "this layer asks again when the request is out of reach, and so cannot take a key from it";
+        issues.add("key", reason, "go by who calls, the address or the route; rules may go by what the request holds");
     }
 }

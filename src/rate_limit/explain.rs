@@ -168,7 +168,7 @@ pub(super) fn explain<B>(
     Box::pin(async move {
         let mut looked = looked?;
         let plan = plan(&gate, &rules, &looked.held, &context).await.map_err(Rejection::backend)?;
-        gate.choose(&rules, &mut looked.held, &RequestView::new(&head, &context), plan.as_deref());
+        RateLimitGate::choose(&rules, &mut looked.held, &RequestView::new(&head, &context), plan.as_deref());
         looked.unlimited(&rules);
         let decisions = looked.ask(&gate, &rules, &context).await.map_err(Rejection::backend)?;
         let own = context.principal().and_then(|principal| principal.plan()).or(plan.as_deref());

@@ -107,7 +107,7 @@ impl RateLimitGate {
         }
     }
 
-    pub(super) fn choose(&self, rules: &RuleSet, held: &mut Held, view: &RequestView<'_>, resolved: Option<&str>) {
+    pub(super) fn choose(rules: &RuleSet, held: &mut Held, view: &RequestView<'_>, resolved: Option<&str>) {
         let own = || view.context().principal().and_then(|principal| principal.plan());
         let plan = if rules.has_plans() { own().or(resolved).and_then(|plan| rules.plan(plan)) } else { None };
         rules.choose(&mut held.picks, view, plan);
@@ -214,7 +214,7 @@ impl<B: Send + 'static> Gate<B> for RateLimitGate {
             },
             PlanNow::Ask => return self.wait_for_plan(Guard::into_inner(rules), asked, context),
         };
-        self.choose(&rules, &mut asked.held, &RequestView::new(request, context), resolved.as_deref());
+        Self::choose(&rules, &mut asked.held, &RequestView::new(request, context), resolved.as_deref());
         match self.ask_now(&rules, &mut asked, context) {
             Ok(true) => Entry::Pass(self.pass(|| Guard::into_inner(rules), asked, context)),
             Ok(false) => {
@@ -285,7 +285,7 @@ impl RateLimitGate {
                     Err(rejection) => return Waited::Reject(rejection),
                 },
             };
-            gate.choose(&rules, &mut asked.held, &RequestView::new(&request, &context), resolved.as_deref());
+            Self::choose(&rules, &mut asked.held, &RequestView::new(&request, &context), resolved.as_deref());
             let result = match gate.ask_now(&rules, &mut asked, &context) {
                 Ok(true) => Ok(()),
                 Ok(false) => gate.ask(&rules, &mut asked, &context).await,

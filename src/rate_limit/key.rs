@@ -184,9 +184,9 @@ impl Key {
         self.parts.iter().all(|selector| selector.select(context).is_some())
     }
 
-    /// Whether it goes by what only the request itself tells: a header, a parameter, a function.
-    pub(super) fn needs_request(&self) -> bool {
-        self.parts.iter().any(|part| matches!(part, Selector::Text(_)))
+    /// Whether it goes by what only the request itself holds.
+    pub(super) fn takes_texts(&self) -> bool {
+        self.parts.iter().any(|selector| matches!(selector, Selector::Text(_)))
     }
 
     /// Takes what the context does not hold; whether the rule applies.

@@ -100,13 +100,11 @@ fn dearest(rule: &Rule, endpoint: Option<&Endpoint>) -> u64 {
         None => !elsewhere(place),
     };
     let own = endpoint.and_then(|endpoint| rule.costs.iter().find(|(place, _)| place == endpoint));
-    match own {
-        Some((_, cost)) => cost.most(),
-        None => {
-            let dearer = rule.costs.iter().filter(|(place, _)| here(&place)).map(|(_, cost)| cost.most()).max();
-            dearer.unwrap_or(0).max(rule.cost.most())
-        }
+    if let Some((_, cost)) = own {
+        return cost.most();
     }
+    let dearer = rule.costs.iter().filter(|(place, _)| here(&place)).map(|(_, cost)| cost.most()).max();
+    dearer.unwrap_or(0).max(rule.cost.most())
 }
 
 /// The limit, divided among the processes that are each on their own.
@@ -119,9 +117,11 @@ fn local(rule: &Rule, limit: &Limit, most: u64, field: &str, issues: &mut Config
     };
     let part = |units: u64| units.div_ceil(share.max(1).into());
     // A window is what it holds; a bucket must hold one request at least.
-    let divided = match rate.capacity() == rate.refill() && !matches!(rule.family, super::limit::Family::TokenBucket) {
-        true => Rate::per(part(rate.refill()).max(most), rate.period()),
-        false => Rate::per(part(rate.refill()), rate.period()).burst(part(rate.capacity()).max(most)),
+    let bucket = matches!(rule.family, super::limit::Family::TokenBucket) || rate.capacity() != rate.refill();
+    let divided = if bucket {
+        Rate::per(part(rate.refill()), rate.period()).burst(part(rate.capacity()).max(most))
+    } else {
+        Rate::per(part(rate.refill()).max(most), rate.period())
     };
     rule.family.algorithm(divided, rule.most_owed(divided)).ok()
 }

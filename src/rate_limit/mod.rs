@@ -126,11 +126,11 @@ mod plans;
 mod preset;
 mod rate;
 mod rule;
-pub mod shaping;
 mod ruleset;
 mod selector;
 mod settling;
 mod shadow;
+pub mod shaping;
 mod simulate;
 mod state;
 mod state_bytes;
@@ -167,8 +167,8 @@ pub use self::{
     preset::EndpointClass,
     rate::Rate,
     rule::Rule,
-    shaping::{RequestDeadline, ShapingLayer, ShapingLayerBuilder},
     shadow::Shadowed,
+    shaping::{RequestDeadline, ShapingLayer, ShapingLayerBuilder},
     simulate::{Proposal, Share, SimulatedLimit, TimeSlice, Timeline, TraceOutcome, TraceRequest, recommend, simulate},
     state::State,
     store::RateLimitStore,

@@ -113,23 +113,74 @@ impl From<EndpointClass> for Limit {
 /// ```
 #[macro_export]
 macro_rules! rate {
-    ($units:literal / $($period:tt)+) => {
-        const { $crate::rate!(@period $units; $($period)+) }
+    ($units:literal / s) => {
+        const {
+            let rate = $crate::rate_limit::Rate::per($units, ::core::time::Duration::from_secs(1));
+            ::core::assert!(rate.is_sound(), "this rate lets nothing through, or is out of bounds");
+            rate
+        }
     };
-    (@period $units:literal; s $(, $($rest:tt)+)?) => { $crate::rate!(@burst $units, 1 $(; $($rest)+)?) };
-    (@period $units:literal; min $(, $($rest:tt)+)?) => { $crate::rate!(@burst $units, 60 $(; $($rest)+)?) };
-    (@period $units:literal; hour $(, $($rest:tt)+)?) => { $crate::rate!(@burst $units, 3_600 $(; $($rest)+)?) };
-    (@period $units:literal; day $(, $($rest:tt)+)?) => { $crate::rate!(@burst $units, 86_400 $(; $($rest)+)?) };
-    (@period $units:literal; $secs:literal s $(, $($rest:tt)+)?) => { $crate::rate!(@burst $units, $secs $(; $($rest)+)?) };
-    (@burst $units:literal, $secs:literal) => {
-        $crate::rate!(@checked $crate::rate_limit::Rate::per($units, ::core::time::Duration::from_secs($secs)))
+    ($units:literal / s, burst $burst:literal) => {
+        const {
+            let rate = $crate::rate_limit::Rate::per($units, ::core::time::Duration::from_secs(1)).burst($burst);
+            ::core::assert!(rate.is_sound(), "this rate lets nothing through, or is out of bounds");
+            rate
+        }
     };
-    (@burst $units:literal, $secs:literal; burst $burst:literal) => {
-        $crate::rate!(@checked $crate::rate_limit::Rate::per($units, ::core::time::Duration::from_secs($secs)).burst($burst))
+    ($units:literal / min) => {
+        const {
+            let rate = $crate::rate_limit::Rate::per($units, ::core::time::Duration::from_secs(60));
+            ::core::assert!(rate.is_sound(), "this rate lets nothing through, or is out of bounds");
+            rate
+        }
     };
-    (@checked $rate:expr) => {{
-        let rate = $rate;
-        ::core::assert!(rate.is_sound(), "this rate lets nothing through, or is out of bounds");
-        rate
-    }};
+    ($units:literal / min, burst $burst:literal) => {
+        const {
+            let rate = $crate::rate_limit::Rate::per($units, ::core::time::Duration::from_secs(60)).burst($burst);
+            ::core::assert!(rate.is_sound(), "this rate lets nothing through, or is out of bounds");
+            rate
+        }
+    };
+    ($units:literal / hour) => {
+        const {
+            let rate = $crate::rate_limit::Rate::per($units, ::core::time::Duration::from_secs(3_600));
+            ::core::assert!(rate.is_sound(), "this rate lets nothing through, or is out of bounds");
+            rate
+        }
+    };
+    ($units:literal / hour, burst $burst:literal) => {
+        const {
+            let rate = $crate::rate_limit::Rate::per($units, ::core::time::Duration::from_secs(3_600)).burst($burst);
+            ::core::assert!(rate.is_sound(), "this rate lets nothing through, or is out of bounds");
+            rate
+        }
+    };
+    ($units:literal / day) => {
+        const {
+            let rate = $crate::rate_limit::Rate::per($units, ::core::time::Duration::from_secs(86_400));
+            ::core::assert!(rate.is_sound(), "this rate lets nothing through, or is out of bounds");
+            rate
+        }
+    };
+    ($units:literal / day, burst $burst:literal) => {
+        const {
+            let rate = $crate::rate_limit::Rate::per($units, ::core::time::Duration::from_secs(86_400)).burst($burst);
+            ::core::assert!(rate.is_sound(), "this rate lets nothing through, or is out of bounds");
+            rate
+        }
+    };
+    ($units:literal / $secs:literal s) => {
+        const {
+            let rate = $crate::rate_limit::Rate::per($units, ::core::time::Duration::from_secs($secs));
+            ::core::assert!(rate.is_sound(), "this rate lets nothing through, or is out of bounds");
+            rate
+        }
+    };
+    ($units:literal / $secs:literal s, burst $burst:literal) => {
+        const {
+            let rate = $crate::rate_limit::Rate::per($units, ::core::time::Duration::from_secs($secs)).burst($burst);
+            ::core::assert!(rate.is_sound(), "this rate lets nothing through, or is out of bounds");
+            rate
+        }
+    };
 }

@@ -18,6 +18,7 @@ use crate::{
 
 /// Checked rules. What a request costs to look up does not grow with their number.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "what need not be looked for in each request")]
 pub(super) struct RuleSet {
     rules: Box<[CompiledRule]>,
     /// Those that are not restricted to endpoints.

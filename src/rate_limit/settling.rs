@@ -59,7 +59,6 @@ impl Settling {
 
     /// The response is there. If its body is to be waited for, it is watched, and there is nothing to
     /// say yet (`None`); else what the response is to say, at once or when the store has answered.
-    #[expect(clippy::type_complexity, reason = "an answer that is here, or on its way")]
     pub(super) fn leave(
         mut self,
         response: &mut Response,
@@ -93,11 +92,10 @@ impl Settling {
         let Some(open) = self.0.take() else { return };
         let now = open.context.clock().now().monotonic;
         let Some(None) = open.settle_now(facts, now) else { return };
-        match Handle::try_current() {
-            Ok(runtime) => {
-                runtime.spawn(async move { report(&open.store.apply(&open.batch(facts, now)).await) });
-            }
-            Err(_) => tracing::warn!(target: "portcullis", "a cost was not settled: there is no runtime to do it in"),
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(async move { report(&open.store.apply(&open.batch(facts, now)).await) });
+        } else {
+            tracing::warn!(target: "portcullis", "a cost was not settled: there is no runtime to do it in");
         }
     }
 }
