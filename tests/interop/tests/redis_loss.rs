@@ -8,9 +8,10 @@ use std::{
 use axum::{Router, body::Body, routing::get};
 use http::{Request, StatusCode};
 use portcullis::{
-    backend::redis::RedisStore,
+    backend::{memory::MemoryStore, redis::RedisStore},
     rate_limit::{
-        Batch, Charge, ChargeKey, Key, KeyPart, Op, Rate, RateLimitLayer, RateLimitStore, Rule, TokenBucket, Verdicts,
+        Batch, Charge, ChargeKey, Key, KeyPart, OnStoreLoss, Op, Rate, RateLimitLayer, RateLimitStore, Rule,
+        TokenBucket, Verdicts,
     },
     rejection::RejectionKind,
     store::StoreError,
@@ -85,7 +86,7 @@ fn app(store: &RedisStore, rule: Rule) -> (Router, RateLimitLayer) {
 }
 
 fn app_of(store: &RedisStore, rules: impl IntoIterator<Item = Rule>) -> (Router, RateLimitLayer) {
-    let builder = RateLimitLayer::builder(store.clone()).store_budget(BUDGET);
+    let builder = RateLimitLayer::builder(store.clone()).store_budget(BUDGET).local_fallback(MemoryStore::new());
     let layer = rules.into_iter().fold(builder, |builder, rule| builder.rule(rule)).build().unwrap();
     let app = Router::new().route("/", get(|| async { "here" })).layer(ServiceBuilder::new().layer(layer.clone()));
     (app, layer)
@@ -251,4 +252,51 @@ async fn clients_that_go_away_are_no_outage() {
         assert!(!polled.await || redis.port() > 0);
     }
     assert!(store.apply(&take(&limit)).await.unwrap().allowed());
+}
+
+/// Killed under load: what each rule says is what happens, and within the budget.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_open_rule_lets_pass_and_a_local_one_its_share() {
+    let mut redis = Redis::start();
+    let store = store(&redis.url());
+    let (open, _) = app(&store, rule("open").on_store_loss(OnStoreLoss::Open));
+    let local = Rule::new("local", Key::ip(), Rate::per(4_000, DAY)).on_store_loss(OnStoreLoss::Local { share: 4 });
+    let (local, _) = app(&store, local);
+    let (mixed, _) = {
+        let rules = [rule("open").on_store_loss(OnStoreLoss::Open), rule("closed")];
+        app_of(&store, rules)
+    };
+    for app in [&open, &local, &mixed] {
+        warm(app).await;
+    }
+    let running = {
+        let open = open.clone();
+        tokio::spawn(async move { load(&open, 16).await })
+    };
+    tokio::time::sleep(A_WHILE / 2).await;
+    redis.kill();
+    let (during, p99) = running.await.unwrap();
+    assert!(during.iter().all(|status| *status == StatusCode::OK), "open is 200, before and after");
+    assert!(p99 <= BUDGET, "{p99:?}");
+
+    let (shared, p99) = load(&local, 16).await;
+    let count = |status| shared.iter().filter(|told| **told == status).count();
+    let (passed, refused) = (count(StatusCode::OK), count(StatusCode::TOO_MANY_REQUESTS));
+    assert_eq!((passed, passed + refused), (1_000, shared.len()), "a quarter of the limit, and 429 beyond");
+    assert!(p99 <= BUDGET, "{p99:?}");
+
+    let (both, _) = load(&mixed, 4).await;
+    assert!(both.iter().all(|status| *status == StatusCode::SERVICE_UNAVAILABLE), "one closed rule closes");
+
+    redis.restart();
+    for app in [&open, &local, &mixed] {
+        warm(app).await;
+    }
+    // The server is empty, and counts again: its own limit, not the share.
+    let mut passed = 0;
+    while status(&local).await.0 == StatusCode::OK {
+        passed += 1;
+        assert!(passed < 4_100);
+    }
+    assert!(passed > 3_900, "{passed}");
 }
