@@ -6,7 +6,7 @@ use std::{hint::black_box, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body, extract::ConnectInfo, routing::get};
 use base64ct::{Base64UrlUnpadded, Encoding as _};
-use http::{HeaderName, HeaderValue, Request, header::AUTHORIZATION};
+use http::{HeaderName, HeaderValue, Method, Request, header::AUTHORIZATION};
 use http_body_util::BodyExt as _;
 use portcullis::{
     audit::{AuditBatch, AuditLayer, AuditSink},
@@ -24,7 +24,7 @@ use portcullis::{
     rate_limit::{Key, Rate, RateLimitLayer, Rule},
     stack::Stack,
     store::{BoxFuture, StoreError},
-    testing::TestIssuer,
+    testing::{TestIssuer, principal, with_principal},
 };
 use tower::{ServiceBuilder, ServiceExt as _};
 
@@ -32,7 +32,7 @@ const ORIGIN: &str = "https://app.example.com";
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// Case, the status that it must have.
-const CASES: [(&str, u16); 13] = [
+const CASES: [(&str, u16); 19] = [
     ("bare", 200),
     ("seven", 200),
     ("seven-key", 200),
@@ -46,6 +46,12 @@ const CASES: [(&str, u16); 13] = [
     ("thousand-issuers", 200),
     ("one-scope", 200),
     ("many-scopes", 200),
+    ("one-rule", 200),
+    ("ten-thousand-rules", 200),
+    ("one-endpoint", 200),
+    ("ten-thousand-endpoints", 200),
+    ("one-plan", 200),
+    ("ten-thousand-plans", 200),
 ];
 
 #[derive(Debug)]
@@ -164,6 +170,44 @@ fn run_scopes(held: usize, count: u64) -> Result<u16, Box<dyn std::error::Error>
     Ok(if right { 200 } else { 403 })
 }
 
+/// `RateLimitLayer` with so many rules, endpoints of one rule or plans of one rule, of which the one in
+/// the middle holds for the request, on a router with as many routes.
+fn limited(many: &str, count: usize) -> Result<Router, Box<dyn std::error::Error>> {
+    let rate = Rate::per_second(1_000_000);
+    let (path, middle) = (|index: usize| format!("/r{index:05}/{{id}}"), count.wrapping_div(2));
+    let builder = RateLimitLayer::builder(MemoryStore::new());
+    let one = || Rule::new("one", Key::ip(), rate);
+    let builder = match many {
+        "rule" => builder.rules(
+            (0..count)
+                .map(|index| Rule::new(format!("rule-{index:05}"), Key::ip(), rate).on(Method::GET, &path(index))),
+        ),
+        "endpoint" => {
+            builder.rule((0..count).fold(one(), |rule, index| rule.endpoint(Method::GET, &path(index), rate)))
+        }
+        _ => builder.rule((0..count).fold(one(), |rule, index| rule.plan(format!("plan-{index:05}"), rate))),
+    };
+    let caller = principal("usr_1").plan(format!("plan-{middle:05}")).build();
+    let layers = ServiceBuilder::new().layer(with_principal(caller)).layer(builder.build()?);
+    Ok(Router::new().route(&path(middle), get(|| async { "ok" })).layer(layers))
+}
+
+/// Requests to the one in the middle.
+async fn run_limited(many: &str, count: usize, requests: u64) -> Result<u16, Box<dyn std::error::Error>> {
+    let app = limited(many, count)?;
+    let uri = format!("/r{:05}/42", count.wrapping_div(2));
+    let peer: SocketAddr = "192.0.2.7:4711".parse()?;
+    let mut status = 0;
+    for _ in 0..requests {
+        let mut request = Request::builder().uri(&uri).body(Body::empty())?;
+        request.extensions_mut().insert(ConnectInfo(peer));
+        let response = app.clone().oneshot(request).await?;
+        status = response.status().as_u16();
+        black_box(response.into_body().collect().await?);
+    }
+    Ok(status)
+}
+
 fn bare() -> Router {
     Router::new().route("/orders/{id}", get(|| async { "ok" }))
 }
@@ -173,6 +217,15 @@ async fn run(case: &str, count: u64) -> Result<u16, Box<dyn std::error::Error>> 
         "one-scope" => return run_scopes(1, count),
         "many-scopes" => return run_scopes(256, count),
         _ => {}
+    }
+    for (many, one, ten_thousand) in [
+        ("rule", "one-rule", "ten-thousand-rules"),
+        ("endpoint", "one-endpoint", "ten-thousand-endpoints"),
+        ("plan", "one-plan", "ten-thousand-plans"),
+    ] {
+        if case == one || case == ten_thousand {
+            return run_limited(many, if case == one { 1 } else { 10_000 }, count).await;
+        }
     }
     let many = match case {
         "one-key" => Some((1, 1)),

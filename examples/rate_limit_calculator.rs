@@ -3,6 +3,7 @@
 //! `cargo run --example rate_limit_calculator -- picture.svg` writes the picture of `docs/rate-limiting.md`, and says
 //! in figures what it shows and which limits would let 99.9 % of the trace pass. Put your own traffic into `trace`, and
 //! your own limits into `limits`.
+#![allow(clippy::arithmetic_side_effects, reason = "small numbers, all of which are written here")]
 
 use std::{error::Error, io::Write as _, time::Duration};
 
@@ -61,7 +62,7 @@ fn trace() -> Vec<TraceRequest> {
     let busy = (0..120).map(|number| millis(200_000 + number * 500));
     let burst = (0..80).map(|number| millis(310_000 + number * 10));
     let mut trace: Vec<_> = steady.chain(edge).chain(busy).chain(burst).collect();
-    trace.sort_by_key(|request| request.after());
+    trace.sort_by_key(TraceRequest::after);
     trace
 }
 

@@ -79,6 +79,7 @@ fn links_lead_somewhere() {
         "object-level.md",
         "rate-limiting.md",
         "stacking.md",
+        "stores.md",
         "defaults.md",
         "design/0003-draining-refused-uploads.md",
     ] {

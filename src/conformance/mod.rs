@@ -20,7 +20,10 @@
 //! They use keys of their own, so they may run beside each other, and more than once on one server.
 
 pub mod api_keys;
+pub mod permits;
 pub mod rates;
 pub mod replays;
 pub mod revocations;
 pub mod seen;
+
+pub use self::rates::all as check_rates;

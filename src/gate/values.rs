@@ -51,10 +51,9 @@ pub(crate) fn decimal(number: u64) -> HeaderValue {
 }
 
 /// Four places for each of 1,024 numbers.
-#[expect(clippy::cast_possible_truncation, reason = "single digits")]
 const SMALL: [u8; 4_096] = {
     let mut digits = [b'0'; 4_096];
-    let (mut rest, mut number) = (digits.as_mut_slice(), 0_u16);
+    let (mut rest, mut number) = (&mut digits as &mut [u8], 0_u16);
     while let [thousands, hundreds, tens, ones, tail @ ..] = rest {
         *thousands = b'0' + (number / 1_000) as u8;
         *hundreds = b'0' + (number / 100 % 10) as u8;

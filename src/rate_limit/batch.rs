@@ -54,9 +54,14 @@ impl<'a> Charge<'a> {
 
     /// The algorithm's step for this charge.
     pub fn step(&self, state: Option<&State>, now: Timestamp) -> Step {
+        self.step_of(self.op, state, now)
+    }
+
+    /// The same with another operation.
+    pub(crate) fn step_of(&self, op: Op, state: Option<&State>, now: Timestamp) -> Step {
         match state {
-            Some(state) => self.algorithm.step(Some(state), now, self.op),
-            None => self.algorithm.begin(&|| self.spread(), now, self.op),
+            Some(state) => self.algorithm.step(Some(state), now, op),
+            None => self.algorithm.begin(&|| self.spread(), now, op),
         }
     }
 
@@ -146,6 +151,20 @@ impl<'a> ChargeKey<'a> {
     /// The parts, in order.
     pub fn parts(&self) -> impl Iterator<Item = &KeyPart<'a>> {
         self.parts.iter().map_while(Option::as_ref)
+    }
+
+    /// What it is known by in this process: see [`Charge::identity_hash`], which mixes in the algorithm.
+    pub const fn identity_hash(&self) -> u128 {
+        self.hash
+    }
+
+    /// Bytes that are the same for the same key, and different for different ones: see
+    /// [`Charge::identity`], which puts the algorithm before them.
+    pub fn identity(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(96);
+        put(&mut bytes, self.rule.as_bytes());
+        self.parts().for_each(|part| part.write(&mut bytes));
+        bytes
     }
 }
 

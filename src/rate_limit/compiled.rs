@@ -1,183 +1,239 @@
 //! Rules as a request meets them: checked, and with everything rendered that can be.
 
-use std::{collections::HashSet, sync::Arc};
-
-use http::HeaderValue;
-
-use super::{
-    Algorithm, AlgorithmId, Charge, ChargeKey, HashedPart, HashedRule, Key, KeyPart, Limit, Op, Rule,
-    endpoint::Endpoint, headers, identity::hash_part, limit::Amount,
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
 };
-use crate::{config_error::ConfigIssues, request::RequestContext, time::Timestamp};
+
+pub(super) use super::limit_of::CompiledLimit;
+use super::{
+    Charge, Cost, HashedPart, HashedRule, Key, KeyPart, Op, Rule, StatusClass,
+    cost::Source,
+    endpoint::Endpoint,
+    exemption::Exemptions,
+    identity::hash_part,
+    limit_of::{compile_limit, complete},
+    picks::Pick,
+    shadow::ShadowCounts,
+    store_loss::OnStoreLoss,
+};
+use crate::{
+    config_error::{ConfigError, ConfigIssues},
+    request::RequestContext,
+};
 
 /// One rule.
 #[derive(Debug)]
 pub(super) struct CompiledRule {
-    name: Box<str>,
+    pub(super) name: Box<str>,
     /// Of the name, as a part of a key.
     hash: u128,
-    key: Key,
-    on: Vec<Endpoint>,
-    op: Op,
-    plans: Vec<Box<str>>,
-    endpoints: Vec<Endpoint>,
-    /// By plan and endpoint; both absent is what holds otherwise.
-    choices: Vec<Choice>,
+    pub(super) key: Key,
+    pub(super) shadow: Option<Arc<ShadowCounts>>,
+    pub(super) loss: OnStoreLoss,
+    pub(super) exempt: Exemptions,
+    /// The first is what holds where no other does.
+    pub(super) prices: Box<[Cost]>,
+    status_costs: [Option<u64>; StatusClass::COUNT],
+    pub(super) settles: bool,
+    has_plans: bool,
+    /// By plan and endpoint, the more specific endpoint first.
+    choices: Box<[Choice]>,
+    default: usize,
+    /// Plan and choice, in the order of the plans.
+    plans: Box<[(usize, usize)]>,
 }
 
 #[derive(Debug)]
 struct Choice {
-    plan: Option<usize>,
-    endpoint: Option<usize>,
+    endpoint: Option<Endpoint>,
     /// The endpoint's hash, as a part of a key.
     place: u128,
     /// Absent: unlimited.
     limit: Option<CompiledLimit>,
 }
 
-/// One limit of a rule.
-#[derive(Debug)]
-pub(super) struct CompiledLimit {
-    pub(super) algorithm: Arc<dyn Algorithm>,
-    id: AlgorithmId,
-    /// What clients are told that it is called.
-    pub(super) policy: Arc<str>,
-    /// The item of `RateLimit-Policy`, alone.
-    pub(super) header: HeaderValue,
-    /// The same as text, to be joined with others.
-    pub(super) item: Box<str>,
-    /// The policy's name as an RFC 9651 String.
-    pub(super) quoted: Box<str>,
-    pub(super) detail: Box<str>,
-    pub(super) global: bool,
+/// The limits of a rule at one endpoint.
+#[derive(Debug, Default)]
+pub(super) struct Here {
+    pub(super) rule: usize,
+    /// For everybody.
+    any: Option<usize>,
+    /// Plan and choice, in the order of the plans.
+    plans: Vec<(usize, usize)>,
 }
 
+impl Here {
+    /// The level of what holds here, and the choice.
+    pub(super) fn best(&self, plan: Option<usize>) -> Option<(u8, usize)> {
+        let of_plan = plan.and_then(|plan| find(&self.plans, plan));
+        of_plan.map(|choice| (0, choice)).or_else(|| Some((1, self.any?)))
+    }
+}
+
+fn find(plans: &[(usize, usize)], plan: usize) -> Option<usize> {
+    let at = plans.binary_search_by_key(&plan, |(plan, _)| *plan).ok()?;
+    plans.get(at).map(|(_, choice)| *choice)
+}
+
+/// The plans that rules speak of, by number.
+pub(super) type PlanNames = HashMap<Box<str>, usize>;
+
 impl CompiledRule {
-    /// Which of the rule's limits holds for a request: an index for [`limit`](Self::limit).
-    pub(super) fn pick(&self, context: &RequestContext, path: &str) -> Option<usize> {
-        let (method, route) = (context.method(), context.route());
-        let covers = |endpoint: &Endpoint| endpoint.covers(method, route, path);
-        if !self.on.is_empty() && !self.on.iter().any(covers) {
-            return None;
+    /// What holds where no endpoint says otherwise: its level, and the choice.
+    pub(super) fn everywhere(&self, plan: Option<usize>) -> (u8, usize) {
+        match plan.and_then(|plan| find(&self.plans, plan)) {
+            Some(choice) => (2, choice),
+            None => (3, self.default),
         }
-        let plan = match self.plans.as_slice() {
-            [] => None,
-            plans => context.principal().and_then(|principal| {
-                let held = principal.plan()?;
-                plans.iter().position(|plan| **plan == *held)
-            }),
-        };
-        // Several endpoints of one rule may cover the request: each limit is asked by itself, so that
-        // an endpoint that only another plan has hides none.
-        let here = |choice: &Choice| choice.endpoint.is_some_and(|index| self.endpoints.get(index).is_some_and(covers));
-        let everywhere = |choice: &Choice| choice.endpoint.is_none();
-        let find = |plan: Option<usize>, place: &dyn Fn(&Choice) -> bool| {
-            self.choices.iter().position(|choice| choice.plan == plan && place(choice))
-        };
-        find(plan, &here)
-            .or_else(|| find(None, &here))
-            .or_else(|| find(plan, &everywhere))
-            .or_else(|| find(None, &everywhere))
     }
 
     /// Whether it goes by who calls, which only an `AuthLayer` outside can tell.
     pub(super) fn needs_principal(&self) -> bool {
-        self.key.needs_principal() || !self.plans.is_empty()
+        self.key.needs_principal() || self.has_plans() || self.exempt.needs_principal()
     }
 
-    pub(super) fn limit(&self, pick: usize) -> Option<&CompiledLimit> {
-        self.choices.get(pick)?.limit.as_ref()
+    pub(super) fn has_plans(&self) -> bool {
+        self.has_plans
     }
 
-    /// The charge of a request for which `pick` was found, or `None` if the rule does not apply.
-    pub(super) fn charge<'a>(&'a self, pick: usize, context: &'a RequestContext) -> Option<Charge<'a>> {
-        let choice = self.choices.get(pick)?;
+    /// Whether a handler may say what a request cost.
+    pub(super) fn reports(&self) -> bool {
+        self.prices.iter().any(|price| price.source == Source::Reported)
+    }
+
+    pub(super) fn limit(&self, choice: usize) -> Option<&CompiledLimit> {
+        self.choices.get(choice)?.limit.as_ref()
+    }
+
+    pub(super) fn price(&self, pick: &Pick) -> Option<&Cost> {
+        self.prices.get(pick.price)
+    }
+
+    pub(super) fn status_cost(&self, class: StatusClass) -> Option<u64> {
+        self.status_costs.get(class.index()).copied().flatten()
+    }
+
+    /// The charge of a request, or `None` if the rule does not apply. In the process's own store the
+    /// limit is this process's share of it.
+    pub(super) fn charge<'a>(
+        &'a self,
+        pick: &Pick,
+        op: Op,
+        local: bool,
+        context: &'a RequestContext,
+        texts: &'a [Box<[u8]>],
+    ) -> Option<Charge<'a>> {
+        let choice = self.choices.get(pick.choice)?;
         let limit = choice.limit.as_ref()?;
-        let mut key: ChargeKey<'a> = self.key.of_request(HashedRule::again(&self.name, self.hash), context)?;
-        if let Some(endpoint) = choice.endpoint.and_then(|index| self.endpoints.get(index)) {
-            let part = KeyPart::Endpoint { method: endpoint.method.as_str(), route: Some(&endpoint.path) };
-            key = key.with(HashedPart::again(part, choice.place))?;
+        let texts = texts.get(pick.texts..).unwrap_or_default();
+        let mut key = self.key.of_request(HashedRule::again(&self.name, self.hash), context, texts)?;
+        if let Some(endpoint) = &choice.endpoint {
+            key = key.with(HashedPart::again(part(endpoint), choice.place))?;
         }
-        Some(Charge::of(key, limit.id, &*limit.algorithm, self.op))
+        Some(match &limit.local {
+            Some(algorithm) if local => Charge::new(key, &**algorithm, op),
+            _ => Charge::of(key, limit.id, &*limit.algorithm, op),
+        })
     }
 }
 
-/// Checks all rules; `None` of a rule that is wrong.
-pub(super) fn compile(rules: &[Rule], most: usize, issues: &mut ConfigIssues) -> Vec<CompiledRule> {
-    if rules.is_empty() {
-        issues.add("rule", "there is no rule, so nothing is limited", "add one, or leave the layer out");
-    }
-    let mut names = HashSet::new();
-    for rule in rules {
-        if !names.insert(rule.name.as_str()) {
-            let field = format!("rule[{}]", rule.name);
-            issues.add(field, "two rules have this name, and would share their buckets", "give each a name of its own");
+fn part(endpoint: &Endpoint) -> KeyPart<'_> {
+    KeyPart::Endpoint { method: endpoint.method.as_str(), route: Some(&endpoint.path) }
+}
+
+/// A rule, and what it says of endpoints.
+pub(super) struct Compiled {
+    pub(super) rule: CompiledRule,
+    pub(super) limits: Vec<(Endpoint, Here)>,
+    /// Endpoint and price.
+    pub(super) costs: Vec<(Endpoint, usize)>,
+}
+
+/// # Errors
+/// Everything that is wrong with it.
+pub(super) fn compile_rule(index: usize, rule: &Rule, names: &mut PlanNames) -> Result<Compiled, ConfigError> {
+    let mut issues = ConfigIssues::new();
+    check(rule, &mut issues);
+    let exempt = Exemptions::compile(&rule.exempt, &mut issues);
+    let mut limits = ordered(rule);
+    limits.sort_by_key(|(_, endpoint, _)| endpoint.map_or((0, 0), Endpoint::vagueness));
+    let mut seen = HashSet::new();
+    let mut choices = Vec::with_capacity(limits.len());
+    let mut here: HashMap<&Endpoint, Here> = HashMap::new();
+    let (mut default, mut plans) = (0, Vec::new());
+    for (choice, (plan, endpoint, limit)) in limits.into_iter().enumerate() {
+        let field = field(plan, endpoint);
+        if !seen.insert((plan, endpoint)) {
+            issues.add(field.clone(), "it is given twice", "remove one");
+        }
+        let number = plan.map(|plan| number(names, plan));
+        let limit = compile_limit(rule, endpoint, limit, &field, &mut issues);
+        let place = endpoint.map_or(0, |endpoint| hash_part(&part(endpoint)));
+        choices.push(Choice { endpoint: endpoint.cloned(), place, limit });
+        match (endpoint.map(|endpoint| here.entry(endpoint).or_default()), number) {
+            (Some(here), Some(plan)) => here.plans.push((plan, choice)),
+            (Some(here), None) => here.any = Some(choice),
+            (None, Some(plan)) => plans.push((plan, choice)),
+            (None, None) => default = choice,
         }
     }
-    if at_one_place(rules) > most {
-        issues.add(
-            "rule",
-            format!("more than {most} rules can apply to one request"),
-            "restrict rules to endpoints, merge them, or use a second layer",
-        );
-    }
-    rules.iter().filter_map(|rule| compile_rule(rule, issues)).collect()
-}
-
-/// At most how many rules apply to one request.
-fn at_one_place(rules: &[Rule]) -> usize {
-    let everywhere = rules.iter().filter(|rule| rule.on.is_empty()).count();
-    let here = |place: &Endpoint| rules.iter().filter(|rule| rule.on.iter().any(|other| other.overlaps(place))).count();
-    let worst = rules.iter().flat_map(|rule| &rule.on).map(here).max().unwrap_or(0);
-    everywhere.saturating_add(worst)
-}
-
-fn compile_rule(rule: &Rule, issues: &mut ConfigIssues) -> Option<CompiledRule> {
-    let part = format!("rule[{}]", rule.name);
-    let mut own = ConfigIssues::new();
-    check(rule, &mut own);
-    let mut compiled = CompiledRule {
+    let mut all: Vec<_> = choices
+        .iter_mut()
+        .filter_map(|Choice { endpoint, limit, .. }| Some((endpoint.as_ref(), limit.as_mut()?)))
+        .collect();
+    complete(rule, &mut all);
+    plans.sort_unstable();
+    let limits = here.into_iter().map(|(endpoint, mut here)| {
+        here.plans.sort_unstable();
+        (endpoint.clone(), Here { rule: index, ..here })
+    });
+    let limits = limits.collect();
+    let (prices, costs) = prices(rule);
+    let compiled = CompiledRule {
         name: rule.name.as_str().into(),
         hash: HashedRule::from(rule.name.as_str()).hash(),
         key: rule.key.clone(),
-        on: rule.on.clone(),
-        op: Op::Take(rule.cost),
-        plans: Vec::new(),
-        endpoints: Vec::new(),
-        choices: Vec::new(),
+        shadow: rule.shadow.then(Arc::default),
+        loss: rule.loss,
+        exempt,
+        settles: rule.settles(),
+        has_plans: !rule.plans.is_empty() || !rule.plan_endpoints.is_empty(),
+        prices,
+        status_costs: rule.status_costs,
+        choices: choices.into(),
+        default,
+        plans: plans.into(),
     };
-    for (plan, endpoint, limit) in all_limits(rule) {
-        let field = field(plan, endpoint);
-        let plan = plan.map(|plan| index_of(&mut compiled.plans, plan.into()));
-        let place = endpoint.map(|endpoint| index_of(&mut compiled.endpoints, endpoint.clone()));
-        if compiled.choices.iter().any(|choice| choice.plan == plan && choice.endpoint == place) {
-            own.add(field.clone(), "it is given twice", "remove one");
-        }
-        let limit = compile_limit(rule, endpoint, limit, &field, &mut own);
-        let hash = endpoint.map_or(0, |endpoint| {
-            hash_part(&KeyPart::Endpoint { method: endpoint.method.as_str(), route: Some(&endpoint.path) })
-        });
-        compiled.choices.push(Choice { plan, endpoint: place, place: hash, limit });
-    }
-    let CompiledRule { choices, endpoints, .. } = &mut compiled;
-    choices.sort_by_key(|choice| {
-        choice.endpoint.and_then(|index| endpoints.get(index)).map_or((0, 0), Endpoint::vagueness)
-    });
-    match own.finish(compiled) {
-        Ok(compiled) => Some(compiled),
-        Err(error) => {
-            issues.merge(&part, error);
-            None
-        }
-    }
+    issues.finish(Compiled { rule: compiled, limits, costs })
 }
 
-fn all_limits(rule: &Rule) -> impl Iterator<Item = (Option<&str>, Option<&Endpoint>, &Limit)> {
+/// All prices of a rule, and where each holds; the more specific endpoint has the smaller number.
+fn prices(rule: &Rule) -> (Box<[Cost]>, Vec<(Endpoint, usize)>) {
+    let mut costs: Vec<_> = rule.costs.iter().collect();
+    costs.sort_by_key(|(endpoint, _)| endpoint.vagueness());
+    let prices = std::iter::once(&rule.cost).chain(costs.iter().map(|(_, cost)| cost)).cloned().collect();
+    let places = costs.into_iter().zip(1..).map(|((endpoint, _), price)| (endpoint.clone(), price)).collect();
+    (prices, places)
+}
+
+fn number(names: &mut PlanNames, plan: &str) -> usize {
+    if let Some(number) = names.get(plan) {
+        return *number;
+    }
+    let number = names.len();
+    names.insert(plan.into(), number);
+    number
+}
+
+type Given<'a> = (Option<&'a str>, Option<&'a Endpoint>, &'a super::Limit);
+
+fn ordered(rule: &Rule) -> Vec<Given<'_>> {
     let plan_endpoints =
         rule.plan_endpoints.iter().map(|(plan, place, limit)| (Some(plan.as_str()), Some(place), limit));
     let endpoints = rule.endpoints.iter().map(|(place, limit)| (None, Some(place), limit));
     let plans = rule.plans.iter().map(|(plan, limit)| (Some(plan.as_str()), None, limit));
-    plan_endpoints.chain(endpoints).chain(plans).chain([(None, None, &rule.limit)])
+    plan_endpoints.chain(endpoints).chain(plans).chain([(None, None, &rule.limit)]).collect()
 }
 
 fn field(plan: Option<&str>, endpoint: Option<&Endpoint>) -> String {
@@ -189,13 +245,6 @@ fn field(plan: Option<&str>, endpoint: Option<&Endpoint>) -> String {
     }
 }
 
-fn index_of<T: PartialEq>(all: &mut Vec<T>, item: T) -> usize {
-    all.iter().position(|held| *held == item).unwrap_or_else(|| {
-        all.push(item);
-        all.len().saturating_sub(1)
-    })
-}
-
 fn check(rule: &Rule, issues: &mut ConfigIssues) {
     let printable = rule.name.bytes().all(|byte| matches!(byte, b' '..=b'~'));
     if rule.name.is_empty() || rule.name.len() > 64 || !printable {
@@ -204,15 +253,32 @@ fn check(rule: &Rule, issues: &mut ConfigIssues) {
     if let Some((reason, cure)) = rule.key.fault() {
         issues.add("key", reason, cure);
     }
-    if rule.cost == 0 {
+    if rule.cost == Cost::units(0) {
         issues.add("cost", "a cost of zero charges nothing", "use 1 or more");
     }
-    for endpoint in &rule.on {
-        if let Some((reason, cure)) = endpoint.fault() {
-            issues.add(format!("on[{endpoint}]"), reason, cure);
+    rule.cost.check("cost", issues);
+    let mut costs = HashSet::new();
+    for (endpoint, cost) in &rule.costs {
+        let field = format!("cost_at[{endpoint}]");
+        cost.check(&field, issues);
+        if !costs.insert(endpoint) {
+            issues.add(field, "it is given twice", "remove one");
         }
     }
-    for (plan, endpoint, _) in all_limits(rule) {
+    if let super::OnStoreLoss::Local { share: 0 } = rule.loss {
+        issues.add("on_store_loss", "a share of one in zero", "say how many processes share the limit");
+    }
+    if rule.block.is_some_and(|block| block.is_zero() || block > super::Blocking::LONGEST) {
+        issues.add("block_for", "it is zero, or longer than 30 days", "use a few minutes");
+    }
+    let places = rule.on.iter().map(|place| (format!("on[{place}]"), place));
+    let priced = rule.costs.iter().map(|(place, _)| (format!("cost_at[{place}]"), place));
+    for (field, endpoint) in places.chain(priced) {
+        if let Some((reason, cure)) = endpoint.fault() {
+            issues.add(field, reason, cure);
+        }
+    }
+    for (plan, endpoint, _) in ordered(rule) {
         if plan.is_some_and(str::is_empty) {
             issues.add("plan", "the name is empty", "use the plan's name as the credential carries it");
         }
@@ -223,47 +289,4 @@ fn check(rule: &Rule, issues: &mut ConfigIssues) {
             issues.add(format!("endpoint[{endpoint}]"), reason, cure);
         }
     }
-}
-
-fn compile_limit(
-    rule: &Rule,
-    endpoint: Option<&Endpoint>,
-    limit: &Limit,
-    field: &str,
-    issues: &mut ConfigIssues,
-) -> Option<CompiledLimit> {
-    let algorithm = match &limit.0 {
-        Amount::Unlimited => return None,
-        Amount::Custom(algorithm) => Arc::clone(algorithm),
-        Amount::Rate(rate) => issues.take(field, rule.family.algorithm(*rate))?,
-    };
-    let fresh = algorithm.step(None, Timestamp::EPOCH, Op::Take(rule.cost)).decision;
-    if fresh.is_never() {
-        issues.add(
-            field.to_owned(),
-            "the cost exceeds what the limit ever allows, so nothing passes",
-            "raise the burst",
-        );
-    }
-    let policy = match endpoint {
-        // Printable: the endpoint has been checked.
-        Some(endpoint) => format!("{} {endpoint}", rule.name),
-        None => rule.name.clone(),
-    };
-    let quoted = headers::quote(&policy);
-    let item = headers::policy_item(&quoted, fresh.limit, algorithm.window(), rule.unit);
-    let Ok(header) = HeaderValue::try_from(&item) else {
-        issues.add("name", "it does not fit a header", "use printable ASCII");
-        return None;
-    };
-    Some(CompiledLimit {
-        detail: limit.0.to_string().into(),
-        global: rule.key.is_global(),
-        policy: policy.into(),
-        header,
-        item: item.into(),
-        quoted: quoted.into(),
-        id: algorithm.id(),
-        algorithm,
-    })
 }

@@ -4,14 +4,14 @@ use std::{
     collections::hash_map::RandomState,
     hash::{BuildHasher as _, Hash},
     sync::{
-        Arc,
+        Arc, Mutex as Lock, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
 
 use dashmap::{DashMap, Entry};
-use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::sync::{Mutex, OnceCell, OwnedMutexGuard};
 
 /// One at a time for each key: what the tasks of one process would fight over by rounds of
 /// compare-and-swap, they do one after the other. It has as many entries as there are requests at work.
@@ -71,6 +71,67 @@ impl<K: Eq + Hash> Drop for Turn<'_, K> {
     }
 }
 
+/// One read at a time for each key, which all share who asked before it began: what a caller who goes on
+/// asking though he is refused costs is one read, and not one for each request.
+#[derive(Debug)]
+pub(crate) struct Reads<K: Eq + Hash, V>(DashMap<K, Arc<Reading<V>>>);
+
+#[derive(Debug)]
+struct Reading<V> {
+    /// The read that has not begun.
+    next: Lock<Arc<OnceCell<V>>>,
+    under_way: Mutex<()>,
+}
+
+impl<V> Default for Reading<V> {
+    fn default() -> Self {
+        Self { next: Lock::default(), under_way: Mutex::default() }
+    }
+}
+
+impl<K: Eq + Hash, V> Default for Reads<K, V> {
+    fn default() -> Self {
+        Self(DashMap::default())
+    }
+}
+
+impl<K: Eq + Hash + Clone, V: Clone> Reads<K, V> {
+    /// What a read found that began after this call did: by `read`, or by another's.
+    pub(crate) async fn share<E>(&self, key: K, read: impl Future<Output = Result<V, E>> + Send) -> Result<V, E> {
+        let leave = Leave { reads: self, key: key.clone() };
+        let reading = Arc::clone(&*self.0.entry(key).or_default());
+        let next = || reading.next.lock().unwrap_or_else(PoisonError::into_inner);
+        let round = Arc::clone(&*next());
+        let found = round
+            .get_or_try_init(|| async {
+                let _alone = reading.under_way.lock().await;
+                // Who comes from now on may want to see what is written meanwhile.
+                *next() = Arc::default();
+                read.await
+            })
+            .await
+            .cloned();
+        drop((round, reading));
+        drop(leave);
+        found
+    }
+}
+
+struct Leave<'a, K: Eq + Hash + Clone, V> {
+    reads: &'a Reads<K, V>,
+    key: K,
+}
+
+impl<K: Eq + Hash + Clone, V> Drop for Leave<'_, K, V> {
+    fn drop(&mut self) {
+        if let Entry::Occupied(entry) = self.reads.0.entry(self.key.clone())
+            && Arc::strong_count(entry.get()) == 1
+        {
+            entry.remove();
+        }
+    }
+}
+
 /// Rounds of compare-and-swap wait a random time of up to so long, doubled each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSE: Duration = Duration::from_millis(64);
@@ -113,6 +174,49 @@ mod tests {
         drop(first);
         assert!(waiting.await.unwrap(), "it has waited");
         assert!(turns.0.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_read_is_shared_by_those_who_asked_before_it_began() {
+        let (reads, made) = (Arc::new(Reads::default()), Arc::new(AtomicU64::new(0)));
+        let mut tasks = tokio::task::JoinSet::new();
+        for task in 0..20_u64 {
+            let (reads, made) = (Arc::clone(&reads), Arc::clone(&made));
+            tasks.spawn(async move {
+                tokio::time::sleep(Duration::from_millis(if task == 0 { 0 } else { 5 })).await;
+                let began = made.load(Relaxed);
+                let read = async {
+                    let number = made.fetch_add(1, Relaxed);
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                    Ok::<_, ()>(number)
+                };
+                let found = reads.share("key", read).await.unwrap();
+                assert!(found >= began, "it began before it was asked for");
+            });
+        }
+        while let Some(done) = tasks.join_next().await {
+            done.unwrap();
+        }
+        assert_eq!(made.load(Relaxed), 2);
+        assert!(reads.0.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_read_that_fails_or_is_given_up_is_made_by_the_next() {
+        let reads = Arc::new(Reads::<_, u8>::default());
+        let hangs = tokio::spawn({
+            let reads = Arc::clone(&reads);
+            async move { reads.share("key", std::future::pending::<Result<u8, ()>>()).await }
+        });
+        tokio::task::yield_now().await;
+        let waits = tokio::spawn({
+            let reads = Arc::clone(&reads);
+            async move { (reads.share("key", async { Err(()) }).await, reads.share("key", async { Ok::<_, ()>(7) }).await) }
+        });
+        tokio::task::yield_now().await;
+        hangs.abort();
+        assert_eq!(waits.await.unwrap(), (Err(()), Ok(7)));
+        assert!(reads.0.is_empty());
     }
 
     #[test]

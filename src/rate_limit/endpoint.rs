@@ -3,7 +3,7 @@ use std::fmt;
 use http::Method;
 
 /// A method and a path template, written as axum writes it: `/users/{id}`, `/files/{*rest}`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Endpoint {
     pub(super) method: Method,
     pub(super) path: Box<str>,
@@ -14,11 +14,9 @@ impl Endpoint {
         Self { method, path: path.into() }
     }
 
-    /// Whether a request is one of this endpoint.
-    ///
-    /// Where the router has matched a route, the route decides: parameters may have other names.
-    /// Where it has not (the layer stands outside the router, or the route is a catch-all), the path
-    /// decides, so that a rule never fails to apply because of where its layer stands.
+    /// Whether a request is one of this endpoint: what [`Places`](super::places::Places) must find, said
+    /// simply.
+    #[cfg(test)]
     pub(super) fn covers(&self, method: &Method, route: Option<&str>, path: &str) -> bool {
         // axum answers HEAD with the handler of GET: the limit of one is that of both.
         if self.method != *method && !(self.method == Method::GET && *method == Method::HEAD) {
@@ -70,10 +68,11 @@ impl fmt::Display for Endpoint {
     }
 }
 
-fn is_parameter(segment: &str) -> bool {
+pub(super) fn is_parameter(segment: &str) -> bool {
     segment.starts_with('{')
 }
 
+#[cfg(test)]
 fn same(a: &str, b: &str) -> bool {
     a == b || (is_parameter(a) && is_parameter(b))
 }

@@ -1,13 +1,23 @@
-use super::{ChargeKey, HashedPart, HashedRule, batch::put, identity::hash_part};
+use std::sync::Arc;
+
+use http::HeaderName;
+
+use super::{
+    ChargeKey, HashedPart, HashedRule, RequestView,
+    batch::put,
+    identity::hash_part,
+    selector::{Selected, Selector, Text},
+};
 use crate::{
     identity::{AuthMethod, Principal},
+    rejection::Rejection,
     request::{Network, RequestContext},
 };
 
 /// By what a rule tells callers apart: who shares a bucket with whom.
 ///
-/// Only verified facts select a bucket. A header that nobody verified never does: whoever could
-/// choose his bucket would have as many as he likes.
+/// Only verified facts select a bucket. A header that nobody verified should not: whoever can choose
+/// his bucket has as many as he likes.
 ///
 /// | key | one bucket for each | where there is none |
 /// |---|---|---|
@@ -17,26 +27,22 @@ use crate::{
 /// | [`credential`](Key::credential) | API key, or token (`jti`) | the rule does not apply |
 /// | [`tenant`](Key::tenant) | issuer and tenant | the rule does not apply |
 /// | [`ip`](Key::ip) | IPv4 address, IPv6 /64 | all unknown addresses share one |
+/// | [`ip_prefix`](Key::ip_prefix) | network of a length of yours | all unknown addresses share one |
 /// | [`endpoint`](Key::endpoint) | method and matched route | all unmatched requests share one |
+/// | [`route`](Key::route) | matched route | all unmatched requests share one |
+/// | [`path_param`](Key::path_param) | value in the path | the rule does not apply |
+/// | [`by`](Key::by) | what a function of yours returns | the rule does not apply |
+/// | [`dangerously_header`](Key::dangerously_header) | value of a header field | all without it share one |
 /// | [`global`](Key::global) | – (one for all callers) | – |
+///
+/// What is taken from the path, a header or a function is 256 bytes at most; a longer value, and a
+/// header that comes twice, is answered 400.
 ///
 /// [`and`](Key::and) combines them: `Key::ip().and(Key::endpoint())` is a bucket for each address
 /// and endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Key {
     parts: Vec<Selector>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Selector {
-    Client,
-    ApiKey,
-    Credential,
-    Principal,
-    Tenant,
-    Ip,
-    Endpoint,
-    Global,
 }
 
 impl Key {
@@ -71,6 +77,47 @@ impl Key {
     /// is, IPv6 by /64.
     pub fn ip() -> Self {
         Self::of(Selector::Ip)
+    }
+
+    /// The client's network: the first `v4` bits of an IPv4 address, the first `v6` of an IPv6 one. For
+    /// who is given more than one address: `ip_prefix(24, 48)` is one bucket for a site.
+    ///
+    /// IPv6 is told apart by 64 bits at most: every client holds that many addresses, and would have
+    /// as many buckets.
+    pub fn ip_prefix(v4: u8, v6: u8) -> Self {
+        Self::of(Selector::Prefix { v4, v6 })
+    }
+
+    /// The matched route, whatever the method.
+    pub fn route() -> Self {
+        Self::of(Selector::Route)
+    }
+
+    /// The value of a parameter in the matched route's path, percent-decoded: `Key::path_param("tenant")`
+    /// is a bucket for each tenant of `/tenants/{tenant}/orders`. The caller chooses it: combine it
+    /// with who calls, unless what it names is to be protected from everybody together.
+    pub fn path_param(name: &str) -> Self {
+        Self::of(Selector::Text(Text::Parameter(name.into())))
+    }
+
+    /// What a function makes of the request; `None` where the rule does not apply. It runs for every
+    /// request to which the rule may apply, and must not block.
+    ///
+    /// ```
+    /// use portcullis::rate_limit::Key;
+    ///
+    /// let per_region = Key::by(|view| Some(view.context().principal()?.tenant()?.split_once('-')?.0.to_owned()));
+    /// ```
+    pub fn by<T: Into<Vec<u8>>>(function: impl Fn(&RequestView<'_>) -> Option<T> + Send + Sync + 'static) -> Self {
+        let function = move |view: &RequestView<'_>| function(view).map(Into::into);
+        Self::of(Selector::Text(Text::Function(Arc::new(function))))
+    }
+
+    /// The value of a header field that a proxy of yours sets, and that it removes from what clients
+    /// send. Where a client can set it, it chooses a fresh bucket for each request, and the rule limits
+    /// nobody: hence the name.
+    pub fn dangerously_header(name: HeaderName) -> Self {
+        Self::of(Selector::Text(Text::Header(name)))
     }
 
     /// The method and the matched route, `GET /orders/{id}`. `HEAD` counts as `GET`; all methods that
@@ -112,7 +159,8 @@ impl Key {
 
     /// What is wrong with it, if something is.
     pub(super) fn fault(&self) -> Option<(&'static str, &'static str)> {
-        let callers = self.parts.iter().any(|part| !matches!(part, Selector::Global | Selector::Endpoint));
+        let place = |part: &Selector| matches!(part, Selector::Global | Selector::Endpoint | Selector::Route);
+        let callers = !self.parts.iter().all(place);
         if self.is_global() && callers {
             return Some(("all callers together cannot be told apart", "leave Key::global() out, or the other key"));
         }
@@ -120,15 +168,53 @@ impl Key {
         if self.parts.len() >= ChargeKey::MAX_PARTS {
             return Some(("it has more than three parts", "combine three at most"));
         }
-        None
+        self.parts.iter().find_map(|part| match part {
+            Selector::Prefix { v4, v6 } if !(8..=32).contains(v4) || !(16..=64).contains(v6) => {
+                Some(("the prefix is of no use", "use 8 to 32 bits of IPv4 addresses, 16 to 64 of IPv6 ones"))
+            }
+            Selector::Text(Text::Parameter(name)) if name.is_empty() || name.contains(['{', '}', '*', '/']) => {
+                Some(("it is not the name of a parameter", "write the name alone: tenant for {tenant}"))
+            }
+            _ => None,
+        })
     }
 
-    /// The key of this request, or `None` if the rule does not apply to it.
-    pub(super) fn of_request<'a>(&self, rule: HashedRule<'a>, context: &'a RequestContext) -> Option<ChargeKey<'a>> {
+    /// Whether the rule applies to the request, as far as the context tells.
+    pub(super) fn applies(&self, context: &RequestContext) -> bool {
+        self.parts.iter().all(|selector| selector.select(context).is_some())
+    }
+
+    /// Whether it goes by what only the request itself tells: a header, a parameter, a function.
+    pub(super) fn needs_request(&self) -> bool {
+        self.parts.iter().any(|part| matches!(part, Selector::Text(_)))
+    }
+
+    /// Takes what the context does not hold; whether the rule applies.
+    pub(super) fn take_texts(&self, view: &RequestView<'_>, texts: &mut Vec<Box<[u8]>>) -> Result<bool, Rejection> {
+        for selector in &self.parts {
+            if let Selector::Text(text) = selector {
+                let Some(text) = text.take(view)? else { return Ok(false) };
+                texts.push(text);
+            }
+        }
+        Ok(true)
+    }
+
+    /// The key of this request, or `None` if the rule does not apply to it. `texts` are those that
+    /// [`take_texts`](Self::take_texts) took.
+    pub(super) fn of_request<'a>(
+        &self,
+        rule: HashedRule<'a>,
+        context: &'a RequestContext,
+        texts: &'a [Box<[u8]>],
+    ) -> Option<ChargeKey<'a>> {
+        let mut texts = texts.iter();
         // As most keys are: nothing is moved about.
         if let [selector] = self.parts.as_slice() {
             return Some(match selector.select(context)? {
                 Selected::Part(part) => ChargeKey::of(rule, remembered(part, context)),
+                Selected::Own(part) => ChargeKey::of(rule, part),
+                Selected::Text => ChargeKey::of(rule, KeyPart::Bytes(texts.next()?)),
                 Selected::Everybody => ChargeKey::new(rule),
             });
         }
@@ -136,10 +222,17 @@ impl Key {
         for selector in &self.parts {
             match selector.select(context)? {
                 Selected::Part(part) => key = key.with(remembered(part, context))?,
+                Selected::Own(part) => key = key.with(part)?,
+                Selected::Text => key = key.with(KeyPart::Bytes(texts.next()?))?,
                 Selected::Everybody => {}
             }
         }
         Some(key)
+    }
+
+    /// For explanations.
+    pub(super) fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.parts.iter().map(Selector::name)
     }
 }
 
@@ -158,63 +251,6 @@ fn remembered<'a>(part: KeyPart<'a>, context: &'a RequestContext) -> HashedPart<
         KeyPart::Endpoint { route: None, .. } | KeyPart::Bytes(_) => None,
     };
     HashedPart::again(part, hash.unwrap_or_else(make))
-}
-
-enum Selected<'a> {
-    Part(KeyPart<'a>),
-    Everybody,
-}
-
-impl Selector {
-    fn select(self, context: &RequestContext) -> Option<Selected<'_>> {
-        let principal = context.principal();
-        let ip = || KeyPart::Network(context.client_ip().network());
-        let part = match self {
-            Self::Client => {
-                principal.map_or_else(ip, |principal| api_key(principal).unwrap_or_else(|| subject(principal)))
-            }
-            Self::ApiKey => api_key(principal?)?,
-            Self::Credential => credential(principal?)?,
-            Self::Principal => subject(principal?),
-            Self::Tenant => {
-                let principal = principal?;
-                KeyPart::Tenant { issuer: principal.issuer(), tenant: principal.tenant()? }
-            }
-            Self::Ip => ip(),
-            Self::Endpoint => KeyPart::Endpoint { method: method(context), route: context.route() },
-            Self::Global => return Some(Selected::Everybody),
-        };
-        Some(Selected::Part(part))
-    }
-}
-
-/// A client may invent methods, and handlers for any method answer them: each a fresh bucket, if they
-/// were told apart.
-fn method(context: &RequestContext) -> &'static str {
-    match context.method().as_str() {
-        "GET" | "HEAD" => "GET",
-        "POST" => "POST",
-        "PUT" => "PUT",
-        "PATCH" => "PATCH",
-        "DELETE" => "DELETE",
-        "OPTIONS" => "OPTIONS",
-        "CONNECT" => "CONNECT",
-        "TRACE" => "TRACE",
-        _ => "*",
-    }
-}
-
-fn api_key(principal: &Principal) -> Option<KeyPart<'_>> {
-    (principal.method() == AuthMethod::ApiKey).then(|| credential(principal)).flatten()
-}
-
-fn credential(principal: &Principal) -> Option<KeyPart<'_>> {
-    let id = principal.credential_id()?;
-    Some(KeyPart::Credential { method: principal.method(), issuer: principal.issuer(), id })
-}
-
-fn subject(principal: &Principal) -> KeyPart<'_> {
-    KeyPart::Principal { issuer: principal.issuer(), subject: principal.subject() }
 }
 
 /// One part of a bucket's identity, borrowed from the request.

@@ -1,6 +1,6 @@
 use std::{fmt, sync::Arc};
 
-use super::{Algorithm, FixedWindow, Rate, TokenBucket, Windows};
+use super::{Algorithm, FixedWindow, LeakyBucket, Rate, SlidingCounter, SlidingLog, TokenBucket, Windows};
 use crate::config_error::ConfigError;
 
 /// How much a rule allows: a [`Rate`], an [`Algorithm`] of yours, or everything.
@@ -45,13 +45,20 @@ impl From<Arc<dyn Algorithm>> for Limit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Family {
     TokenBucket,
+    LeakyBucket,
     FixedWindow(Windows),
+    SlidingLog,
+    SlidingCounter,
 }
 
 impl Family {
-    pub(super) fn algorithm(self, rate: Rate) -> Result<Arc<dyn Algorithm>, ConfigError> {
+    /// `overdraft` is how much more than the bucket a key may owe; windows count whatever was used.
+    pub(super) fn algorithm(self, rate: Rate, overdraft: u64) -> Result<Arc<dyn Algorithm>, ConfigError> {
         Ok(match self {
-            Self::TokenBucket => Arc::new(TokenBucket::new(rate)?),
+            Self::TokenBucket => Arc::new(TokenBucket::new(rate)?.overdraft(overdraft)),
+            Self::LeakyBucket => Arc::new(LeakyBucket::new(rate)?),
+            Self::SlidingLog => Arc::new(SlidingLog::new(rate)?),
+            Self::SlidingCounter => Arc::new(SlidingCounter::new(rate)?),
             Self::FixedWindow(windows) => Arc::new(FixedWindow::new(rate)?.windows(windows)),
         })
     }

@@ -38,7 +38,13 @@
 //! ```
 //!
 //! # The parts
-//! * A [`Rule`] says who is told apart ([`Key`]), how much each may ([`Rate`]), and where.
+//! * A [`Rule`] says who is told apart ([`Key`]), how much each may ([`Rate`], by plan and endpoint), what
+//!   a request costs ([`Cost`]), whom it does not hold for ([`Exemption`]), and what happens while the
+//!   store is lost ([`OnStoreLoss`]). [`EndpointClass`] has the usual rates.
+//! * A [`PlanResolver`] says on which plan callers are whose credentials do not say so.
+//! * A [`Breaker`] turns requests away while what stands behind is overloaded.
+//! * The [`RateLimitHandle`] of a layer replaces its rules, explains what holds for a request, and reads
+//!   what rules that only count ([`Rule::shadow`]) would have done.
 //! * An [`Algorithm`] is a pure step from one [`State`] to the next: [`TokenBucket`] (the default),
 //!   [`LeakyBucket`], [`FixedWindow`], [`SlidingLog`], [`SlidingCounter`], [`LeakyQueue`] (which delays
 //!   instead of refusing), or one of yours.
@@ -54,7 +60,8 @@
 //! outer one charged stays charged if the inner one refuses.
 //!
 //! It reads the context's clock (the monotonic reading), client address, principal and route. It
-//! leaves [`RateLimitStatus`](crate::request::RateLimitStatus): the limit closest to exhaustion.
+//! leaves [`RateLimitStatus`](crate::request::RateLimitStatus): the limit closest to exhaustion. Where the
+//! store was lost and rules do not close, the trail has a verdict `rate_limit.degraded`.
 //!
 //! # What the caller is told
 //! See [`RateLimitHeaders`]; nested layers join their lists. What all callers do together
@@ -64,7 +71,9 @@
 //! |---|---|---|---|
 //! | a limit is exceeded | `rate_limit_exceeded` | 429 | `Retry-After`; members `limit`, `remaining`, `reset_at`, `violated-policies` |
 //! | only limits on all callers together are | `service_unavailable` | 503 | `Retry-After`; `violated-policies` |
-//! | the store cannot answer | `backend_unavailable` | 503 | `Retry-After: 1` |
+//! | the breaker is open, or too many requests are under way | `service_unavailable` | 503 | `Retry-After` |
+//! | a header or path parameter that a rule goes by is repeated, too long or unreadable | `invalid_request` | 400 | |
+//! | the store or the plan resolver cannot answer, and a rule is closed then | `backend_unavailable` | 503 | `Retry-After: 1` |
 //!
 //! `Retry-After` is whole seconds, rounded up: whoever waits so long, and is alone with his bucket,
 //! passes. If several limits refuse, it is the longest of their waits. It is absent where no waiting
@@ -75,16 +84,33 @@
 //! belongs to the caller once for each credential that is remembered. A decision by the memory store then
 //! takes, for each rule, a look into a table and a few nanoseconds of arithmetic, without a lock for states
 //! of one word ([`Packing`]) and with one for others; nothing is allocated for it. The header fields take one
-//! allocation for a single rule, and two for several.
+//! allocation for a single rule, and two for several. Which rules and limits hold is found by the
+//! segments of the route: ten thousand rules, endpoints or plans cost a request no more than one. What
+//! allocates is to take a key from the path, a header or a function, and to settle a cost afterwards.
+
+/// Runs the programs of the page.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/stores.md")]
+struct Stores;
 
 mod algorithm;
+mod asked;
 mod batch;
+mod blocking;
+mod breaker;
 mod builder;
 mod cas;
+mod checks;
 mod compiled;
+pub mod concurrency;
 mod contention;
+mod cost;
 mod endpoint;
+mod exemption;
+mod explain;
+mod gate;
 mod guard;
+mod handle;
 mod headers;
 mod identity;
 mod inline;
@@ -92,14 +118,28 @@ mod key;
 mod layer;
 mod leased;
 mod limit;
+mod limit_of;
+mod losses;
+mod outcome;
 mod packed;
+mod picks;
+mod places;
+mod plans;
+mod preset;
 mod rate;
 mod rule;
+mod ruleset;
+mod selector;
+mod settling;
+mod shadow;
+pub mod shaping;
 mod simulate;
 mod state;
 mod state_bytes;
 mod store;
 mod store_loss;
+mod usage;
+mod view;
 
 pub(crate) use self::inline::Inline;
 pub use self::{
@@ -108,25 +148,39 @@ pub use self::{
         Program, SlidingCounter, SlidingLog, Step, TokenBucket, Windows, Write,
     },
     batch::{Batch, BatchFull, BatchSteps, Charge, ChargeKey, Verdicts},
+    blocking::Blocking,
+    breaker::Breaker,
     builder::RateLimitLayerBuilder,
     cas::{CasBackend, CasStore, Version},
+    concurrency::{ConcurrencyLimit, ConcurrencyLimitLayer, ConcurrencyLimitLayerBuilder, ConcurrencyStore},
+    cost::{Cost, StatusClass},
+    exemption::Exemption,
+    explain::{Applied, ExplainedRule, Explanation, WhyNot},
+    gate::{RateLimitGate, RateLimitPass},
+    handle::RateLimitHandle,
     headers::{HeaderDialect, LegacyReset, QuotaUnit, RateLimitHeaders},
     identity::{HashedPart, HashedRule},
     key::{Key, KeyPart},
-    layer::{RateLimitGate, RateLimitLayer, RateLimitPass},
+    layer::RateLimitLayer,
     leased::LeasedStore,
     limit::Limit,
     packed::{Packed, PackedClock, PackedStep, PackedWrite, Packing},
+    plans::{OnPlanLoss, PlanResolver, PlanSubject},
+    preset::EndpointClass,
     rate::Rate,
     rule::Rule,
+    shadow::Shadowed,
+    shaping::{RequestDeadline, ShapingLayer, ShapingLayerBuilder},
     simulate::{Proposal, Share, SimulatedLimit, TimeSlice, Timeline, TraceOutcome, TraceRequest, recommend, simulate},
     state::State,
     store::RateLimitStore,
     store_loss::OnStoreLoss,
+    usage::RateLimitUsage,
+    view::RequestView,
 };
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub(crate) use self::{
-    contention::{Jitter, Turn, Turns},
+    contention::{Jitter, Reads, Turn, Turns},
     state_bytes::{read_state, write_state},
 };
 

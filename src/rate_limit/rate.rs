@@ -88,6 +88,22 @@ impl Rate {
         Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))
     }
 
+    /// Whether a limit can be made of it: what [`rate!`](crate::rate) asks while the program is compiled.
+    pub const fn is_sound(self) -> bool {
+        let (most, secs) =
+            (if self.units > self.capacity() { self.units } else { self.capacity() }, self.period.as_secs());
+        let empty = self.units == 0 || self.capacity() == 0 || self.period.is_zero();
+        let long =
+            secs > Self::LONGEST.as_secs() || (secs == Self::LONGEST.as_secs() && self.period.subsec_nanos() > 0);
+        if empty || long || most > Self::MOST {
+            return false;
+        }
+        // 10^15 units of 366 days in nanoseconds are less than 2^106.
+        let nanos = self.period.as_nanos().saturating_mul(self.capacity() as u128);
+        let slowest = Self::SLOWEST.as_nanos().saturating_mul(self.units as u128);
+        nanos <= slowest
+    }
+
     pub(crate) fn check(self) -> Result<(), ConfigError> {
         let mut issues = ConfigIssues::new();
         if self.units == 0 {

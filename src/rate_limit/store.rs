@@ -70,6 +70,10 @@ pub trait RateLimitStore: fmt::Debug + Send + Sync + 'static {
 
     /// The answer, when it is there.
     ///
+    /// The layer waits for it no longer than its
+    /// [`store_budget`](super::RateLimitLayerBuilder::store_budget), asks one at a time while the store is
+    /// down, and remembers refusals for a moment: a store need not do any of this.
+    ///
     /// If the future is dropped before it is ready, it is the store's to say whether the batch has
     /// been charged; it must not have been charged in part.
     fn apply<'a>(&'a self, batch: &'a Batch<'a>) -> BoxFuture<'a, Result<Verdicts, StoreError>>;

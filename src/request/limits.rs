@@ -16,12 +16,22 @@ pub struct RateLimitStatus {
     pub next_after: Duration,
     /// When all units are available again (wall clock).
     pub reset_at: Timestamp,
+    /// Whether this process decided alone, by its own part of the limit, because the store could not
+    /// answer.
+    pub degraded: bool,
 }
 
 impl RateLimitStatus {
     /// A status; for layers of your own that limit rates.
     pub fn new(policy: Arc<str>, limit: u64, remaining: u64, next_after: Duration, reset_at: Timestamp) -> Self {
-        Self { policy, limit, remaining, next_after, reset_at }
+        Self { policy, limit, remaining, next_after, reset_at, degraded: false }
+    }
+
+    /// The same, decided without the store.
+    #[must_use]
+    pub fn degraded(mut self) -> Self {
+        self.degraded = true;
+        self
     }
 }
 

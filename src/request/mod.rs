@@ -16,6 +16,7 @@ mod forwarded;
 mod limits;
 mod notes;
 mod obligation;
+mod path_param;
 mod peer;
 mod place;
 mod proxies;
@@ -35,4 +36,6 @@ pub use self::{
     trail::{Outcome, Trail, Verdict},
     webhook::VerifiedWebhook,
 };
-pub(crate) use self::{notes::MAX_NOTES, peer::CertificateFacts, trail::TrailName, webhook::VerifiedWebhookParts};
+pub(crate) use self::{
+    notes::MAX_NOTES, path_param::path_param, peer::CertificateFacts, trail::TrailName, webhook::VerifiedWebhookParts,
+};

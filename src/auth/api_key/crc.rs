@@ -6,6 +6,7 @@ const TABLES: [[u32; 256]; 8] = tables();
 /// CRC-32 (ISO-HDLC, the one of zip and PNG). Finds typing mistakes; protects against nothing.
 ///
 /// Eight bytes at a time: with one table, as bit by bit, each byte waits for the one before it.
+#[expect(clippy::many_single_char_names, reason = "they are bytes, and nothing else")]
 pub(super) fn crc32(bytes: &[u8]) -> u32 {
     let (words, rest) = bytes.as_chunks::<8>();
     let [t0, t1, t2, t3, t4, t5, t6, t7] = &TABLES;

@@ -68,7 +68,7 @@ pub(super) fn object<'t>(text: &'t str, mut member: impl FnMut(&'t str, Plain<'t
 /// The names so far. Most are new, which their lengths and first letters tell.
 #[derive(Default)]
 struct Names<'t> {
-    names: [&'t str; MAX_MEMBERS],
+    all: [&'t str; MAX_MEMBERS],
     len: usize,
     seen: u64,
 }
@@ -78,11 +78,11 @@ impl<'t> Names<'t> {
     fn add(&mut self, name: &'t str) -> Option<()> {
         let first = name.as_bytes().first().copied().unwrap_or(0);
         let bit = 1_u64.wrapping_shl(u32::from(first) ^ u32::try_from(name.len()).unwrap_or(0).wrapping_mul(7));
-        if self.seen & bit != 0 && self.names.iter().take(self.len).any(|seen| *seen == name) {
+        if self.seen & bit != 0 && self.all.iter().take(self.len).any(|seen| *seen == name) {
             return None;
         }
         self.seen |= bit;
-        *self.names.get_mut(self.len)? = name;
+        *self.all.get_mut(self.len)? = name;
         self.len = self.len.saturating_add(1);
         Some(())
     }

@@ -2,6 +2,7 @@
 
 mod api_keys;
 mod identity;
+mod permits;
 mod quotas;
 mod rates;
 mod replays;
@@ -27,6 +28,7 @@ pub struct MemoryStore {
 #[derive(Debug, Default)]
 struct Inner {
     rates: rates::Rates,
+    permits: permits::Permits,
     quotas: quotas::Quotas,
     api_keys: api_keys::ApiKeys,
     replays: replays::Replays,

@@ -96,6 +96,7 @@
 mod cluster;
 mod connection;
 mod link;
+mod permits;
 mod rates;
 mod replays;
 mod revocations;
@@ -133,7 +134,7 @@ pub struct RedisStore {
 /// Shows no address and no password.
 impl fmt::Debug for RedisStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RedisStore").field("prefix", &self.prefix).field("link", &self.link).finish()
+        f.debug_struct("RedisStore").field("prefix", &self.prefix).field("link", &self.link).finish_non_exhaustive()
     }
 }
 

@@ -14,7 +14,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Pool, SqlStore};
 use crate::{
-    rate_limit::{Batch, BatchSteps, Jitter, RateLimitStore, State, Turns, Verdicts, Write, read_state, write_state},
+    rate_limit::{
+        Batch, BatchSteps, Jitter, RateLimitStore, Reads, State, Turns, Verdicts, Write, read_state, write_state,
+    },
     store::{BoxFuture, StoreError},
     time::Timestamp,
 };
@@ -32,6 +34,7 @@ type Id = [u8; 32];
 pub(super) struct Rates {
     #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "SQLite has one writer"))]
     turns: Turns<Id>,
+    reads: Reads<Vec<Id>, Arc<Found>>,
     #[cfg(feature = "sqlite")]
     writer: tokio::sync::Mutex<()>,
     jitter: Jitter,
@@ -54,6 +57,35 @@ fn state(bytes: &[u8]) -> Result<Option<State>, sqlx::Error> {
         return Ok(None);
     }
     read_state(bytes).map(Some).ok_or_else(|| sqlx::Error::Decode(Box::new(UnknownLayout)))
+}
+
+/// What was read of a batch's rows, and when by the clock that counts.
+#[derive(Debug)]
+struct Found {
+    #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "SQLite has no clock of its own"))]
+    now: Timestamp,
+    rows: Vec<Held>,
+}
+
+/// A row as it was read.
+#[derive(Debug, Default)]
+struct Held {
+    /// `None`: there is no row.
+    bytes: Option<Vec<u8>>,
+    state: Option<State>,
+}
+
+impl Held {
+    fn of(bytes: Option<Vec<u8>>) -> Result<Self, sqlx::Error> {
+        let state = bytes.as_deref().map(state).transpose()?.flatten();
+        Ok(Self { bytes, state })
+    }
+}
+
+impl Found {
+    fn state(&self, index: usize) -> Option<&State> {
+        self.rows.get(index)?.state.as_ref()
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -97,3 +129,7 @@ impl RateLimitStore for SqlStore {
         })
     }
 }
+
+#[cfg(test)]
+#[cfg(feature = "sqlite")]
+mod tests;

@@ -137,7 +137,7 @@ pub async fn a_call_that_is_dropped_is_charged_wholly_or_not_at_all(
     clock: RateClock,
 ) {
     let probe = Probe::new("a_call_that_is_dropped_is_charged_wholly_or_not_at_all", store, clock);
-    let (pair, mut charged) = (Pair::new(), 0_u64);
+    let (pair, mut certain) = (Pair::new(), 0_u64);
     for call in 0..12_u64 {
         let charges = pair.charges(&probe, call.is_multiple_of(2));
         let batch = probe.batch(probe.at(Duration::ZERO), &charges);
@@ -156,9 +156,9 @@ pub async fn a_call_that_is_dropped_is_charged_wholly_or_not_at_all(
         drop(under_way);
         let (wide, narrow) = pair.charged_at_rest(&probe).await;
         probe.is(wide, narrow, format_args!("what call {call} left charged to the two limits"));
-        charged = charged.saturating_add(u64::from(answered));
-        probe.holds(charged <= wide && wide <= call.saturating_add(1), || {
-            format!("{wide} were charged by {call} calls and one, of which {charged} were answered")
+        certain = certain.saturating_add(u64::from(answered));
+        probe.holds(certain <= wide && wide <= call.saturating_add(1), || {
+            format!("{wide} were charged by {call} calls and one, of which {certain} were answered")
         });
     }
     let next = probe.ask(probe.at(Duration::ZERO), &pair.charges(&probe, false)).await;

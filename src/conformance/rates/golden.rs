@@ -27,7 +27,7 @@ fn never(limit: u64, remaining: u64, next: u64, full: u64) -> Decision {
 }
 
 /// A token every ten minutes, two at most.
-const WHOLE: fn() -> Vec<Row> = || {
+fn whole() -> Vec<Row> {
     vec![
         (0, Op::Peek, passed(2, 2, 0, 0)),
         (0, Op::Take(1), passed(2, 1, 600_000_000, 600_000_000)),
@@ -44,10 +44,10 @@ const WHOLE: fn() -> Vec<Row> = || {
         (1_800_000_000, Op::Give(1), passed(2, 1, 600_000_000, 600_000_000)),
         (1_800_000_000, Op::Reset, passed(2, 2, 0, 0)),
     ]
-};
+}
 
 /// Seven an hour: a token takes 514,285,714 and two sevenths microseconds. Every time is rounded up.
-const FRACTION: fn() -> Vec<Row> = || {
+fn fraction() -> Vec<Row> {
     vec![
         (0, Op::Take(7), passed(7, 0, 514_285_715, 3_600_000_000)),
         (0, Op::Take(1), refused(7, 0, 514_285_715, 3_600_000_000, 514_285_715)),
@@ -55,10 +55,10 @@ const FRACTION: fn() -> Vec<Row> = || {
         (514_285_715, Op::Take(1), passed(7, 0, 514_285_714, 3_600_000_000)),
         (3_600_000_000, Op::Peek, passed(7, 6, 514_285_715, 514_285_715)),
     ]
-};
+}
 
 /// Three a day, counted from the first.
-const FIRST_HIT: fn() -> Vec<Row> = || {
+fn first_hit() -> Vec<Row> {
     const DAY: u64 = 86_400_000_000;
     vec![
         (0, Op::Take(2), passed(3, 1, DAY, DAY)),
@@ -71,10 +71,10 @@ const FIRST_HIT: fn() -> Vec<Row> = || {
         (DAY - 1, Op::Take(1), refused(3, 0, 1, 1, 1)),
         (DAY, Op::Take(1), passed(3, 2, DAY, DAY)),
     ]
-};
+}
 
 /// Three a day by the calendar: the laws begin 6,360 s before the day ends.
-const ALIGNED: fn() -> Vec<Row> = || {
+fn aligned() -> Vec<Row> {
     const REST: u64 = 6_360_000_000;
     vec![
         (0, Op::Take(3), passed(3, 0, REST, REST)),
@@ -82,7 +82,7 @@ const ALIGNED: fn() -> Vec<Row> = || {
         (REST - 1, Op::Take(1), refused(3, 0, 1, 1, 1)),
         (REST, Op::Take(1), passed(3, 2, 86_400_000_000, 86_400_000_000)),
     ]
-};
+}
 
 /// Traces that were computed by hand, of which every number is known: see the sources.
 ///
@@ -91,12 +91,12 @@ const ALIGNED: fn() -> Vec<Row> = || {
 pub async fn golden_traces_are_kept(store: &Arc<impl RateLimitStore + ?Sized>, clock: RateClock) {
     let probe = Probe::new("golden_traces_are_kept", store, clock);
     let day = FixedWindow::new(Rate::per(3, hours(24))).unwrap();
-    let first_hit = day.clone().windows(Windows::FirstHit);
-    replay(&probe, b"whole", &bucket(Rate::per(6, HOUR).burst(2)), &WHOLE()).await;
-    replay(&probe, b"fraction", &bucket(Rate::per(7, HOUR)), &FRACTION()).await;
-    replay(&probe, b"first hit", &first_hit, &FIRST_HIT()).await;
+    let from_the_first = day.clone().windows(Windows::FirstHit);
+    replay(&probe, b"whole", &bucket(Rate::per(6, HOUR).burst(2)), &whole()).await;
+    replay(&probe, b"fraction", &bucket(Rate::per(7, HOUR)), &fraction()).await;
+    replay(&probe, b"first hit", &from_the_first, &first_hit()).await;
     if clock == RateClock::Callers {
-        replay(&probe, b"aligned", &day, &ALIGNED()).await;
+        replay(&probe, b"aligned", &day, &aligned()).await;
     }
 }
 

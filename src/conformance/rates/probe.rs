@@ -50,6 +50,7 @@ impl<S: RateLimitStore + ?Sized> Probe<S> {
         assert!(held, "the law `{}` is broken: {}", self.law, otherwise());
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "laws compare what they have just made")]
     pub(super) fn is<T: PartialEq + fmt::Debug>(&self, found: T, expected: T, of: impl fmt::Display) {
         self.holds(found == expected, || format!("{of}: expected {expected:?}, found {found:?}"));
     }

@@ -208,6 +208,10 @@ impl Algorithm for FixedWindow {
         Some(Duration::from_micros(self.period))
     }
 
+    fn is_windowed(&self) -> bool {
+        true
+    }
+
     /// What was used stays in its window.
     fn migrate(&self, state: &State, from: &dyn Algorithm, how: Inherit, now: Timestamp) -> Option<State> {
         let old = from.step(Some(state), now, Op::Peek).decision.limit;

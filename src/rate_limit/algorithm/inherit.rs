@@ -185,6 +185,10 @@ impl Algorithm for Inheriting {
         self.algorithm.window()
     }
 
+    fn is_windowed(&self) -> bool {
+        self.algorithm.is_windowed()
+    }
+
     fn used(&self, state: &State, now: Timestamp) -> u64 {
         self.held(state, now).state.map_or(0, |state| self.algorithm.used(&state, now))
     }

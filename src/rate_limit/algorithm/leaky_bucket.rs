@@ -72,12 +72,12 @@ impl Algorithm for LeakyBucket {
         self.dual.used(state, now)
     }
 
-    fn program(&self, language: Language) -> Option<Program> {
-        self.dual.program(language)
-    }
-
     fn leasable(&self) -> Option<Arc<dyn Algorithm>> {
         Some(Arc::new(self.clone()))
+    }
+
+    fn program(&self, language: Language) -> Option<Program> {
+        self.dual.program(language)
     }
 
     fn packing(&self) -> Option<&dyn Packing> {

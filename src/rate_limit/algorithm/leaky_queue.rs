@@ -96,6 +96,11 @@ impl LeakyQueue {
         issues.finish(Self { kernel, capacity: kernel.remaining(0), id })
     }
 
+    /// The most units that can be in it at once: those that wait, and those whose turn it is.
+    pub const fn capacity(&self) -> u64 {
+        self.capacity
+    }
+
     fn decide(&self, debt: u128, verdict: Verdict) -> Decision {
         let remaining = self.kernel.remaining(debt);
         let next = if remaining >= self.capacity { Duration::ZERO } else { self.kernel.next_after(debt) };

@@ -156,4 +156,12 @@ pub trait Algorithm: fmt::Debug + Send + Sync + 'static {
     fn window(&self) -> Option<Duration> {
         None
     }
+
+    /// Whether what was charged is forgotten at an instant (the end of a window) instead of being
+    /// refilled little by little. What a request turns out to have cost beyond its estimate
+    /// ([`Cost`](super::Cost)) is then not charged once that instant has passed: it would be charged to a
+    /// window to which it does not belong.
+    fn is_windowed(&self) -> bool {
+        false
+    }
 }

@@ -221,6 +221,10 @@ impl Algorithm for SlidingCounter {
         Some(Duration::from_micros(self.period))
     }
 
+    fn is_windowed(&self) -> bool {
+        true
+    }
+
     /// The counts stay in their windows.
     fn migrate(&self, state: &State, from: &dyn Algorithm, how: Inherit, now: Timestamp) -> Option<State> {
         let old = from.step(Some(state), now, Op::Peek).decision.limit;

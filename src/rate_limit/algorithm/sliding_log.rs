@@ -216,18 +216,17 @@ impl Words {
 
     fn append(&mut self, word: u64) {
         match self {
-            Self::Few(words, len) => match words.get_mut(*len) {
-                Some(room) => {
+            Self::Few(words, len) => {
+                if let Some(room) = words.get_mut(*len) {
                     *room = word;
                     *len = len.saturating_add(1);
-                }
-                None => {
+                } else {
                     let mut many = Vec::with_capacity(State::INLINE_WORDS * 2);
                     many.extend_from_slice(words);
                     many.push(word);
                     *self = Self::Many(many);
                 }
-            },
+            }
             Self::Many(words) => words.push(word),
         }
     }
@@ -306,6 +305,10 @@ impl Algorithm for SlidingLog {
 
     fn window(&self) -> Option<Duration> {
         Some(Duration::from_micros(self.period))
+    }
+
+    fn is_windowed(&self) -> bool {
+        true
     }
 
     /// The charges keep their instants.

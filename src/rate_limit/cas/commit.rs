@@ -44,13 +44,13 @@ impl<'a> Committed<'a> {
     }
 
     /// Whether everything was written; else nothing was, and the records have changed.
-    pub(super) async fn commit(mut self, found: Vec<Found>, steps: &BatchSteps) -> Result<bool, StoreError> {
+    pub(super) async fn commit(mut self, found: &[Arc<Found>], steps: &BatchSteps) -> Result<bool, StoreError> {
         let passed = steps.verdicts.allowed();
-        for (target, (held, place)) in found.into_iter().zip(&self.plan.targets).enumerate() {
+        for (target, (held, place)) in found.iter().zip(&self.plan.targets).enumerate() {
             let Some(record) = self.stepped(target, &held.record, steps) else { continue };
             // A refused batch charges nothing: what it writes need not be taken back.
             if passed {
-                let (key, before) = (place.key.clone(), held.record);
+                let (key, before) = (place.key.clone(), held.record.clone());
                 self.written.push(Written { target, key, nonce: record.nonce, before });
             }
             if self.store.swap(&place.key, held.version.as_ref(), &record, self.now).await? {

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     rate_limit::{
         Batch, RateLimitStore, State, Verdicts, Write,
-        contention::{Jitter, Turn, Turns},
+        contention::{Jitter, Reads, Turn, Turns},
     },
     store::{BoxFuture, StoreError},
     time::Timestamp,
@@ -40,18 +40,19 @@ const CLOCK_SKEW: Duration = Duration::from_secs(1);
 ///
 /// # Time
 /// A backend has no clock, so each process steps with its own ([`Batch::now`]: the wall clock at its
-/// start, and monotonic since). A record remembers the latest time it was stepped with, and no
-/// process goes behind it by as much as [`clock_skew`](Self::clock_skew): within that, a bucket's time
-/// is that of the fastest clock, and no more passes than by that clock may. A clock that is further
-/// off gives its callers a bucket's refill more than they should have, each time that it alternates
-/// with others: keep clocks synchronized, or use a store that has one (Redis, PostgreSQL).
+/// start, and monotonic since). A record remembers the latest time it was stepped with; a process whose
+/// clock is behind that by up to [`clock_skew`](Self::clock_skew) steps with that time, too. So a
+/// bucket's time is that of the fastest clock, and no more passes than by that clock may. Clocks that are
+/// further apart give callers a refill too much each time they take turns: keep them synchronized, or use
+/// a store that has one (Redis, PostgreSQL).
 ///
 /// # Cost
-/// A request that passes takes two round trips, `load` and `swap`; one that is refused, `load` alone.
-/// Requests of one process for one record take turns, so that a hot key costs each of them those
-/// trips and no storm of retries. Between processes who loses a swap waits a random time (full
-/// jitter, 1 ms doubling to 64 ms) and begins anew, within the [time budget](Self::time_budget). For
-/// keys hotter than that, put a [`LeasedStore`](crate::rate_limit::LeasedStore) before it.
+/// A request that passes takes two round trips, `load` and `swap`; one that is refused, `load` alone, and
+/// requests of one process that wait for it share it: a caller who goes on asking though he is refused
+/// costs one `load` at a time. In one process those who write a record take turns, so that a hot key
+/// costs each of them those trips, and no storm of retries. Between processes, who loses a swap waits a
+/// random time (full jitter, 1 ms doubling to 64 ms) and begins anew, within the
+/// [time budget](Self::time_budget). For keys hotter than that, put a [`LeasedStore`](crate::rate_limit::LeasedStore) before it.
 ///
 /// Its errors are the backend's, [`StoreError::TimedOut`] when the budget is spent, and
 /// [`StoreError::Corrupt`] for a record that it cannot read.
@@ -63,6 +64,7 @@ pub(super) struct Inner {
     budget: Duration,
     pub(super) skew: Duration,
     turns: Turns<String>,
+    reads: Reads<String, Arc<Found>>,
     pub(super) jitter: Jitter,
 }
 
@@ -81,6 +83,7 @@ impl CasStore {
             budget: TIME_BUDGET,
             skew: CLOCK_SKEW,
             turns: Turns::default(),
+            reads: Reads::default(),
             jitter: Jitter::default(),
         }))
     }
@@ -108,6 +111,7 @@ impl Inner {
             budget: self.budget,
             skew: self.skew,
             turns: Turns::default(),
+            reads: Reads::default(),
             jitter: Jitter::default(),
         }
     }
@@ -131,7 +135,7 @@ impl Inner {
                     continue;
                 }
             }
-            if Committed::new(self, batch, &plan, now).commit(found, &steps).await? {
+            if Committed::new(self, batch, &plan, now).commit(&found, &steps).await? {
                 return Ok(steps.verdicts);
             }
             tokio::time::sleep(self.jitter.pause(round)).await;
@@ -140,16 +144,16 @@ impl Inner {
     }
 
     /// Side by side: limits with different keys cost one round trip, too.
-    async fn load_all(&self, targets: &[Target]) -> Result<Vec<Found>, StoreError> {
+    async fn load_all(self: &Arc<Self>, targets: &[Target]) -> Result<Vec<Arc<Found>>, StoreError> {
         if let [only] = targets {
-            return Ok(vec![load(&*self.backend, &only.key).await?]);
+            return Ok(vec![self.load(&only.key).await?]);
         }
         let mut loads = JoinSet::new();
         for (index, target) in targets.iter().enumerate() {
-            let (backend, key) = (Arc::clone(&self.backend), target.key.clone());
-            loads.spawn(async move { load(&*backend, &key).await.map(|found| (index, found)) });
+            let (store, key) = (Arc::clone(self), target.key.clone());
+            loads.spawn(async move { store.load(&key).await.map(|found| (index, found)) });
         }
-        let mut all = vec![Found::default(); targets.len()];
+        let mut all = vec![Arc::default(); targets.len()];
         while let Some(loaded) = loads.join_next().await {
             let (index, found) = loaded.map_err(StoreError::unavailable)??;
             if let Some(place) = all.get_mut(index) {
@@ -159,8 +163,13 @@ impl Inner {
         Ok(all)
     }
 
+    async fn load(&self, key: &str) -> Result<Arc<Found>, StoreError> {
+        let read = async { load(&*self.backend, key).await.map(Arc::new) };
+        self.reads.share(key.to_owned(), read).await
+    }
+
     /// Never behind what the records were stepped with, within what clocks may differ by.
-    fn time(&self, now: Timestamp, found: &[Found]) -> Timestamp {
+    fn time(&self, now: Timestamp, found: &[Arc<Found>]) -> Timestamp {
         let latest = found.iter().map(|found| found.record.at).max().unwrap_or(now);
         now.max(latest.min(now.saturating_add(self.skew)))
     }
@@ -190,7 +199,7 @@ pub(super) async fn load(backend: &dyn CasBackend, key: &str) -> Result<Found, S
     Ok(Found { version: Some(version), record })
 }
 
-fn state<'s>(plan: &Plan, found: &'s [Found], charge: usize) -> Option<&'s State> {
+fn state<'s>(plan: &Plan, found: &'s [Arc<Found>], charge: usize) -> Option<&'s State> {
     let (target, tag) = plan.place(charge)?;
     found.get(*target)?.record.state(tag)
 }

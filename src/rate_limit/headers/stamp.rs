@@ -67,6 +67,7 @@ type Asked<'a> = (&'a CompiledLimit, &'a Decision);
 impl Stamp {
     /// The fields of one batch: an item for each limit, and where the caller stands against the
     /// tightest of them.
+    #[expect(clippy::needless_pass_by_value, reason = "an iterator, which is gone through several times")]
     pub(in crate::rate_limit) fn of<'a>(
         headers: RateLimitHeaders,
         asked: impl Iterator<Item = Asked<'a>> + Clone,
@@ -117,7 +118,9 @@ impl Stamp {
         match self.state {
             State::Absent => {}
             State::Items(list) => append(headers, STATE, list),
-            State::Triple(numbers) => drop(numbers.write(headers, &DRAFT_06)),
+            State::Triple(numbers) => {
+                numbers.write(headers, &DRAFT_06);
+            }
             State::Line(numbers) => {
                 let inner = headers.get(STATE).and_then(|line| read_old_state(line.to_str().ok()?));
                 let inner = inner.map(|[limit, remaining, reset]| Numbers { limit, remaining, reset });

@@ -45,16 +45,14 @@ async fn give_back(store: &dyn RateLimitStore, held: &[(Arc<Lease>, u64)], now: 
         for charge in part.iter().filter_map(|(lease, units)| lease.charge.charge(Op::Give(*units))) {
             // One bucket may be held under two sets of parameters, and stands in a batch but once.
             let same = |batch: &Batch<'_>| batch.charges().any(|held| held.identity_hash() == charge.identity_hash());
-            match batches.iter_mut().find(|batch| !same(batch)) {
-                Some(batch) => {
-                    let _ = batch.push(charge);
-                }
-                None => {
-                    let mut batch = Batch::new(now);
-                    let _ = batch.push(charge);
-                    batches.push(batch);
-                }
+            if let Some(batch) = batches.iter_mut().find(|batch| !same(batch)) {
+                // No more than a batch has places.
+                let _ = batch.push(charge);
+                continue;
             }
+            let mut batch = Batch::new(now);
+            let _ = batch.push(charge);
+            batches.push(batch);
         }
         for batch in &batches {
             match ask(store, batch).await {

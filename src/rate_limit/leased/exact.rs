@@ -33,6 +33,9 @@ impl Shared {
         self.offset.store(now.as_micros().wrapping_sub(self.clock.now().monotonic.as_micros()), Relaxed);
         let mut taken = Taken::default();
         let parts: Vec<Part<'_>> = batch.charges().map(|charge| self.part(charge, now, &mut taken)).collect();
+        for lease in parts.iter().filter_map(|part| part.lease.as_ref()) {
+            self.give_ended(lease, now).await;
+        }
         let mut rest = Batch::new(now);
         for charge in parts.iter().filter_map(|part| part.sent) {
             // No more than the batch has.
@@ -56,6 +59,15 @@ impl Shared {
         }
         self.visit(now);
         Ok(verdicts)
+    }
+
+    /// Near the cap nothing is bought, and what has ended would stay where it is.
+    async fn give_ended(self: &Arc<Self>, lease: &Arc<Lease>, now: Timestamp) {
+        let units = lease.book().give_back(now);
+        if units > 0 {
+            let (shared, lease) = (Arc::clone(self), Arc::clone(lease));
+            let _ = tokio::spawn(async move { shared.give(&lease, units, now).await }).await;
+        }
     }
 
     fn part<'a>(&self, charge: &Charge<'a>, now: Timestamp, taken: &mut Taken) -> Part<'a> {

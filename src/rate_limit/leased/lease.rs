@@ -165,7 +165,7 @@ impl Book {
         let wanted = u128::from(self.asked).saturating_mul(lasts).checked_div(measured).unwrap_or(0);
         if elapsed >= settings.hold {
             self.asked /= 2;
-            self.since = now.saturating_sub(elapsed / 2);
+            self.since = now.saturating_sub(elapsed.checked_div(2).unwrap_or_default());
         }
         let share = self.known.remaining.checked_div(settings.nodes.saturating_mul(2)).unwrap_or(0);
         let amount = u64::try_from(wanted).unwrap_or(u64::MAX).min(settings.most).min(share);

@@ -121,7 +121,7 @@ struct Settings {
 impl Settings {
     /// How long a purchase should last.
     fn lasts(&self, trip: Duration) -> Duration {
-        trip.saturating_mul(2).max(self.hold / 20)
+        trip.saturating_mul(2).max(self.hold.checked_div(20).unwrap_or_default())
     }
 }
 

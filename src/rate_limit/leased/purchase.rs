@@ -1,6 +1,9 @@
 //! Buying: by a task of its own, so that what was bought is there also if the caller has gone.
 
-use std::sync::{Arc, atomic::Ordering::Relaxed};
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
 
 use tokio::{runtime::Handle, sync::OwnedMutexGuard};
 
@@ -10,6 +13,9 @@ use crate::{
     store::StoreError,
     time::{Timestamp, micros_ceil},
 };
+
+/// Longer than any store's own time.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Shared {
     /// Buys for the charges that have a lease and find too little in it. Whether anything was bought.
@@ -92,7 +98,9 @@ impl Shared {
             // Eight places, none of them taken.
             let _ = batch.push(charge);
         }
-        ask(&*self.store, &batch).await
+        // A store that never answers must not keep the turn for ever.
+        let answer = tokio::time::timeout(PATIENCE, ask(&*self.store, &batch)).await;
+        answer.unwrap_or(Err(StoreError::TimedOut))
     }
 }
 

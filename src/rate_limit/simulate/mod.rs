@@ -102,7 +102,7 @@ impl SimulatedLimit {
         let limit = planned.map_or(&rule.limit, |(_, limit)| limit);
         let algorithm = rule.algorithm_of(limit)?;
         let shared = rule.key.is_global();
-        let cost = rule.cost;
+        let cost = rule.cost.most();
         Ok(algorithm.map(|algorithm| Self { shared, cost, ..Self::of(rule.name.clone(), algorithm) }))
     }
 

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::TraceRequest;
-use crate::rate_limit::Verdicts;
+use crate::rate_limit::{Decision, Verdicts};
 
 /// What became of one request of a trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,14 +28,14 @@ pub struct TraceOutcome {
 impl TraceOutcome {
     pub(super) fn of(request: &TraceRequest, verdicts: &Verdicts) -> Self {
         let refused = || verdicts.decisions().filter(|decision| !decision.allowed);
-        let never = refused().any(|decision| decision.is_never());
+        let never = refused().any(Decision::is_never);
         Self {
             at: request.at,
             caller: request.caller,
             units: request.units,
             admitted: verdicts.allowed(),
             remaining: verdicts.decisions().map(|decision| decision.remaining).min().unwrap_or(u64::MAX),
-            delay: verdicts.decisions().map(|decision| decision.delay()).max().unwrap_or_default(),
+            delay: verdicts.decisions().map(Decision::delay).max().unwrap_or_default(),
             refused_by: verdicts.decisions().position(|decision| !decision.allowed),
             retry_after: if never { None } else { refused().filter_map(|decision| decision.retry_after).max() },
         }

@@ -87,3 +87,32 @@ fn what_is_given_back_after_the_window_is_not_gained() {
     let given = window.step(used.state(), Timestamp::from_secs(61), Op::Give(5));
     assert_eq!((given.decision.remaining, given.state()), (10, None));
 }
+
+/// Callers who wait for their windows' end do not come back together; and each one's windows follow on
+/// each other, though nothing remembers where the last one began.
+#[test]
+fn windows_that_are_spread_begin_for_each_key_at_another_time() {
+    let spread = window(Windows::Spread);
+    let store = crate::backend::memory::MemoryStore::new();
+    let ids: Vec<[u8; 4]> = (0_u32..200).map(u32::to_be_bytes).collect();
+    let ends = |now: Timestamp| -> Vec<Duration> {
+        let end = |id: &[u8; 4]| {
+            let mut batch = Batch::new(now);
+            let key = ChargeKey::new("spread").with(KeyPart::Bytes(id)).unwrap();
+            batch.push(Charge::new(key, &spread, Op::Take(10))).unwrap();
+            let verdicts = store.try_now(&batch).unwrap().unwrap();
+            let decision = verdicts.get(0).unwrap();
+            assert!(decision.allowed);
+            decision.full_after
+        };
+        ids.iter().map(end).collect()
+    };
+    let now = Timestamp::from_secs(1_700_000_000);
+    let first = ends(now);
+    for part in 0..6 {
+        let here = first.iter().filter(|end| end.as_secs() / 10 == part).count();
+        assert!((15..60).contains(&here), "{here} of 200 in a sixth of the minute");
+    }
+    // Ten periods later, when all states have been forgotten.
+    assert_eq!(ends(now.saturating_add(Duration::from_secs(600))), first);
+}

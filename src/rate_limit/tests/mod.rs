@@ -1,14 +1,18 @@
 #![allow(clippy::arithmetic_side_effects, reason = "a test that overflows fails, as it should")]
 
 mod config;
+mod costs;
 mod fixed_window;
 mod headers;
 mod inherit;
 mod keys;
 mod laws;
 mod layer;
+mod operating;
+mod precedence;
 mod queue;
-mod seeds;
+mod request_keys;
+mod rule_modes;
 mod simulate;
 mod sliding;
 mod token_bucket;

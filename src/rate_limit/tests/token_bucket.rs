@@ -75,6 +75,29 @@ fn common_rates() -> impl Strategy<Value = Rate> {
         .prop_map(|(n, unit, burst)| Rate::per(n, Duration::from_micros(unit * n)).burst(burst))
 }
 
+/// All for which governor's arithmetic is used, of any magnitude, and a trace that suits it.
+fn wide_rates() -> impl Strategy<Value = (Rate, Vec<(u64, Op)>)> {
+    const YEAR: u64 = 366 * 86_400 * 1_000_000;
+    const DOMAIN: u64 = (1 << 62) / 1_000;
+    let unit = (0_u32..45, any::<u64>()).prop_map(|(bits, random)| ((1 << bits) | (random % (1 << bits))).min(YEAR));
+    let burst = (unit, 0_u32..33, any::<u64>()).prop_map(|(unit, bits, random)| {
+        let most = (DOMAIN / unit).min(u32::MAX.into());
+        (unit, ((1_u64 << bits) | (random % (1 << bits))).min(most))
+    });
+    burst.prop_flat_map(|(unit, burst)| {
+        let op = prop_oneof![
+            4 => (0..=burst).prop_map(Op::Take),
+            2 => Just(Op::Take(1)),
+            1 => Just(Op::Take(burst)),
+            1 => (0..=burst).prop_map(Op::Give),
+            1 => (0..=burst).prop_map(Op::Force),
+            1 => Just(Op::Peek),
+        ];
+        let wait = prop_oneof![0..=unit * burst, 0..=unit];
+        (Just(Rate::per(1, Duration::from_micros(unit)).burst(burst)), proptest::collection::vec((wait, op), 1..40))
+    })
+}
+
 fn ops() -> impl Strategy<Value = Vec<(i64, Op)>> {
     let op = prop_oneof![
         6 => (0_u64..60).prop_map(Op::Take),
@@ -145,6 +168,55 @@ proptest! {
             state = ours.apply(state);
             if let Some(state) = &state {
                 prop_assert_eq!(exact.expires_after(state, now), governor.expires_after(state, now));
+            }
+        }
+    }
+
+    /// To the edges of the domain: a microsecond and a year for a token, a burst of 2^32 - 1, debts of
+    /// 2^62 ns.
+    #[test]
+    fn both_arithmetics_decide_alike_wherever_both_can(
+        (rate, trace) in wide_rates(), overdraft in prop_oneof![Just(0_u64), 0_u64..1_000],
+    ) {
+        let governor = TokenBucket::new(rate).unwrap().overdraft(overdraft);
+        // An overdraft may lead out of the domain.
+        prop_assume!(governor.is_governors());
+        let exact = governor.clone().exact();
+        let (mut state, mut now) = (None, 1_u64 << 50);
+        for (wait, op) in trace {
+            now += wait;
+            let now = Timestamp::from_micros(now);
+            let (ours, theirs) = (exact.step(state.as_ref(), now, op), governor.step(state.as_ref(), now, op));
+            prop_assert_eq!(&ours, &theirs, "{:?} at {:?} of {:?}", op, now, state);
+            state = ours.apply(state);
+            if let Some(state) = &state {
+                prop_assert_eq!(exact.used(state, now), governor.used(state, now));
+            }
+        }
+    }
+
+    /// governor itself, with a clock of its own, as its users call it.
+    #[test]
+    fn it_decides_like_governor(
+        rate in common_rates(), trace in proptest::collection::vec((0_u64..3_000_000, 1_u32..60), 1..60),
+    ) {
+        let clock = governor::clock::FakeRelativeClock::default();
+        let burst = std::num::NonZeroU32::new(u32::try_from(rate.capacity()).unwrap()).unwrap();
+        let unit = rate.period() / u32::try_from(rate.refill()).unwrap();
+        let quota = governor::Quota::with_period(unit).unwrap().allow_burst(burst);
+        let theirs = governor::RateLimiter::direct_with_clock(quota, clock.clone());
+        let (mut ours, mut now) = (Trace::new(rate), 0);
+        prop_assert!(ours.bucket.is_governors());
+        for (wait, cost) in trace {
+            now += wait;
+            clock.advance(Duration::from_micros(wait));
+            let decision = ours.op(at(now), Op::Take(cost.into()));
+            match theirs.check_n(std::num::NonZeroU32::new(cost).unwrap()) {
+                Ok(Ok(())) => prop_assert!(decision.allowed),
+                Ok(Err(until)) => {
+                    prop_assert_eq!(decision.retry_after, Some(until.wait_time_from(governor::clock::Clock::now(&clock))));
+                }
+                Err(_) => prop_assert!(decision.is_never()),
             }
         }
     }
@@ -274,6 +346,23 @@ fn a_new_limit_takes_over_what_is_owed() {
     assert_eq!(seventh.state().unwrap().words().len(), 2);
     let plain = TokenBucket::new(Rate::per_minute(6)).unwrap();
     assert_eq!(plain.step(seventh.state(), at(0), Op::Peek).decision.full_after, Duration::from_micros(8_571_429));
+}
+
+/// The domain's edges, one step on either side.
+#[test]
+fn beyond_the_domain_the_exact_arithmetic_is_used() {
+    let is_governors = |rate: Rate| TokenBucket::new(rate).unwrap().is_governors();
+    // A token takes a microsecond, or less than one; or no whole number of them.
+    assert!(is_governors(Rate::per_second(1_000_000)) && !is_governors(Rate::per_second(2_000_000)));
+    assert!(is_governors(Rate::per_second(8)) && !is_governors(Rate::per_second(7)));
+    // A burst fits 32 bits, or does not.
+    let most = u64::from(u32::MAX);
+    assert!(is_governors(Rate::per_second(1_000_000).burst(most)));
+    assert!(!is_governors(Rate::per_second(1_000_000).burst(most + 1)));
+    // All debts are less than 2^62 ns, or are not; an overdraft is one.
+    let (slow, burst) = (Rate::per(1, Duration::from_secs(10)), (1_u64 << 62) / 10_000_000_000);
+    assert!(is_governors(slow.burst(burst)) && !is_governors(slow.burst(burst + 1)));
+    assert!(!TokenBucket::new(slow.burst(burst)).unwrap().overdraft(1).is_governors());
 }
 
 #[test]

@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use axum::{Router, routing};
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use portcullis::{
     backend::memory::MemoryStore,
     gate::RequestContextLayer,
     quota::{Plan, QuotaLayer},
-    rate_limit::{Batch, Key, Rate, RateLimitHeaders, RateLimitLayer, RateLimitStore, Rule, Verdicts},
+    rate_limit::{
+        Batch, Cost, Key, PlanResolver, PlanSubject, Rate, RateLimitHeaders, RateLimitLayer, RateLimitStore, Rule,
+        Verdicts,
+    },
     store::{BoxFuture, StoreError},
     testing::{principal, with_principal},
     time::{ManualClock, Timestamp},
@@ -101,6 +104,44 @@ async fn rules(seen: &mut Observed) {
     let limits = RateLimitLayer::builder(Gone).rule(Rule::new("r", Key::ip(), Rate::per_minute(1))).build().unwrap();
     let app = Router::new().route("/", routing::get(|| async {})).layer(limits);
     seen.see(RATES, "when the store fails", status(&app, get("/", &[])).await.to_string());
+    late(seen).await;
+}
+
+/// Knows nobody's plan, and is never there.
+#[derive(Debug)]
+struct Away;
+
+impl PlanResolver for Away {
+    fn find<'a>(
+        &'a self,
+        _: PlanSubject<'a>,
+        _: Timestamp,
+    ) -> BoxFuture<'a, Result<Option<std::sync::Arc<str>>, StoreError>> {
+        Box::pin(std::future::ready(Err(StoreError::TimedOut)))
+    }
+}
+
+async fn late(seen: &mut Observed) {
+    let one = || Rule::new("r", Key::ip(), Rate::per_minute(10));
+    let app = |rule: Rule| {
+        let limits = RateLimitLayer::builder(MemoryStore::new()).rule(rule).plan_resolver(Away).build().unwrap();
+        let gates = ServiceBuilder::new().layer(with_principal(principal("usr_1").build())).layer(limits);
+        Router::new().route("/", routing::get(|| async {})).layer(gates)
+    };
+    let (_, headers, _) = ask(&app(one().cost(Cost::reported())), get("/", &[])).await;
+    let left: u64 = headers["x-ratelimit-remaining"].to_str().unwrap().parse().unwrap();
+    seen.see(RATES, "what is charged until a cost is known", (10 - left).to_string());
+    let lost = status(&app(one().plan("pro", Rate::per_minute(1))), get("/", &[])).await;
+    seen.see(RATES, "when the resolver fails", if lost == 503 { "as when the store fails" } else { "another" });
+    let tenant = HeaderName::from_static("x-tenant");
+    let keyed = Rule::new("r", Key::dangerously_header(tenant), Rate::per_minute(1_000));
+    let keyed = app(keyed);
+    let longest = async |bytes: u64| {
+        let value = "x".repeat(usize::try_from(bytes).unwrap());
+        status(&keyed, get("/", &[("x-tenant", &value)])).await == 200
+    };
+    let longest = greatest(250..=260, longest).await;
+    seen.see(RATES, "longest text that a key takes from a request", format!("{longest} bytes"));
 }
 
 async fn quotas(seen: &mut Observed) {

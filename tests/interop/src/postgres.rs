@@ -60,6 +60,34 @@ impl Postgres {
         }
     }
 
+    /// Has it say nothing any more, its connections left open: all its processes stop.
+    ///
+    /// # Panics
+    /// If they cannot be told to.
+    pub fn pause(&self) {
+        self.signal("-STOP");
+    }
+
+    /// Has it go on after a [`pause`](Self::pause).
+    ///
+    /// # Panics
+    /// If it cannot be told to.
+    pub fn resume(&self) {
+        self.signal("-CONT");
+    }
+
+    /// To the server, and to the processes that it made for the connections.
+    fn signal(&self, signal: &str) {
+        let Some(server) = &self.server else { return };
+        let id = server.id().to_string();
+        let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).expect("its processes");
+        run(Command::new("kill").arg(signal).arg(&id));
+        for child in children.split_whitespace() {
+            // One that has ended meanwhile is no trouble.
+            drop(Command::new("kill").args([signal, child]).stderr(Stdio::null()).status());
+        }
+    }
+
     /// Starts it, or starts it anew, with everything that was in it.
     ///
     /// # Panics

@@ -21,9 +21,10 @@ use tower::{ServiceBuilder, ServiceExt as _};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// What a request waits at most; and how much later the machine may notice.
-const BUDGET: Duration = Duration::from_millis(25);
-const NOTICED: Duration = Duration::from_millis(60);
+/// What a request waits at most. Longer than the default, for a machine on which much else runs.
+const BUDGET: Duration = Duration::from_millis(100);
+/// How long there is load.
+const A_WHILE: Duration = Duration::from_secs(2);
 
 fn take<'a>(limit: &'a TokenBucket) -> Batch<'a> {
     let mut batch = Batch::new(Timestamp::EPOCH);
@@ -80,7 +81,12 @@ fn store(url: &str) -> RedisStore {
 
 /// An application of one rule for every policy.
 fn app(store: &RedisStore, rule: Rule) -> (Router, RateLimitLayer) {
-    let layer = RateLimitLayer::builder(store.clone()).rule(rule).store_budget(BUDGET).build().unwrap();
+    app_of(store, [rule])
+}
+
+fn app_of(store: &RedisStore, rules: impl IntoIterator<Item = Rule>) -> (Router, RateLimitLayer) {
+    let builder = RateLimitLayer::builder(store.clone()).store_budget(BUDGET);
+    let layer = rules.into_iter().fold(builder, |builder, rule| builder.rule(rule)).build().unwrap();
     let app = Router::new().route("/", get(|| async { "here" })).layer(ServiceBuilder::new().layer(layer.clone()));
     (app, layer)
 }
@@ -105,16 +111,15 @@ fn rule(policy: &str) -> Rule {
     Rule::new(policy, Key::ip(), Rate::per(1_000_000, DAY))
 }
 
-/// The 99th percentile of so many requests by several clients at once, for three seconds at most, and what
-/// they were told.
-async fn load(app: &Router, clients: usize, requests: usize) -> (Vec<StatusCode>, Duration) {
+/// What several clients at once are told for a while, and the 99th percentile of how long it took.
+async fn load(app: &Router, clients: usize) -> (Vec<StatusCode>, Duration) {
     let begun = Instant::now();
     let running: Vec<_> = (0..clients)
         .map(|_| {
             let app = app.clone();
             tokio::spawn(async move {
-                let mut all = Vec::with_capacity(requests);
-                while all.len() < requests && begun.elapsed() < Duration::from_secs(3) {
+                let mut all = Vec::new();
+                while begun.elapsed() < A_WHILE {
                     all.push(status(&app).await);
                 }
                 all
@@ -130,6 +135,10 @@ async fn load(app: &Router, clients: usize, requests: usize) -> (Vec<StatusCode>
     (all.into_iter().map(|(status, _)| status).collect(), p99)
 }
 
+fn share_of(told: &[StatusCode], status: StatusCode) -> f64 {
+    told.iter().filter(|other| **other == status).count() as f64 / told.len() as f64
+}
+
 async fn lost_by(how: impl Fn(&mut Redis), back: impl Fn(&mut Redis)) {
     let mut redis = Redis::start();
     let store = store(&redis.url());
@@ -137,21 +146,21 @@ async fn lost_by(how: impl Fn(&mut Redis), back: impl Fn(&mut Redis)) {
     warm(&closed).await;
     let running = {
         let app = closed.clone();
-        tokio::spawn(async move { load(&app, 16, 500).await })
+        tokio::spawn(async move { load(&app, 16).await })
     };
-    tokio::time::sleep(Duration::from_millis(20)).await;
+    tokio::time::sleep(A_WHILE / 2).await;
     how(&mut redis);
     let (during, p99) = running.await.unwrap();
     assert!(during.iter().all(|status| [StatusCode::OK, StatusCode::SERVICE_UNAVAILABLE].contains(status)));
-    assert!(p99 < BUDGET + NOTICED, "{p99:?}");
-    let (lost, p99) = load(&closed, 16, 200).await;
+    assert!(p99 <= BUDGET, "{p99:?}");
+    let (lost, p99) = load(&closed, 16).await;
     assert!(lost.iter().all(|status| *status == StatusCode::SERVICE_UNAVAILABLE), "closed is 503, never 429");
-    assert!(p99 < BUDGET + NOTICED, "{p99:?}");
+    assert!(p99 <= BUDGET, "{p99:?}");
     back(&mut redis);
     // Without a restart of ours.
     warm(&closed).await;
-    let (again, _) = load(&closed, 16, 20).await;
-    assert!(again.iter().filter(|status| **status == StatusCode::OK).count() > again.len() / 2);
+    let (again, _) = load(&closed, 16).await;
+    assert!(share_of(&again, StatusCode::OK) > 0.5);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -171,13 +180,15 @@ async fn a_slow_network_is_a_loss_beyond_the_budget_and_none_within_it() {
     let store = store(&proxy.url());
     let (closed, _) = app(&store, rule("closed"));
     warm(&closed).await;
-    proxy.delay(Duration::from_millis(5));
-    let (within, _) = load(&closed, 1, 50).await;
-    assert!(within.iter().filter(|status| **status == StatusCode::OK).count() >= 45);
-    proxy.delay(Duration::from_millis(80));
-    let (beyond, p99) = load(&closed, 4, 50).await;
+    proxy.delay(Duration::from_millis(10));
+    let (within, _) = load(&closed, 1).await;
+    assert!(share_of(&within, StatusCode::OK) > 0.9);
+    proxy.delay(Duration::from_millis(400));
+    // What is on its way has arrived.
+    load(&closed, 1).await;
+    let (beyond, p99) = load(&closed, 4).await;
     assert!(beyond.iter().all(|status| *status == StatusCode::SERVICE_UNAVAILABLE));
-    assert!(p99 < BUDGET + NOTICED, "{p99:?}");
+    assert!(p99 <= BUDGET, "{p99:?}");
     proxy.delay(Duration::ZERO);
     warm(&closed).await;
 }
@@ -190,16 +201,36 @@ async fn an_outage_costs_no_memory() {
     let (closed, layer) = app(&store, rule("closed"));
     warm(&closed).await;
     redis.pause();
-    load(&closed, 16, 1_000).await;
+    hammer(&closed).await;
     let before = resident();
-    let (asked, _) = load(&closed, 16, 1_000_000).await;
+    let asked = hammer(&closed).await;
     let grown = resident().saturating_sub(before);
     redis.resume();
-    let asked = asked.len();
     assert!(grown < 16 << 20 && asked > 1_000, "{grown} bytes more after {asked} requests");
     let lost = layer.verdicts().rejected(RejectionKind::BackendUnavailable);
-    assert!(lost >= asked as u64, "{lost}");
+    assert!(lost >= asked, "{lost}");
     warm(&closed).await;
+}
+
+/// As [`load`], but remembers nothing of it.
+async fn hammer(app: &Router) -> u64 {
+    let begun = Instant::now();
+    let clients = (0..16).map(|_| {
+        let app = app.clone();
+        tokio::spawn(async move {
+            let mut asked = 0;
+            while begun.elapsed() < A_WHILE {
+                status(&app).await;
+                asked += 1;
+            }
+            asked
+        })
+    });
+    let mut asked = 0;
+    for client in clients.collect::<Vec<_>>() {
+        asked += client.await.unwrap();
+    }
+    asked
 }
 
 fn resident() -> u64 {

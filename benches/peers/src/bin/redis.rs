@@ -83,8 +83,8 @@ impl Bench {
     }
 
     async fn take(&self, rules: &[(&'static str, u64)]) {
-        let mut batch = Batch::new(Timestamp::EPOCH);
         let subjects: Vec<_> = rules.iter().map(|(_, who)| who.to_be_bytes()).collect();
+        let mut batch = Batch::new(Timestamp::EPOCH);
         for (((rule, _), subject), bucket) in rules.iter().zip(&subjects).zip(&*self.buckets) {
             let key = ChargeKey::new(*rule).with(KeyPart::Bytes(subject)).expect("one part");
             batch.push(Charge::new(key, bucket, Op::Take(1))).expect("at most four");
@@ -93,8 +93,34 @@ impl Bench {
     }
 }
 
-/// Calls a second by so many tasks, and the median and the 99th percentile of a call in microseconds.
-async fn round(bench: &Bench, contender: Contender, tasks: u64) -> (f64, f64, f64) {
+/// Processor time of this process and of the server so far, in microseconds: a neighbour that takes the
+/// core does not count. The system counts ours in hundredths of a second.
+async fn processor_time(bench: &Bench) -> (f64, f64) {
+    let stat = std::fs::read_to_string("/proc/self/stat").expect("Linux");
+    let fields: Vec<&str> = stat.rsplit(')').next().expect("a name in brackets").split_whitespace().collect();
+    let ticks = |index: usize| fields[index].parse::<f64>().expect("a number");
+    let info: String =
+        redis::cmd("INFO").arg("cpu").query_async(&mut bench.connection.clone()).await.expect("an answer");
+    let used = |name: &str| {
+        let line = info.lines().find_map(|line| line.strip_prefix(name)).expect("in every version");
+        line.trim().parse::<f64>().expect("seconds")
+    };
+    ((ticks(11) + ticks(12)) * 1e4, (used("used_cpu_sys:") + used("used_cpu_user:")) * 1e6)
+}
+
+#[derive(Clone, Copy)]
+struct Round {
+    rate: f64,
+    p50: f64,
+    p99: f64,
+    client: f64,
+    server: f64,
+}
+
+/// Calls a second by so many tasks, and in microseconds the median and the 99th percentile of a call, and the
+/// processor time that a call took on either side.
+async fn round(bench: &Bench, contender: Contender, tasks: u64) -> Round {
+    let before = processor_time(bench).await;
     let begun = Instant::now();
     let running: Vec<_> = (0..tasks)
         .map(|task| {
@@ -116,9 +142,17 @@ async fn round(bench: &Bench, contender: Contender, tasks: u64) -> (f64, f64, f6
     for task in running {
         took.extend(task.await.expect("no panic"));
     }
-    let rate = took.len() as f64 / begun.elapsed().as_secs_f64();
+    let calls = took.len() as f64;
+    let rate = calls / begun.elapsed().as_secs_f64();
+    let after = processor_time(bench).await;
     took.sort_by(f64::total_cmp);
-    (rate, took[took.len() / 2], took[took.len() * 99 / 100])
+    Round {
+        rate,
+        p50: took[took.len() / 2],
+        p99: took[took.len() * 99 / 100],
+        client: (after.0 - before.0) / calls,
+        server: (after.1 - before.1) / calls,
+    }
 }
 
 fn median(mut numbers: Vec<f64>) -> f64 {
@@ -141,8 +175,10 @@ async fn main() {
     // Never exhausted: every decision also writes.
     let bucket = || TokenBucket::new(Rate::per_second(1_000).burst(100_000_000)).expect("a rate");
     let bench = Bench { connection, store, buckets: Arc::new(std::array::from_fn(|_| bucket())) };
-    println!("| tasks | what | calls/s | p50 µs | p99 µs | × INCR | × GET+SETEX | × one limit |");
-    println!("|---|---|---|---|---|---|---|---|");
+    println!(
+        "| tasks | what | calls/s | p50 µs | p99 µs | client µs | server µs | × INCR | × GET+SETEX | × one limit |"
+    );
+    println!("|---|---|---|---|---|---|---|---|---|---|");
     for tasks in [1, 16, 256] {
         use Contender::{Four, FourSubjects, GetSetex, Incr, One};
         let contenders = [Incr, GetSetex, One, Four, FourSubjects];
@@ -153,15 +189,18 @@ async fn main() {
             }
         }
         // Beside the other contenders of the same round: the machine is not the same in the next.
-        let ratio =
-            |of: usize, to: usize| median(rounds[of].iter().zip(&rounds[to]).map(|(of, to)| of.0 / to.0).collect());
+        let ratio = |of: usize, to: usize| {
+            median(rounds[of].iter().zip(&rounds[to]).map(|(of, to)| of.rate / to.rate).collect())
+        };
         for (index, contender) in contenders.iter().enumerate() {
-            let of = |pick: fn(&(f64, f64, f64)) -> f64| median(rounds[index].iter().map(pick).collect());
+            let of = |pick: fn(&Round) -> f64| median(rounds[index].iter().map(pick).collect());
             println!(
-                "| {tasks} | {contender:?} | {:.0} | {:.0} | {:.0} | {:.2} | {:.2} | {:.2} |",
-                of(|round| round.0),
-                of(|round| round.1),
-                of(|round| round.2),
+                "| {tasks} | {contender:?} | {:.0} | {:.0} | {:.0} | {:.1} | {:.1} | {:.2} | {:.2} | {:.2} |",
+                of(|round| round.rate),
+                of(|round| round.p50),
+                of(|round| round.p99),
+                of(|round| round.client),
+                of(|round| round.server),
                 ratio(index, 0),
                 ratio(index, 1),
                 ratio(index, 2),

@@ -13,6 +13,7 @@ mod fuzz;
 mod header;
 mod hostile;
 mod keys;
+mod known;
 mod oracle;
 mod profiles;
 

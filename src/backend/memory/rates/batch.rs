@@ -219,10 +219,7 @@ impl Home<'_> {
     fn peek(&self, charge: &Charge<'_>, held: &Held<'_>, batch: &Batch<'_>) -> (Decision, Either) {
         match self {
             Self::Slot(slot, seen) => packed(slot.step(seen.as_ref(), Op::Peek)),
-            Self::Region(index, place) => {
-                let state = state(held, *index, *place);
-                unpacked(charge.algorithm().step(state, batch.now(), Op::Peek))
-            }
+            Self::Region(index, place) => unpacked(charge.step_of(Op::Peek, state(held, *index, *place), batch.now())),
         }
     }
 }

@@ -28,7 +28,7 @@ impl<'a> Asked<'a> {
 
     /// Whether what it does can be undone by giving it back, and a script does it.
     pub(super) fn can_be_undone(&self) -> bool {
-        self.program.is_some() && matches!(self.charge.op(), Op::Take(_) | Op::Peek)
+        self.program.is_some() && matches!(self.charge.op().at_once(), Op::Take(_) | Op::Peek)
     }
 }
 
@@ -58,10 +58,7 @@ impl Ask {
     /// The same, prepared to be undone.
     pub(super) fn undoable(mut self, asked: &[Asked<'_>]) -> Self {
         let programs = asked.iter().filter_map(|asked| Some((&asked.charge, asked.program.as_ref()?)));
-        let give = programs.map(|(charge, program)| match charge.op() {
-            Op::Take(units) => numbers(Op::Give(units), program),
-            _ => numbers(Op::Peek, program),
-        });
+        let give = programs.map(|(charge, program)| numbers(charge.op().undo().unwrap_or(Op::Peek), program));
         self.give = give.collect();
         self
     }

@@ -67,7 +67,7 @@ impl RedisStore {
         let mut failure = None;
         for (group, answer) in first.iter().zip(answers) {
             match answer.and_then(|answer| self.read(answer, group)) {
-                Ok((view, verdicts)) => outcome.add(group, &view, verdicts),
+                Ok((view, verdicts)) => outcome.add(group, &view, &verdicts),
                 Err(error) => failure = Some(error),
             }
         }
@@ -76,7 +76,7 @@ impl RedisStore {
         }
         for group in &later {
             if !outcome.passed {
-                outcome.look(group, self.peek(group).await?);
+                outcome.look(group, &self.peek(group).await?);
                 continue;
             }
             let verdicts = self.apply_together(&group.batch, &group.asked).await?;
@@ -93,7 +93,7 @@ impl RedisStore {
         let store = self.clone();
         drop(tokio::spawn(async move {
             let answers = store.send_all(&asks).await;
-            let took = |answer: &Result<Value, StoreError>| answer.as_ref().is_ok_and(|answer| passed(answer));
+            let took = |answer: &Result<Value, StoreError>| answer.as_ref().is_ok_and(passed);
             let passed = asks.into_iter().zip(&answers).filter(|(_, answer)| took(answer));
             let taken = Taken { asks: passed.map(|(ask, _)| ask).collect(), store };
             // If nobody listens, it is dropped, and so given back.
@@ -177,8 +177,8 @@ impl Outcome {
         Self { passed: true, charged: vec![None; charges], uncharged: vec![None; charges] }
     }
 
-    fn add(&mut self, group: &Group<'_>, view: &View, verdicts: Verdicts) {
-        self.add_verdicts(group, &verdicts);
+    fn add(&mut self, group: &Group<'_>, view: &View, verdicts: &Verdicts) {
+        self.add_verdicts(group, verdicts);
         if !view.passed() {
             return;
         }
@@ -200,7 +200,7 @@ impl Outcome {
         }
     }
 
-    fn look(&mut self, group: &Group<'_>, verdicts: Verdicts) {
+    fn look(&mut self, group: &Group<'_>, verdicts: &Verdicts) {
         for (place, decision) in group.places.iter().zip(verdicts.decisions()) {
             set(&mut self.uncharged, *place, Decision { allowed: true, retry_after: None, ..*decision });
         }

@@ -1,9 +1,11 @@
+use std::sync::Arc;
+
 use sqlx::{PgPool, Row as _};
 
-use super::{Id, Rates, rows, state};
+use super::{Found, Held, Id, Rates, rows};
 use crate::{
     backend::sql::text::{micros, timestamp},
-    rate_limit::{Batch, BatchSteps, State, Turn, Verdicts, Write},
+    rate_limit::{Batch, BatchSteps, Turn, Verdicts, Write},
     time::Timestamp,
 };
 
@@ -30,14 +32,6 @@ const SWAP: &str = "WITH want AS (SELECT * FROM unnest($1::BYTEA[], $2::BYTEA[],
     UPDATE portcullis_rates AS rate SET state = want.state, expires_at = want.expires_at
     FROM want, same WHERE rate.id = want.id AND same.rows = cardinality($1)";
 
-/// A row as it was read.
-#[derive(Default)]
-struct Held {
-    /// `None`: there is no row.
-    bytes: Option<Vec<u8>>,
-    state: Option<State>,
-}
-
 pub(super) async fn apply(
     pool: &PgPool,
     rates: &Rates,
@@ -47,8 +41,8 @@ pub(super) async fn apply(
     let mut turn: Option<Turn<'_, Id>> = None;
     let mut round = 0;
     loop {
-        let (now, held) = load(pool, ids).await?;
-        let steps = batch.step(now, |index| held.get(index)?.state.as_ref());
+        let found = rates.reads.share(ids.to_vec(), load(pool, ids)).await?;
+        let steps = batch.step(found.now, |index| found.state(index));
         if (0..batch.len()).all(|index| *steps.write(index) == Write::Keep) {
             return Ok(steps.verdicts);
         }
@@ -60,7 +54,7 @@ pub(super) async fn apply(
                 continue;
             }
         }
-        match swap(pool, rates, batch, ids, &held, &steps, now).await {
+        match swap(pool, rates, batch, ids, &found, &steps).await {
             Ok(true) => return Ok(steps.verdicts),
             Ok(false) => {}
             Err(error) if is_conflict(&error) => {}
@@ -72,16 +66,14 @@ pub(super) async fn apply(
 }
 
 /// The rows, and the server's time.
-async fn load(pool: &PgPool, ids: &[Id]) -> Result<(Timestamp, Vec<Held>), sqlx::Error> {
+async fn load(pool: &PgPool, ids: &[Id]) -> Result<Arc<Found>, sqlx::Error> {
     let wanted: Vec<&[u8]> = ids.iter().map(<[u8; 32]>::as_slice).collect();
-    let (mut now, mut all) = (Timestamp::EPOCH, Vec::with_capacity(ids.len()));
+    let mut found = Found { now: Timestamp::EPOCH, rows: Vec::with_capacity(ids.len()) };
     for row in sqlx::query(LOAD).bind(wanted).fetch_all(pool).await? {
-        now = now.max(timestamp(row.try_get(0)?));
-        let bytes: Option<Vec<u8>> = row.try_get(1)?;
-        let state = bytes.as_deref().map(state).transpose()?.flatten();
-        all.push(Held { bytes, state });
+        found.now = found.now.max(timestamp(row.try_get(0)?));
+        found.rows.push(Held::of(row.try_get(1)?)?);
     }
-    Ok((now, all))
+    Ok(Arc::new(found))
 }
 
 async fn swap(
@@ -89,14 +81,14 @@ async fn swap(
     rates: &Rates,
     batch: &Batch<'_>,
     ids: &[Id],
-    held: &[Held],
+    found: &Found,
     steps: &BatchSteps,
-    now: Timestamp,
 ) -> Result<bool, sqlx::Error> {
+    let now = found.now;
     let (mut wanted, mut missing) = (Vec::new(), Vec::new());
     let (mut was, mut states, mut expiries) = (Vec::new(), Vec::new(), Vec::new());
     for row in rows(batch, steps, now) {
-        let (Some(id), Some(held)) = (ids.get(row.index), held.get(row.index)) else { continue };
+        let (Some(id), Some(held)) = (ids.get(row.index), found.rows.get(row.index)) else { continue };
         if held.bytes.is_none() {
             missing.push(id.as_slice());
         }

@@ -1,5 +1,7 @@
 #![allow(clippy::arithmetic_side_effects, reason = "a test that overflows fails, as it should")]
 
+mod time;
+
 use std::{
     collections::HashMap,
     sync::{
@@ -10,14 +12,11 @@ use std::{
 };
 
 use bytes::Bytes;
-use proptest::prelude::*;
 use tokio::task::JoinSet;
 
 use super::{CasBackend, CasStore, Version, plan::Plan, record::Record};
 use crate::{
-    rate_limit::{
-        Batch, Charge, ChargeKey, FixedWindow, KeyPart, Op, Rate, RateLimitStore, State, TokenBucket, Verdicts,
-    },
+    rate_limit::{Batch, Charge, ChargeKey, KeyPart, Op, Rate, RateLimitStore, TokenBucket, Verdicts},
     store::{BoxFuture, StoreError},
     time::Timestamp,
 };
@@ -184,8 +183,9 @@ async fn in_one_process_nobody_loses_a_swap() {
         tasks.spawn(async move { take(&store, of(b"hot"), &bucket).await.unwrap().allowed() });
     }
     assert!(tasks.join_all().await.into_iter().all(|allowed| allowed));
-    assert_eq!((remote.swaps.load(SeqCst), remote.lost.load(SeqCst)), (64, 0));
-    assert!(remote.loads.load(SeqCst) <= 128, "each loads twice at most");
+    // But for one that was read while another wrote.
+    assert!(remote.lost.load(SeqCst) <= 6, "{} lost", remote.lost.load(SeqCst));
+    assert!(remote.loads.load(SeqCst) <= 80, "each loads for itself once: {}", remote.loads.load(SeqCst));
 }
 
 /// A key that is refused is read by all at once, and by nobody in turn.
@@ -199,6 +199,23 @@ async fn a_refusal_is_one_load() {
     let refused = take(&store, of(b"a"), &bucket).await.unwrap();
     assert_eq!(refused.get(0).unwrap().retry_after, Some(Duration::from_secs(3_600)));
     assert_eq!((remote.loads.load(SeqCst), remote.swaps.load(SeqCst)), (before.0 + 1, before.1));
+}
+
+/// Whoever goes on asking costs a read at a time, and not one for each request.
+#[tokio::test]
+async fn refusals_at_the_same_time_share_their_load() {
+    let remote = Arc::new(Remote::default());
+    let store = CasStore::new(Arc::clone(&remote));
+    let bucket = Arc::new(bucket(1));
+    assert!(take(&store, of(b"a"), &bucket).await.unwrap().allowed());
+    let before = remote.loads.load(SeqCst);
+    let mut tasks = JoinSet::new();
+    for _ in 0..64 {
+        let (store, bucket) = (store.clone(), Arc::clone(&bucket));
+        tasks.spawn(async move { take(&store, of(b"a"), &bucket).await.unwrap().allowed() });
+    }
+    assert!(tasks.join_all().await.into_iter().all(|allowed| !allowed));
+    assert!(remote.loads.load(SeqCst) - before <= 4, "{}", remote.loads.load(SeqCst) - before);
 }
 
 #[tokio::test]
@@ -318,69 +335,4 @@ async fn a_record_that_makes_no_sense_is_corrupt() {
     let record = Record::default().encode();
     remote.values.lock().unwrap().insert(key, (1, record.into()));
     assert!(take(&store, of(b"a"), &bucket).await.unwrap().allowed());
-}
-
-/// Two machines take turns, the clock of one 300 ms behind: at the edge of a window the one would open
-/// the next, and the other the last one again, each time anew.
-#[tokio::test]
-async fn clocks_that_differ_open_no_window_twice() {
-    let remote = Arc::new(Remote::default());
-    let store = CasStore::new(Arc::clone(&remote));
-    let window = FixedWindow::new(Rate::per_minute(10)).unwrap();
-    let edge = Timestamp::from_secs(1_800_000_060);
-    let behind = edge.saturating_sub(Duration::from_millis(300));
-    let mut passed = 0;
-    for round in 0..100 {
-        let mut batch = Batch::new(if round % 2 == 0 { edge } else { behind });
-        batch.push(Charge::new(of(b"a"), &window, Op::Take(1))).unwrap();
-        passed += u64::from(store.apply(&batch).await.unwrap().allowed());
-    }
-    assert_eq!(passed, 10);
-    // Without the allowance it is what the clocks make of it.
-    let naive = CasStore::new(Arc::new(Remote::default())).clock_skew(Duration::ZERO);
-    let mut passed = 0;
-    for round in 0..100 {
-        let mut batch = Batch::new(if round % 2 == 0 { edge } else { behind });
-        batch.push(Charge::new(of(b"a"), &window, Op::Take(1))).unwrap();
-        passed += u64::from(naive.apply(&batch).await.unwrap().allowed());
-    }
-    assert!(passed > 10, "the test can fail");
-}
-
-/// A clock that is an hour ahead moves nobody's time by more than the allowance.
-#[tokio::test]
-async fn a_clock_far_ahead_locks_nobody_out() {
-    let store = CasStore::new(Arc::new(Remote::default()));
-    let bucket = TokenBucket::new(Rate::per_second(1)).unwrap();
-    let at = |now| batch(now, &[of(b"a")], &bucket, Op::Take(1));
-    let ahead = NOW.saturating_add(Duration::from_secs(3_600));
-    assert!(store.apply(&at(ahead)).await.unwrap().allowed());
-    let refused = store.apply(&at(NOW)).await.unwrap();
-    let wait = refused.get(0).unwrap().retry_after;
-    assert!(wait <= Some(Duration::from_secs(2)), "{wait:?}");
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
-
-    /// A single process without allowance decides as the pure steps do, also where its clock goes back.
-    #[test]
-    fn it_decides_as_the_steps_do(trace in prop::collection::vec((0_u64..4_000_000, 0_usize..3, 0_u64..4), 1..60)) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let store = CasStore::new(Remote::default()).clock_skew(Duration::ZERO);
-            let bucket = TokenBucket::new(Rate::per_second(3)).unwrap();
-            let mut states: [Option<State>; 3] = [None, None, None];
-            for (micros, key, units) in trace {
-                let now = NOW.saturating_add(Duration::from_micros(micros));
-                let names = [b"a", b"b", b"c"];
-                let key_of = of(names[key]);
-                let verdicts = store.apply(&batch(now, &[key_of], &bucket, Op::Take(units))).await.unwrap();
-                let charge = Charge::new(key_of, &bucket, Op::Take(units));
-                let step = charge.step(states[key].as_ref(), now);
-                assert_eq!(verdicts.get(0), Some(&step.decision));
-                states[key] = step.apply(states[key].take());
-            }
-        });
-    }
 }
