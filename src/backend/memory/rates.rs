@@ -123,7 +123,7 @@ impl Rates {
         let mut held = Held::new();
         let index = self.lock(&mut held, identity.region() & self.mask);
         let Some(region) = held.get_mut(index) else { return charge.step(None, now).decision };
-        let found = region.find(identity, now);
+        let found = region.find(identity);
         let Step { decision, write } = charge.step(found.and_then(|place| region.state(place)), now);
         if region.write(charge, found, write, &decision, now) {
             self.evicted.fetch_add(1, Relaxed);

@@ -106,9 +106,10 @@ fn store() -> &'static MemoryStore {
     leak(MemoryStore::with_rate_slots(4 * KEYS))
 }
 
+/// By reference, as the layer looks at it: an answer has room for eight decisions.
 #[inline]
-fn passed(answer: Option<Result<Verdicts, portcullis::store::StoreError>>) -> bool {
-    answer.is_some_and(|answer| answer.is_ok_and(|verdicts| verdicts.allowed()))
+fn passed(answer: &Option<Result<Verdicts, portcullis::store::StoreError>>) -> bool {
+    matches!(answer, Some(Ok(verdicts)) if verdicts.allowed())
 }
 
 /// `limits` limits, each by the same part.
@@ -124,7 +125,7 @@ fn ask(
     for rule in rules {
         let _ = batch.push(Charge::new(ChargeKey::of(*rule, part), bucket, Op::Take(1)));
     }
-    passed(store.try_now(&batch))
+    passed(&store.try_now(&batch))
 }
 
 fn parts() -> &'static [HashedPart<'static>] {

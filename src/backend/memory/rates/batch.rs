@@ -179,7 +179,7 @@ impl<'b, 't> Asked<'b, 't> {
         } else {
             let identity = Identity(charge.identity_hash());
             let index = held.index_of(identity.region() & rates.mask);
-            Home::Region(index, held.get(index).and_then(|region| region.find(identity, batch.now())))
+            Home::Region(index, held.get(index).and_then(|region| region.find(identity)))
         };
         let (decision, write) = home.ask(charge, held, batch);
         Self { charge, home, decision, write }

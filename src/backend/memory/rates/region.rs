@@ -91,12 +91,11 @@ impl Region {
     const WAYS: usize = 8;
     pub(super) const SLOTS: usize = Self::BUCKETS * Self::WAYS;
 
-    /// Where the live state of a key is.
-    pub(super) fn find(&self, identity: Identity, now: Timestamp) -> Option<Place> {
-        self.places(identity).find_map(|(place, slot)| {
-            let slot = slot.as_ref()?;
-            (slot.identity == identity && slot.is_live(now)).then_some(place)
-        })
+    /// Where the state of a key is. One that has expired decides like none, and is found all the same:
+    /// it is to be written over and cleared, lest it lives again when a clock jumps back.
+    pub(super) fn find(&self, identity: Identity) -> Option<Place> {
+        self.places(identity)
+            .find_map(|(place, slot)| slot.as_ref().is_some_and(|slot| slot.identity == identity).then_some(place))
     }
 
     pub(super) fn state(&self, place: Place) -> Option<&State> {
@@ -121,7 +120,7 @@ impl Region {
         match write {
             Write::Keep => false,
             Write::Clear => {
-                self.clear(identity, now);
+                self.clear(identity);
                 false
             }
             Write::Set(state) => {
@@ -132,8 +131,8 @@ impl Region {
     }
 
     /// Forgets a key.
-    fn clear(&mut self, identity: Identity, now: Timestamp) {
-        if let Some(place) = self.find(identity, now) {
+    fn clear(&mut self, identity: Identity) {
+        if let Some(place) = self.find(identity) {
             self.set(place, None);
         }
     }
