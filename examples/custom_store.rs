@@ -66,7 +66,7 @@ impl Journal {
 
 impl Entry {
     fn line(&self, key: &str) -> String {
-        let value: String = self.value.iter().map(|byte| format!("{byte:02x}")).collect();
+        let value = self.value.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
         format!("{key} {} {} {value}\n", self.version, self.expires)
     }
 

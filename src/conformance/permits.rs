@@ -279,7 +279,7 @@ mod tests {
     impl ConcurrencyStore for Naive {
         fn acquire<'a>(&'a self, ask: &'a PermitAsk<'a>) -> BoxFuture<'a, Result<Admission, StoreError>> {
             let (key, limit) = match self.1 {
-                Fault::GrantsOneTooMany => (*ask.key(), ask.limit() + 1),
+                Fault::GrantsOneTooMany => (*ask.key(), ask.limit().saturating_add(1)),
                 Fault::KnowsOneKey => (ChargeKey::new("one"), ask.limit()),
                 Fault::ForgetsThoseAhead if ask.limit() == 2 => (ChargeKey::new("another"), 2),
                 _ => (*ask.key(), ask.limit()),

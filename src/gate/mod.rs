@@ -134,6 +134,9 @@ pub trait Gate<B>: Send + Sync + 'static {
     }
 }
 
+/// Makes a future of what it is given.
+pub type Begin<T, U> = Box<dyn FnOnce(T) -> BoxFuture<'static, U> + Send>;
+
 /// What a gate decides on the way in.
 ///
 /// The request stays where it is: a gate borrows it, and takes it over only where it
@@ -147,7 +150,7 @@ pub enum Entry<B, P> {
     Reject(Rejection),
     /// Decide later: the function is given the request, and the future that it makes decides. The one
     /// case that costs a box; [`wait`](Self::wait) makes it.
-    Wait(Box<dyn FnOnce(Request<B>) -> BoxFuture<'static, Waited<B, P>> + Send>),
+    Wait(Begin<Request<B>, Waited<B, P>>),
 }
 
 impl<B, P> Entry<B, P> {
@@ -239,7 +242,7 @@ pub enum Leave {
     /// It will be, once a store has been told: the function is given the response, and the future that
     /// it makes gives it back. If the client goes away meanwhile, the future is dropped.
     /// [`wait`](Self::wait) makes it.
-    Wait(Box<dyn FnOnce(Response) -> BoxFuture<'static, Response> + Send>),
+    Wait(Begin<Response, Response>),
 }
 
 impl Leave {

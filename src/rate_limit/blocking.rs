@@ -192,7 +192,7 @@ mod tests {
                     if let Some(wait) = step.decision.retry_after {
                         let held = step.clone().apply(state.clone());
                         let exactly = now.saturating_add(wait);
-                        let before = Timestamp::from_micros(exactly.as_micros() - 1);
+                        let before = Timestamp::from_micros(exactly.as_micros().saturating_sub(1));
                         prop_assert!(algorithm.step(held.as_ref(), exactly, op).decision.allowed);
                         prop_assert!(!algorithm.step(held.as_ref(), before, op).decision.allowed);
                     }

@@ -221,12 +221,12 @@ mod tests {
         fn a_number_comes_back_with_its_end(width in 0_u32..=20, number: u64, offset in 0_u64..(1 << 48)) {
             let now = Timestamp::from_secs(1_700_000_000);
             let clock = PackedClock::around(now);
-            let number = number & ((1 << width) - 1);
-            let ends = Timestamp::from_micros(now.as_micros() + offset);
+            let number = number & (1_u64 << width).wrapping_sub(1);
+            let ends = Timestamp::from_micros(now.as_micros().saturating_add(offset));
             let packed = Packed::until(ends, number, width, clock).unwrap();
             let (rounded, held) = packed.parts(width, clock);
             prop_assert_eq!(held, number);
-            prop_assert!(rounded >= ends && rounded.as_micros() - ends.as_micros() < 1 << width);
+            prop_assert!(rounded >= ends && rounded.as_micros().saturating_sub(ends.as_micros()) < 1 << width);
         }
     }
 

@@ -32,7 +32,7 @@ mod tests {
             let mut bytes = Vec::new();
             write_state(&state, &mut bytes);
             prop_assert_eq!(read_state(&bytes), Some(state));
-            prop_assert_eq!(read_state(&bytes[..bytes.len() - 1]), None);
+            prop_assert_eq!(read_state(&bytes[..bytes.len().saturating_sub(1)]), None);
         }
 
         #[test]

@@ -129,7 +129,9 @@ mod tests {
         assert!(headers.load().is_none());
         let tokens: Vec<String> = (0..9).map(|number| format!("h{number}.p.s")).collect();
         for _ in 0..2 {
-            tokens.iter().for_each(|token| headers.remember(1, &Token::split(token).unwrap(), 0));
+            for token in &tokens {
+                headers.remember(1, &Token::split(token).unwrap(), 0);
+            }
         }
         assert_eq!(headers.load().as_ref().unwrap().headers.len(), 4);
         assert_eq!((find(&headers, 1, &tokens[3]), find(&headers, 1, &tokens[4])), (Some(0), None));

@@ -92,7 +92,9 @@ mod tests {
             held.push(permit);
         }
         assert_eq!(permits.keys(), 1_000);
-        held.into_iter().for_each(|permit| permits.release(permit.key()));
+        for permit in held {
+            permits.release(permit.key());
+        }
         assert_eq!(permits.keys(), 0);
     }
 }

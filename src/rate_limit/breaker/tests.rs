@@ -62,7 +62,9 @@ fn who_was_under_way_when_it_opened_says_nothing_about_the_probes() {
     let late: Vec<_> = (0..5).map(|_| breaker.enter(at(0)).unwrap()).collect();
     assert!(run(&breaker, at(0), true) && run(&breaker, at(0), true));
     let probe = breaker.enter(at(1_000)).unwrap();
-    late.into_iter().for_each(|permit| permit.end(answer(false), at(1_001)));
+    for permit in late {
+        permit.end(answer(false), at(1_001));
+    }
     assert!(breaker.enter(at(1_002)).is_err(), "still half open");
     probe.end(answer(true), at(1_003));
     assert!(breaker.enter(at(1_004)).is_err());
@@ -99,9 +101,9 @@ proptest! {
     fn good_answers_close_it(trace in prop::collection::vec((0_u64..3_000, 0_u8..4), 0..60)) {
         let settings = Breaker::new().failures(30).window(Duration::from_secs(2), 3).pause(Duration::from_secs(1), 2);
         let breaker = watched(settings);
-        let (mut now, mut held) = (0, Vec::new());
+        let (mut now, mut held) = (0_u64, Vec::new());
         for (pause, what) in trace {
-            now += pause;
+            now = now.saturating_add(pause);
             match (what, breaker.enter(at(now))) {
                 (0, Ok(permit)) => held.push(permit),
                 (1, Ok(permit)) => drop(permit),
@@ -110,7 +112,7 @@ proptest! {
             }
         }
         for _ in 0..4 {
-            now += 1_000;
+            now = now.saturating_add(1_000);
             run(&breaker, at(now), false);
             run(&breaker, at(now), false);
         }

@@ -96,7 +96,7 @@ fn app(layer: &ConcurrencyLimitLayer) -> Router {
         .route("/", get(|| async { "hello" }))
         .route("/empty", get(|| async { StatusCode::NO_CONTENT }))
         .route("/endless", get(endless))
-        .route("/slow", get(|| std::future::pending::<&'static str>()))
+        .route("/slow", get(std::future::pending::<&'static str>))
         .route("/panic", get(|| async { assert!(std::hint::black_box(false), "the handler's own fault") }))
         .layer(ServiceBuilder::new().layer(RequestContextLayer::new()).layer(layer.clone()))
 }
@@ -232,7 +232,7 @@ async fn a_lease_lives_as_long_as_the_request_and_is_released_once() {
     let app = app(&layer(store.clone(), [two()]));
     let response = ask(&app, "/").await;
     assert_eq!((response.status(), store.told()), (StatusCode::OK, vec!["acquire"]));
-    tokio::time::sleep(Duration::from_millis(61_000)).await;
+    tokio::time::sleep(Duration::from_secs(61)).await;
     assert_eq!(store.told(), ["heartbeat"; 3]);
     drop(response);
     settle().await;

@@ -72,7 +72,9 @@ fn charge<'a>(rule: &'static str, algorithm: &'a dyn Algorithm, op: Op) -> Charg
 
 fn batch<'a>(at: Duration, charges: &[Charge<'a>]) -> Batch<'a> {
     let mut batch = Batch::new(START.saturating_add(at));
-    charges.iter().for_each(|charge| batch.push(*charge).unwrap());
+    for charge in charges {
+        batch.push(*charge).unwrap();
+    }
     batch
 }
 
@@ -192,6 +194,7 @@ fn the_memory_of_refusals_is_bounded() {
 }
 
 #[tokio::test(start_paused = true)]
+#[allow(clippy::disallowed_methods, reason = "what is promised is a time")]
 async fn a_store_that_does_not_answer_costs_its_budget_three_times_and_then_one_caller_at_a_time() {
     let (remote, guard) = Remote::guarded(GuardSettings::default());
     let bucket = TokenBucket::new(Rate::per_minute(100)).unwrap();

@@ -20,8 +20,9 @@ fn app(layer: RateLimitLayer) -> App {
     }
     let clock = ManualClock::at(START);
     let outer = ServiceBuilder::new().layer(RequestContextLayer::new().clock(clock.clone()));
-    let routes = ["/", "/reports", "/import"];
-    let router = routes.iter().fold(Router::new(), |router, route| router.route(route, routing::any(handler)));
+    let router = ["/", "/reports", "/import"]
+        .iter()
+        .fold(Router::new(), |router, path| router.route(path, routing::any(handler)));
     App { router: router.layer(layer).layer(outer), clock }
 }
 

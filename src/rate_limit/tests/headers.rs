@@ -293,7 +293,7 @@ proptest::proptest! {
         if response.status() == 429 {
             let wait: u64 = header(&response, "retry-after").parse().unwrap();
             let longest = state.iter().filter(|(_, states)| states[0].1 == "0");
-            for until in longest.flat_map(|(_, states)| states.get(1)) {
+            for until in longest.filter_map(|(_, states)| states.get(1)) {
                 proptest::prop_assert!(wait >= until.1.parse().unwrap(), "Retry-After is before t");
             }
         }

@@ -122,9 +122,9 @@ async fn an_explanation_says_which_rule_whose_bucket_and_when() {
         Rule::new("all", Key::global(), Rate::per_minute(1_000)).cost(3).shadow(),
     ]);
     let (sender, receiver) = std::sync::mpsc::channel();
-    let explainer = layer.clone();
+    let asker = layer.clone();
     let handler = move |request: Request<Body>| {
-        let (explained, sender) = (explainer.handle().explain(&request), sender.clone());
+        let (explained, sender) = (asker.handle().explain(&request), sender.clone());
         async move { sender.send(explained.await.unwrap()).unwrap() }
     };
     let clock = ManualClock::at(START);

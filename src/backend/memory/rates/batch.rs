@@ -228,8 +228,8 @@ fn state<'h>(held: &'h Held<'_>, index: usize, place: Option<region::Place>) -> 
     held.get(index)?.state(place?)
 }
 
-fn packed(step: PackedStep) -> (Decision, Either) {
-    (step.decision, Either::Packed(step.write))
+fn packed(PackedStep { decision, write }: PackedStep) -> (Decision, Either) {
+    (decision, Either::Packed(write))
 }
 
 fn unpacked(step: Step) -> (Decision, Either) {

@@ -11,7 +11,7 @@ pub(super) struct Held<'t> {
     regions: Inline<(u32, MutexGuard<'t, Region>), { Batch::MAX }>,
 }
 
-impl<'t> Held<'t> {
+impl Held<'_> {
     pub(super) const fn new() -> Self {
         Self { regions: Inline::new() }
     }

@@ -132,7 +132,9 @@ fn bucket(units: u64) -> TokenBucket {
 /// One charge for each key, of the same algorithm.
 fn batch<'a>(now: Timestamp, keys: &[ChargeKey<'a>], algorithm: &'a TokenBucket, op: Op) -> Batch<'a> {
     let mut batch = Batch::new(now);
-    keys.iter().for_each(|key| batch.push(Charge::new(*key, algorithm, op)).unwrap());
+    for key in keys {
+        batch.push(Charge::new(*key, algorithm, op)).unwrap();
+    }
     batch
 }
 

@@ -17,8 +17,11 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
+/// How much later than the one before, and key, rate and operation of each charge.
+type Step = (i64, Vec<(u8, usize, Op)>);
+
 /// Batches of up to five charges, each of a key in either form.
-fn batches() -> impl Strategy<Value = Vec<(i64, Vec<(u8, usize, Op)>)>> {
+fn batches() -> impl Strategy<Value = Vec<Step>> {
     let charges = proptest::collection::btree_map((0..3_u8, 0..2_usize), op(), 1..5)
         .prop_map(|charges| charges.into_iter().map(|((key, rate), op)| (key, rate, op)).collect());
     // Mostly forwards by parts of a second, now and then back.
