@@ -117,6 +117,8 @@ impl<'p, S: RateLimitStore + ?Sized> Trace<'p, S> {
             4 => Op::Take(units.saturating_mul(units)),
             5 => Op::Take(0),
             6 => Op::take_within(units, Duration::from_micros(self.random.below(10_000_000))),
+            // A ticket is an instant, and the server's are not those of the model.
+            7 if self.probe.clock == RateClock::Servers => Op::leave(units, 0),
             7 => Op::leave(units, self.ticket),
             _ => Op::Take(units.saturating_add(1) / 2),
         }
