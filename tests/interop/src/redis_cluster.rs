@@ -58,6 +58,7 @@ impl RedisCluster {
     ///
     /// # Panics
     /// If that takes more than half a minute.
+    #[allow(clippy::disallowed_methods, reason = "it waits for others")]
     pub fn settle(&self) {
         let begun = Instant::now();
         let well = |node: &Redis| {

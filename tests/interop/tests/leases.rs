@@ -1,5 +1,7 @@
 //! Leases before a real PostgreSQL and a real Redis: never more than the cap, nearly all of it while there
 //! is demand, and a hot key many times as fast.
+
+#![allow(clippy::disallowed_methods, reason = "what is promised is a time")]
 #![allow(clippy::unwrap_used, reason = "a check that cannot go on is to panic")]
 
 use std::{

@@ -1,5 +1,7 @@
 //! Rate limits while a real Redis server is slow, paused, killed, or not heard.
 
+#![allow(clippy::disallowed_methods, reason = "what is promised is a time")]
+
 use std::{
     sync::Arc,
     time::{Duration, Instant},

@@ -1,6 +1,8 @@
 //! [`RateLimitStore`] on a real Redis server: exactness under concurrency, how many commands it takes, and
 //! what stands in its keys.
 
+#![allow(clippy::disallowed_methods, reason = "what is promised is a time")]
+
 use std::{
     sync::{
         Arc,

@@ -1,4 +1,6 @@
 //! Rate limits in a real PostgreSQL and in a SQLite file, and leases before them.
+
+#![allow(clippy::disallowed_methods, reason = "what is promised is a time")]
 #![allow(clippy::unwrap_used, reason = "a check that cannot go on is to panic")]
 
 use std::{
