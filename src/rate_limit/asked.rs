@@ -47,9 +47,9 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    pub(super) fn new(held: Held, permit: Option<Permit>) -> Self {
+    pub(super) fn new(permit: Option<Permit>) -> Self {
         let progress = Progress { stage: Stage::Store, stamp: None, shadowed: None, charged: Vec::new(), local: false };
-        Self { held, permit, usage: None, progress }
+        Self { held: Held::default(), permit, usage: None, progress }
     }
 }
 

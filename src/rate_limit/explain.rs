@@ -201,7 +201,8 @@ struct Looked {
 
 impl Looked {
     fn at(rules: &RuleSet, view: &RequestView<'_>) -> Result<Self, Rejection> {
-        let held = Held { picks: rules.here(view)?, texts: Vec::new() };
+        let mut held = Held::default();
+        rules.here(view, &mut held.picks)?;
         let mut looked = Self { held, why: vec![None; rules.rules().len()] };
         looked.note(WhyNot::Elsewhere);
         rules.drop_exempt(&mut looked.held.picks, view);

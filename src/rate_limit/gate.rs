@@ -198,11 +198,11 @@ impl<B: Send + 'static> Gate<B> for RateLimitGate {
             Err(rejection) => return Entry::Reject(rejection),
         };
         let rules = self.rules.load();
-        let held = match rules.hold(&RequestView::new(request, context)) {
-            Ok(held) => held,
-            Err(rejection) => return Entry::Reject(rejection),
-        };
-        let mut asked = Asked::new(held, permit);
+        // Filled where it lies: it has room for eight rules, and is worth no copy.
+        let mut asked = Asked::new(permit);
+        if let Err(rejection) = rules.hold(&RequestView::new(request, context), &mut asked.held) {
+            return Entry::Reject(rejection);
+        }
         if rules.reports {
             asked.usage = Some(RateLimitUsage::of(request.extensions_mut()));
         }

@@ -120,24 +120,22 @@ impl RuleSet {
     }
 
     /// The rules that hold for a request, whatever the caller's plan.
-    pub(super) fn hold(&self, view: &RequestView<'_>) -> Result<Held, Rejection> {
-        let mut held = Held { picks: self.here(view)?, texts: Vec::new() };
+    pub(super) fn hold(&self, view: &RequestView<'_>, held: &mut Held) -> Result<(), Rejection> {
+        self.here(view, &mut held.picks)?;
         if self.exempts {
             self.drop_exempt(&mut held.picks, view);
         }
-        self.take_keys(&mut held, view)?;
-        Ok(held)
+        self.take_keys(held, view)
     }
 
     /// The rules that hold at the request's endpoint.
-    pub(super) fn here(&self, view: &RequestView<'_>) -> Result<Picks, Rejection> {
-        let mut picks = Picks::default();
+    pub(super) fn here(&self, view: &RequestView<'_>, picks: &mut Picks) -> Result<(), Rejection> {
         let mut full = None;
         for rule in &self.everywhere {
             full = full.or(picks.add(*rule).err());
         }
         self.on.visit(target(view), &mut |rule| full = full.or(picks.add(*rule).err()));
-        full.map_or(Ok(picks), |Full| Err(too_many()))
+        full.map_or(Ok(()), |Full| Err(too_many()))
     }
 
     /// Takes from the request what the keys need and what it costs. Rules that do not apply, or cost

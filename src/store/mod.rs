@@ -11,7 +11,9 @@ mod seen;
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
-pub(crate) use self::outage::{Attempt, Outage};
+#[cfg(feature = "redis")]
+pub(crate) use self::outage::Attempt;
+pub(crate) use self::outage::Outage;
 pub use self::seen::{SeenKey, SeenStore, Sighting};
 
 /// A boxed future, as the methods of the ports return it.
