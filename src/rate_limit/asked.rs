@@ -63,9 +63,15 @@ pub(super) struct Progress {
     pub(super) local: bool,
 }
 
-/// What is to be asked at a stage.
-pub(super) fn batch<'a>(stage: Stage, held: &'a Held, rules: &'a RuleSet, context: &'a RequestContext) -> Batch<'a> {
-    rules.batch(held, context, stage == Stage::Local, |pick, rule| stage.op(pick, rule))
+/// Puts into the batch what is to be asked at a stage.
+pub(super) fn fill<'a>(
+    batch: &mut Batch<'a>,
+    stage: Stage,
+    held: &'a Held,
+    rules: &'a RuleSet,
+    context: &'a RequestContext,
+) {
+    rules.fill(batch, held, context, stage == Stage::Local, |pick, rule| stage.op(pick, rule));
 }
 
 impl Progress {

@@ -226,7 +226,9 @@ impl Looked {
     }
 
     fn batch<'a>(&'a self, rules: &'a RuleSet, context: &'a RequestContext) -> Batch<'a> {
-        rules.batch(&self.held, context, false, |_, _| Some(Op::Peek))
+        let mut batch = Batch::new(context.now().monotonic);
+        rules.fill(&mut batch, &self.held, context, false, |_, _| Some(Op::Peek));
+        batch
     }
 
     async fn ask(

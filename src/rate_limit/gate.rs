@@ -11,8 +11,8 @@ use axum::response::Response;
 use http::{HeaderName, HeaderValue, Request};
 
 use super::{
-    Exemption, OnStoreLoss, RateLimitHeaders, RateLimitStore, RateLimitUsage, RequestView,
-    asked::{Asked, Progress, Stage, batch},
+    Batch, Exemption, OnStoreLoss, RateLimitHeaders, RateLimitStore, RateLimitUsage, RequestView,
+    asked::{Asked, Progress, Stage, fill},
     breaker::{Ending, Permit, Watched},
     headers::Stamp,
     losses::Losses,
@@ -150,7 +150,8 @@ impl RateLimitGate {
     fn ask_now(&self, rules: &RuleSet, asked: &mut Asked, context: &RequestContext) -> Result<bool, Rejection> {
         let Asked { held, progress, .. } = asked;
         while progress.stage != Stage::Done {
-            let batch = batch(progress.stage, held, rules, context);
+            let mut batch = Batch::new(context.now().monotonic);
+            fill(&mut batch, progress.stage, held, rules, context);
             if batch.is_empty() {
                 progress.skip(rules);
                 continue;
@@ -166,7 +167,11 @@ impl RateLimitGate {
     async fn ask(&self, rules: &RuleSet, asked: &mut Asked, context: &RequestContext) -> Result<(), Rejection> {
         loop {
             let Asked { held, progress, .. } = asked;
-            let answer = self.store(progress.stage).apply(&batch(progress.stage, held, rules, context)).await;
+            let answer = {
+                let mut batch = Batch::new(context.now().monotonic);
+                fill(&mut batch, progress.stage, held, rules, context);
+                self.store(progress.stage).apply(&batch).await
+            };
             progress.take(held, &self.settings, rules, &answer, context)?;
             if self.ask_now(rules, asked, context)? {
                 return Ok(());

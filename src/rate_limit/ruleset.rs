@@ -198,22 +198,22 @@ impl RuleSet {
         picks.retain(|pick| self.limit(pick).is_some());
     }
 
-    /// A batch of some of the picks. Those that it has no charge for are none of the request's.
-    pub(super) fn batch<'a>(
+    /// Puts the charges of some of the picks into a batch, which has room for eight and is worth no copy.
+    /// Picks that there is no charge for are none of the request's.
+    pub(super) fn fill<'a>(
         &'a self,
+        batch: &mut Batch<'a>,
         held: &'a Held,
         context: &'a RequestContext,
         local: bool,
         op: impl Fn(&Pick, &CompiledRule) -> Option<Op>,
-    ) -> Batch<'a> {
-        let mut batch = Batch::new(context.now().monotonic);
+    ) {
         for pick in held.picks.iter() {
             let Some(rule) = self.rule(pick) else { continue };
             let charge = op(pick, rule).and_then(|op| rule.charge(pick, op, local, context, &held.texts));
             // As many places as there can be picks.
             let _ = charge.map(|charge| batch.push(charge));
         }
-        batch
     }
 
     /// Goes on counting where the rules before it stopped.
