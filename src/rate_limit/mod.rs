@@ -141,6 +141,8 @@ mod store_loss;
 mod usage;
 mod view;
 
+#[cfg(feature = "postgres")]
+pub(crate) use self::contention::Turn;
 pub(crate) use self::inline::Inline;
 pub use self::{
     algorithm::{
@@ -180,7 +182,7 @@ pub use self::{
 };
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub(crate) use self::{
-    contention::{Jitter, Reads, Turn, Turns},
+    contention::{Jitter, Reads, Turns},
     state_bytes::{read_state, write_state},
 };
 
