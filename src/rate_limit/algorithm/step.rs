@@ -66,6 +66,8 @@ impl Op {
     #[must_use]
     pub const fn at_once(self) -> Self {
         match self {
+            // More than could be said: nothing is to be charged less than was asked.
+            Self::TakeWithin { units: u32::MAX, .. } => Self::Take(u64::MAX),
             Self::TakeWithin { units, .. } => Self::Take(units as u64),
             Self::Leave { .. } => Self::Peek,
             op => op,
@@ -215,6 +217,19 @@ impl Step {
             Write::Keep => before,
             Write::Set(state) => Some(state),
             Write::Clear => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_fit_is_not_made_smaller() {
+        assert_eq!(Op::take_within(7, Duration::ZERO).at_once(), Op::Take(7));
+        for units in [u64::from(u32::MAX), 1 << 40, u64::MAX] {
+            assert_eq!(Op::take_within(units, Duration::ZERO).at_once(), Op::Take(u64::MAX), "{units}");
         }
     }
 }
