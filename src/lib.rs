@@ -14,6 +14,7 @@ pub mod cors;
 pub mod gate;
 pub mod headers;
 pub mod identity;
+pub mod lint;
 pub mod prelude;
 pub mod quota;
 pub mod rate_limit;
