@@ -123,6 +123,10 @@ kinds! {
     Forbidden => FORBIDDEN, "forbidden", Medium,
         "Forbidden", "The caller may not do this.",
         "Do not repeat the request with this credential.";
+    /// Nobody from this address may come in, or not now.
+    AddressRefused => FORBIDDEN, "address_refused", Medium,
+        "Address refused", "Requests from this address are not accepted.",
+        "Send from another network, or after `Retry-After` where there is one; another credential does not help.";
     /// There is nothing here, or nothing that the caller may know of.
     NotFound => NOT_FOUND, "not_found", Low,
         "Not found", "There is nothing here.",
