@@ -10,7 +10,9 @@ mod authorization_details;
 mod client_cert;
 mod door;
 mod dpop;
+mod forwarded;
 mod logout_token;
+mod naive;
 mod signature_input;
 mod sigv4;
 mod token;
@@ -22,7 +24,7 @@ use libfuzzer_sys::fuzz_target;
 
 type Target = fn(&[u8]);
 
-const TARGETS: [(&str, Target); 8] = [
+const TARGETS: [(&str, Target); 10] = [
     ("token", token::run),
     ("api_key", api_key::run),
     ("dpop", dpop::run),
@@ -31,6 +33,8 @@ const TARGETS: [(&str, Target); 8] = [
     ("client_cert", client_cert::run),
     ("logout_token", logout_token::run),
     ("authorization_details", authorization_details::run),
+    ("forwarded", forwarded::forwarded),
+    ("x_forwarded_for", forwarded::x_forwarded_for),
 ];
 
 fn target() -> Target {

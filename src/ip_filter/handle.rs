@@ -1,8 +1,11 @@
-use std::sync::{Arc, atomic::Ordering::Relaxed};
+use std::{
+    net::IpAddr,
+    sync::{Arc, atomic::Ordering::Relaxed},
+};
 
 use super::{
     layer::{IpFilterGate, State},
-    lists::IpLists,
+    lists::{IpLists, Judgement},
 };
 use crate::{config_error::{ConfigError, ConfigIssues}, lint::Report};
 
@@ -43,6 +46,21 @@ impl IpFilterHandle {
         gate.state.store(Arc::new(State { lists, report: report.clone() }));
         tracing::info!(target: "portcullis", "the lists of addresses are replaced");
         Ok(report)
+    }
+
+    /// What the lists say of an address, and by which entry: for whoever wonders why somebody is refused. Blocks
+    /// are not asked ([`BlockList::find`](crate::blocks::BlockList::find)), paths and methods not looked at.
+    ///
+    /// ```
+    /// use portcullis::ip_filter::IpFilterLayer;
+    ///
+    /// let layer = IpFilterLayer::builder().deny(["198.51.100.0/24"]).build()?;
+    /// let judged = layer.handle().judge("198.51.100.7".parse()?);
+    /// assert!(!judged.passes && judged.entry == Some("198.51.100.0/24".parse()?));
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn judge(&self, ip: IpAddr) -> Judgement {
+        self.gate.as_ref().map_or(Judgement { passes: true, entry: None }, |gate| gate.state.load().lists.judge(ip))
     }
 
     /// How many requests a dry run would have refused, since the layer was made.

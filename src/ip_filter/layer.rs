@@ -14,7 +14,7 @@ use tower_layer::Layer;
 use super::{
     builder::IpFilterLayerBuilder,
     handle::IpFilterHandle,
-    lists::{Compiled, Refused, Unlisted},
+    lists::{Compiled, Judgement, Unlisted},
     scope::Scope,
 };
 use crate::{
@@ -133,9 +133,8 @@ impl IpFilterGate {
             return if unknown == Unlisted::Passes { Ok(None) } else { Err(refusal(Why::Unknown)) };
         };
         match state.lists.judge(ip) {
-            Ok(()) => Ok(Some(ip)),
-            Err(Refused(Some(network))) => Err(refusal(Why::Denied(network))),
-            Err(Refused(None)) => Err(refusal(Why::Unlisted)),
+            Judgement { passes: true, .. } => Ok(Some(ip)),
+            Judgement { entry, .. } => Err(refusal(entry.map_or(Why::Unlisted, Why::Denied))),
         }
     }
 
