@@ -15,6 +15,7 @@ pub mod gate;
 pub mod headers;
 pub mod identity;
 pub mod lint;
+pub mod observatory;
 pub mod prelude;
 pub mod quota;
 pub mod rate_limit;

@@ -12,13 +12,15 @@ use http::StatusCode;
 use super::{
     geo::{Geo, GeoIp},
     json::push_line,
-    lines::{ErrorPart, GapLine, RequestLine},
+    lines::{ErrorPart, GapLine, RequestLine, WaiverLine},
     sink::AuditLevel,
     ticket::Asked,
 };
 use crate::{
+    lint::Issue,
     rejection::{Rejection, RejectionKind},
     request::RequestContext,
+    time::Timestamp,
 };
 
 /// How a request ended.
@@ -84,6 +86,20 @@ impl Scribe {
     pub(super) fn request(&mut self, record: &Record, out: &mut BytesMut) -> Result<(), serde_json::Error> {
         let geo = self.locate(record);
         let mut line = RequestLine::new(record, self.level(record), geo.as_ref());
+        line.seq = self.number();
+        line.stream = &self.stream;
+        line.service = self.service.as_deref();
+        push_line(out, &line)
+    }
+
+    pub(super) fn waiver(
+        &mut self,
+        layer: &str,
+        issue: &Issue,
+        at: Timestamp,
+        out: &mut BytesMut,
+    ) -> Result<(), serde_json::Error> {
+        let mut line = WaiverLine::new(layer, issue, at);
         line.seq = self.number();
         line.stream = &self.stream;
         line.service = self.service.as_deref();
