@@ -21,6 +21,7 @@ pub mod quota;
 pub mod rate_limit;
 pub mod rejection;
 pub mod request;
+pub mod require_https;
 pub mod secret;
 pub mod stack;
 pub mod store;

@@ -143,6 +143,8 @@ pub(super) fn security_event(kind: RejectionKind) -> Option<&'static str> {
         Kind::InvalidSignature | Kind::MalformedSignature | Kind::StaleTimestamp | Kind::UnsupportedAlgorithm => {
             Some("signature_validation_failure")
         }
+        Kind::CredentialExposed => Some("credential_exposure"),
+        Kind::HttpsRequired => Some("insecure_transport"),
         Kind::RateLimited => Some("rate_limit_exceeded"),
         Kind::QuotaExceeded => Some("quota_exceeded"),
         _ if kind.status() == StatusCode::UNAUTHORIZED => Some("authentication_failure"),
