@@ -100,14 +100,18 @@ fn https(port: u16) -> RequireHttpsLayer {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_presets_are_graded_a_plus() {
-    let cors = CorsSecurityLayer::builder().allow_origin("https://app.example.com").allow_credentials().build().unwrap();
+    let cors =
+        CorsSecurityLayer::builder().allow_origin("https://app.example.com").allow_credentials().build().unwrap();
     let guarded = |layer: SecurityHeadersLayer, router: Router| {
         router.layer(ServiceBuilder::new().layer(layer).layer(cors.clone()).layer(ProblemLayer::new()))
     };
     let page = |nonce: CspNonce| async move { Html(format!("<p>hello</p><script nonce=\"{nonce}\">1</script>")) };
     let router = Router::new()
         .nest("/api", guarded(SecurityHeadersLayer::api(), Router::new().route("/", get(|| async { "{}" }))))
-        .nest("/html", guarded(SecurityHeadersLayer::html(), Router::new().route("/", get(|| async { Html("<p>hello") }))))
+        .nest(
+            "/html",
+            guarded(SecurityHeadersLayer::html(), Router::new().route("/", get(|| async { Html("<p>hello") }))),
+        )
         .nest("/docs", guarded(SecurityHeadersLayer::docs(), Router::new().route("/", get(page))));
     let (port, paths) = (free_port(), ["/api", "/html", "/docs"].map(str::to_owned));
     for (graded, path) in scan(router.layer(https(port)), port, &paths).await.into_iter().zip(&paths) {
@@ -279,7 +283,8 @@ async fn the_offline_score_is_the_observatorys() {
             *findings.entry(test.result).or_insert(0) += 1;
         }
         // What is not looked at here is neutral there.
-        let others: i16 = theirs.tests.iter().filter(|(name, _)| ours.test(name).is_none()).map(|(_, found)| found.modifier).sum();
+        let others: i16 =
+            theirs.tests.iter().filter(|(name, _)| ours.test(name).is_none()).map(|(_, found)| found.modifier).sum();
         assert_eq!(others, 0, "{theirs:?}");
         assert_eq!((ours.score, ours.grade), (theirs.score, &*theirs.grade), "{headers:?}\n{ours}");
     }
