@@ -106,6 +106,7 @@ const PURE: &[&str] = &[
     "rate_limit/leased/owned.rs",
     "quota/period.rs",
     "headers/csp/",
+    "observatory/csp.rs",
     "headers/permissions.rs",
     "webhook/mac.rs",
     "webhook/signature.rs",
