@@ -21,5 +21,6 @@ pub use crate::{
     request::{QuotaStatus, RateLimitStatus, RequestId, VerifiedWebhook},
     secret::{Secret, SecretSet},
     stack::Stack,
+    validate::{RequestValidationLayer, ValidatedJson},
     webhook::{Provider, WebhookVerifyLayer},
 };
