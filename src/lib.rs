@@ -29,4 +29,5 @@ pub mod store;
 pub mod testing;
 pub mod time;
 pub mod validate;
+pub mod versioning;
 pub mod webhook;
