@@ -22,6 +22,8 @@ pub enum Place {
     Scope,
     /// Meters the plan's allowance.
     Quota,
+    /// Checks the shape of what was sent.
+    Validation,
     /// Verifies a webhook.
     Webhook,
     /// Has no place of its own: gates of third parties.
