@@ -7,6 +7,7 @@ pub mod audit;
 pub mod auth;
 pub mod authz;
 pub mod backend;
+pub mod blocks;
 pub mod config_error;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -14,6 +15,7 @@ pub mod cors;
 pub mod gate;
 pub mod headers;
 pub mod identity;
+pub mod ip_filter;
 pub mod lint;
 pub mod observatory;
 pub mod prelude;
