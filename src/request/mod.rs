@@ -27,6 +27,7 @@
 //! and 8 KiB.
 
 mod address;
+mod api_version;
 mod append_only;
 mod arrival;
 mod cidr;
@@ -51,6 +52,7 @@ mod webhook;
 
 pub use self::{
     cidr::{Cidr, CidrError},
+    api_version::{ApiVersion, NotAVersion},
     client_ip::{ClientIp, Network, Provenance},
     context::{ContextSettings, RequestContext},
     forwarded::{ForwardingHeader, HopVerdict, Walk, WalkedHop},

@@ -3,6 +3,7 @@
 mod api_keys;
 mod blocks;
 mod identity;
+mod limiter;
 mod permits;
 mod quotas;
 mod rates;
@@ -13,6 +14,7 @@ mod signing_keys;
 
 use std::sync::Arc;
 
+pub use self::limiter::{Exceeded, MemoryLimiter};
 use crate::{
     rate_limit::{Charge, Decision},
     time::Timestamp,
