@@ -207,7 +207,11 @@ fn run_networks(many: usize, v6: bool, count: u64) -> Result<u16, Box<dyn std::e
         }
         let first = address(neighbourhood | (random() & 0x000f_ffff_ffff_ffff));
         let prefix = random() % 17;
-        let prefix = u8::try_from(if v6 { 32_u64.saturating_add(prefix.saturating_mul(2)) } else { 16_u64.saturating_add(prefix) })?;
+        let prefix = u8::try_from(if v6 {
+            32_u64.saturating_add(prefix.saturating_mul(2))
+        } else {
+            16_u64.saturating_add(prefix)
+        })?;
         asked.push(first);
         asked.push(address(random()));
         networks.push(network(first, prefix));

@@ -170,13 +170,16 @@ fn client(element: &Element) -> Option<IpAddr> {
 fn shown(ip: IpAddr) -> Option<IpAddr> {
     let ip = match ip {
         IpAddr::V6(ip) => match ip.segments() {
-            [0, 0, 0, 0, 0, 0xffff, ..] => IpAddr::from([ip.octets()[12], ip.octets()[13], ip.octets()[14], ip.octets()[15]]),
+            [0, 0, 0, 0, 0, 0xffff, ..] => {
+                IpAddr::from([ip.octets()[12], ip.octets()[13], ip.octets()[14], ip.octets()[15]])
+            }
             [0x64, 0xff9b, 0, 0, 0, 0, ..] => {
                 let [.., a, b, c, d] = ip.octets();
                 let v4 = Ipv4Addr::new(a, b, c, d);
-                let own = matches!((a, b), (0 | 10 | 127, _) | (172, 16..=31) | (192, 168) | (169, 254) | (100, 64..=127))
-                    || (224..=239).contains(&a)
-                    || v4 == Ipv4Addr::BROADCAST;
+                let own =
+                    matches!((a, b), (0 | 10 | 127, _) | (172, 16..=31) | (192, 168) | (169, 254) | (100, 64..=127))
+                        || (224..=239).contains(&a)
+                        || v4 == Ipv4Addr::BROADCAST;
                 if own { IpAddr::V6(ip) } else { IpAddr::V4(v4) }
             }
             _ => IpAddr::V6(ip),

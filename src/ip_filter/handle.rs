@@ -7,7 +7,10 @@ use super::{
     layer::{IpFilterGate, State},
     lists::{IpLists, Judgement},
 };
-use crate::{config_error::{ConfigError, ConfigIssues}, lint::Report};
+use crate::{
+    config_error::{ConfigError, ConfigIssues},
+    lint::Report,
+};
 
 /// To operate an [`IpFilterLayer`](super::IpFilterLayer) while it serves. Clones are the same.
 #[derive(Clone, Debug)]
@@ -43,7 +46,7 @@ impl IpFilterHandle {
         let (lists, report) = builder.compiled(&mut issues);
         report.add_to(&mut issues);
         issues.finish(())?;
-        gate.state.store(Arc::new(State { lists, report: report.clone() }));
+        gate.state.store(Arc::new(State::new(lists, report.clone())));
         tracing::info!(target: "portcullis", "the lists of addresses are replaced");
         Ok(report)
     }

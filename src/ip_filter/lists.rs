@@ -267,7 +267,8 @@ mod tests {
 
     #[test]
     fn what_says_nothing_is_found() {
-        let lists = compiled(&["10.0.0.0/8", "10.1.2.0/24", "11.0.0.0/8"], &["10.1.0.0/16", "10.1.3.0/24", "11.0.0.0/8"]);
+        let lists =
+            compiled(&["10.0.0.0/8", "10.1.2.0/24", "11.0.0.0/8"], &["10.1.0.0/16", "10.1.3.0/24", "11.0.0.0/8"]);
         assert_eq!(lists.redundant(), ["10.1.3.0/24".parse().unwrap()]);
         assert_eq!(lists.contradictions(), ["11.0.0.0/8".parse().unwrap()]);
         assert_eq!(compiled(&["10.0.0.1", "10.0.0.1"], &[]).redundant().len(), 1);

@@ -21,12 +21,7 @@ pub(crate) const ADDRESSES: &[Quotation] = &[
         "16",
         &[("src/request/forwarded/grammar.rs", "const MAX_PARAMETERS: usize = 16;")],
     ),
-    (
-        "IP filter",
-        "most entries",
-        "1,000,000",
-        &[("src/ip_filter/lists.rs", "const MOST: usize = 1_000_000;")],
-    ),
+    ("IP filter", "most entries", "1,000,000", &[("src/ip_filter/lists.rs", "const MOST: usize = 1_000_000;")]),
     (
         BLOCKS,
         "age of the copy of a store",

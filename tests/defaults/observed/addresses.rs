@@ -39,7 +39,8 @@ async fn proxies(seen: &mut Observed) {
     let believed = ask(&sockets, request).await.2.contains("203.0.113.9");
     seen.see(REQUEST, "peers on unix sockets", if believed { "trusted" } else { "not trusted" });
     let widest = async |text: &str, bits: u64| {
-        bits - greatest(0..=bits, async |fewer| TrustedProxies::cidrs([&*format!("{text}/{}", bits - fewer)]).is_ok()).await
+        bits - greatest(0..=bits, async |fewer| TrustedProxies::cidrs([&*format!("{text}/{}", bits - fewer)]).is_ok())
+            .await
     };
     let widest = format!("/{}, IPv6 /{}", widest("64.0.0.0", 16).await, widest("4000::", 32).await);
     seen.see(REQUEST, "widest network of proxies", widest);
@@ -60,7 +61,8 @@ fn from(mut request: Request<Body>, peer: &str) -> Request<Body> {
 async fn answer(builder: IpFilterLayerBuilder, method: Method, peer: Option<&str>) -> (u16, String) {
     let app = Router::new().route("/", routing::any(|| async {})).layer(builder.build().unwrap());
     let request = Request::builder().method(method).uri("/").body(Body::empty()).unwrap();
-    let (status, _, body) = ask(&app, peer.map_or(request, |peer| from(Request::get("/").body(Body::empty()).unwrap(), peer))).await;
+    let (status, _, body) =
+        ask(&app, peer.map_or(request, |peer| from(Request::get("/").body(Body::empty()).unwrap(), peer))).await;
     let problem: serde_json::Value = serde_json::from_str(&body).unwrap_or_default();
     (status.as_u16(), problem["error"].as_str().unwrap_or("").to_owned())
 }
@@ -87,13 +89,19 @@ async fn filter(seen: &mut Observed) {
     let (status, code) = answer(new().deny(["8.8.8.8"]), Method::GET, Some("8.8.8.8")).await;
     seen.see(FILTER, "refusal", format!("{status} {}", codes([&*code])));
     let unknown = BlockList::new(Down);
-    seen.see(FILTER, "blocks that have never been loaded", get(new().blocks(&unknown), Some("8.8.8.8")).await.to_string());
+    seen.see(
+        FILTER,
+        "blocks that have never been loaded",
+        get(new().blocks(&unknown), Some("8.8.8.8")).await.to_string(),
+    );
 }
 
 async fn blocks(seen: &mut Observed) {
     let blocks = BlockList::new(MemoryStore::new());
     let cidr = |text: &str| text.parse::<Cidr>().unwrap();
-    let put = async |network: &str, secs: u64| blocks.block_network(cidr(network), Duration::from_secs(secs), &"x".repeat(500)).await;
+    let put = async |network: &str, secs: u64| {
+        blocks.block_network(cidr(network), Duration::from_secs(secs), &"x".repeat(500)).await
+    };
     let mut protected = true;
     for ip in ["127.0.0.1", "127.9.9.9", "::1"] {
         protected &= matches!(put(ip, 60).await, Err(BlockError::Protected(_)));
@@ -102,7 +110,11 @@ async fn blocks(seen: &mut Observed) {
     let widest = async |text: &str, bits: u64| {
         bits - greatest(0..=bits, async |fewer| put(&format!("{text}/{}", bits - fewer), 60).await.is_ok()).await
     };
-    seen.see(BLOCKS, "widest block", format!("/{}, IPv6 /{}", widest("64.0.0.0", 16).await, widest("4000::", 32).await));
+    seen.see(
+        BLOCKS,
+        "widest block",
+        format!("/{}, IPv6 /{}", widest("64.0.0.0", 16).await, widest("4000::", 32).await),
+    );
     let longest = greatest(1..=10_000_000, async |secs| put("192.0.2.1", secs).await.is_ok()).await;
     seen.see(BLOCKS, "longest block", format!("{} days", longest / 86_400));
     let block = put("2001:db8::1", 60).await.unwrap();

@@ -69,12 +69,21 @@ fn contexts(proxies: TrustedProxies, peer: [u8; 4], field: &'static str, line: &
 }
 
 fn walks(rounds: usize, iterations: u64) -> Result<(), Error> {
-    let proxies = || TrustedProxies::cidrs(["10.0.0.0/8"]).map(|proxies| (proxies.clone(), proxies.header(ForwardingHeader::Forwarded)));
+    let proxies = || {
+        TrustedProxies::cidrs(["10.0.0.0/8"])
+            .map(|proxies| (proxies.clone(), proxies.header(ForwardingHeader::Forwarded)))
+    };
     let mut suite = Suite::default();
     let (by_list, by_rfc) = proxies()?;
-    suite.case("request and context, no proxy trusted", contexts(TrustedProxies::none(), [10, 0, 0, 1], "x-forwarded-for", X));
+    suite.case(
+        "request and context, no proxy trusted",
+        contexts(TrustedProxies::none(), [10, 0, 0, 1], "x-forwarded-for", X),
+    );
     suite.case("3 hops of X-Forwarded-For", contexts(by_list, [10, 0, 0, 1], "x-forwarded-for", X));
-    suite.case("request and context, no proxy trusted, Forwarded", contexts(TrustedProxies::none(), [10, 0, 0, 1], "forwarded", F));
+    suite.case(
+        "request and context, no proxy trusted, Forwarded",
+        contexts(TrustedProxies::none(), [10, 0, 0, 1], "forwarded", F),
+    );
     suite.case("3 hops of Forwarded", contexts(by_rfc, [10, 0, 0, 1], "forwarded", F));
     suite.case("request alone", |n| (0..n).for_each(|_| drop(black_box(request([10, 0, 0, 1], "forwarded", F)))));
     suite.case("forwarded-header-value, parse alone", |n| {
@@ -124,9 +133,8 @@ fn lookups(rounds: usize, iterations: u64) -> Result<(), Error> {
         for count in [1, 10_000, 100_000] {
             let networks = networks(v6, count);
             // Half are in one of them.
-            let asked: Vec<IpAddr> = (0..1_024_u64)
-                .map(|n| address(v6, if n % 2 == 0 { n % count } else { mix(n) }))
-                .collect();
+            let asked: Vec<IpAddr> =
+                (0..1_024_u64).map(|n| address(v6, if n % 2 == 0 { n % count } else { mix(n) })).collect();
             let deny = networks.iter().map(|(ip, prefix)| format!("{ip}/{prefix}"));
             let handle = IpFilterLayer::builder().deny(deny).build()?.handle();
             let ips = asked.clone();
