@@ -7,13 +7,17 @@ pub mod audit;
 pub mod auth;
 pub mod authz;
 pub mod backend;
+pub mod blocks;
 pub mod config_error;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod cors;
 pub mod gate;
+#[cfg(feature = "graphql")]
+pub mod graphql;
 pub mod headers;
 pub mod identity;
+pub mod ip_filter;
 pub mod lint;
 pub mod observatory;
 pub mod prelude;
