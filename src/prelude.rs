@@ -1,5 +1,7 @@
 //! What most applications name: `use portcullis::prelude::*;`.
 
+#[cfg(feature = "graphql")]
+pub use crate::graphql::GraphQlLimitLayer;
 pub use crate::{
     audit::{Audit, AuditLayer, JsonLines},
     auth::{
@@ -21,5 +23,6 @@ pub use crate::{
     request::{QuotaStatus, RateLimitStatus, RequestId, VerifiedWebhook},
     secret::{Secret, SecretSet},
     stack::Stack,
+    versioning::{ApiVersion, ApiVersionLayer, SupportedVersion, UtcDate, VersionSource},
     webhook::{Provider, WebhookVerifyLayer},
 };

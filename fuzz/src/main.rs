@@ -10,10 +10,12 @@ mod authorization_details;
 mod client_cert;
 mod door;
 mod dpop;
+mod graphql;
 mod logout_token;
 mod signature_input;
 mod sigv4;
 mod token;
+mod versions;
 
 use std::sync::{OnceLock, atomic::Ordering::Relaxed};
 
@@ -22,7 +24,7 @@ use libfuzzer_sys::fuzz_target;
 
 type Target = fn(&[u8]);
 
-const TARGETS: [(&str, Target); 8] = [
+const TARGETS: [(&str, Target); 10] = [
     ("token", token::run),
     ("api_key", api_key::run),
     ("dpop", dpop::run),
@@ -31,6 +33,8 @@ const TARGETS: [(&str, Target); 8] = [
     ("client_cert", client_cert::run),
     ("logout_token", logout_token::run),
     ("authorization_details", authorization_details::run),
+    ("versions", versions::run),
+    ("graphql", graphql::run),
 ];
 
 fn target() -> Target {

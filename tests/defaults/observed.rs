@@ -10,6 +10,7 @@ mod permits;
 mod records;
 mod signed;
 mod tokens;
+mod versions;
 
 use axum::{Router, body::Body};
 use http::{HeaderMap, Request, StatusCode};
@@ -36,6 +37,7 @@ pub(crate) async fn all(seen: &mut Observed) {
     browsers::look(seen).await;
     hooks::look(seen).await;
     records::look(seen).await;
+    versions::look(seen).await;
 }
 
 /// Status, headers and body of the response.
