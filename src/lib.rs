@@ -7,13 +7,17 @@ pub mod audit;
 pub mod auth;
 pub mod authz;
 pub mod backend;
+pub mod blocks;
 pub mod config_error;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod cors;
 pub mod gate;
+#[cfg(feature = "graphql")]
+pub mod graphql;
 pub mod headers;
 pub mod identity;
+pub mod ip_filter;
 pub mod lint;
 pub mod observatory;
 pub mod prelude;
@@ -29,4 +33,5 @@ pub mod store;
 pub mod testing;
 pub mod time;
 pub mod validate;
+pub mod versioning;
 pub mod webhook;

@@ -125,12 +125,13 @@ impl<'a> HashedPart<'a> {
 impl<'a> From<KeyPart<'a>> for HashedPart<'a> {
     #[inline]
     fn from(part: KeyPart<'a>) -> Self {
-        Self { part, hash: hash_part(&part) }
+        // The kind is mostly known where this is inlined, and what most keys of applications are is short.
+        let hash = if let KeyPart::Bytes(bytes) = part { mix(9, hashed(bytes)) } else { hash_part(&part) };
+        Self { part, hash }
     }
 }
 
 /// Begins with the kind of the part, then each field in order.
-#[inline]
 pub(super) fn hash_part(part: &KeyPart<'_>) -> u128 {
     match part {
         KeyPart::Network(Network::V4(ip)) => mix(2, hashed(&ip.octets())),

@@ -73,6 +73,18 @@ impl CidrTable {
         };
         (owner != NOBODY).then_some(owner as usize)
     }
+
+    /// What [`find`](Self::find) could say of the addresses of IPv4: each thing at least once.
+    pub(crate) fn found_in_v4(&self) -> impl Iterator<Item = Option<usize>> {
+        self.v4.owners().map(|owner| (owner != NOBODY).then_some(owner as usize))
+    }
+
+    /// The same of IPv6.
+    pub(crate) fn found_in_v6(&self) -> impl Iterator<Item = Option<usize>> {
+        let coarse = self.v6.owners().filter(|owner| *owner == NOBODY || owner & HALF == 0);
+        let fine = self.halves.iter().flat_map(RangeIndex::owners);
+        coarse.chain(fine).map(|owner| (owner != NOBODY).then_some(owner as usize))
+    }
 }
 
 impl Default for CidrTable {
@@ -197,7 +209,11 @@ mod tests {
             Cidr::around(IpAddr::V4(Ipv4Addr::from_bits(bits.wrapping_mul(0x0421_0842))), len, 0)
         });
         let v6 = (0..40_u128, 0..=128_u8).prop_map(|(bits, len)| {
-            Cidr::around(IpAddr::V6(Ipv6Addr::from_bits(bits.wrapping_mul(0x2000_4210_8421_0842_1084_2108_4210_8421))), 0, len)
+            Cidr::around(
+                IpAddr::V6(Ipv6Addr::from_bits(bits.wrapping_mul(0x2000_4210_8421_0842_1084_2108_4210_8421))),
+                0,
+                len,
+            )
         });
         prop_oneof![v4, v6]
     }

@@ -2,7 +2,7 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
-        atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
 };
 
@@ -10,6 +10,7 @@ use axum::extract::MatchedPath;
 use http::{Extensions, HeaderValue, Method, Request};
 
 use super::{
+    api_version::ApiVersion,
     append_only::AppendOnly,
     arrival::{Arrival, arrival},
     client_ip::ClientIp,
@@ -103,6 +104,9 @@ pub struct RequestContext {
     rate_limits: AppendOnly<RateLimitStatus, 4>,
     quota: Mutex<Option<QuotaStatus>>,
     webhook: OnceLock<VerifiedWebhook>,
+    api_version: OnceLock<ApiVersion>,
+    /// What the work that was asked for costs, plus one; 0 is that nobody computed it.
+    cost: AtomicU64,
     hashes: RequestHashes,
     /// Few handlers have any.
     notes: Mutex<Option<Box<Notes>>>,
@@ -147,6 +151,8 @@ impl RequestContext {
             rate_limits: AppendOnly::new(),
             quota: Mutex::new(None),
             webhook: OnceLock::new(),
+            api_version: OnceLock::new(),
+            cost: AtomicU64::new(0),
             hashes: RequestHashes::default(),
             notes: Mutex::new(None),
         })
@@ -231,6 +237,16 @@ impl RequestContext {
     /// The verified webhook, on hook routes.
     pub fn webhook(&self) -> Option<&VerifiedWebhook> {
         self.webhook.get()
+    }
+
+    /// The version of the API that the request is served with, if an `ApiVersionLayer` found one.
+    pub fn api_version(&self) -> Option<ApiVersion> {
+        self.api_version.get().copied()
+    }
+
+    /// What the work that was asked for costs, if a layer outside computed it: `GraphQlLimitLayer` does.
+    pub fn computed_cost(&self) -> Option<u64> {
+        self.cost.load(Relaxed).checked_sub(1)
     }
 
     /// What the handler adds to the audit record.
@@ -332,6 +348,16 @@ impl RequestContext {
 
     pub(crate) fn set_webhook(&self, webhook: VerifiedWebhook) {
         let _ = self.webhook.set(webhook);
+    }
+
+    /// The first layer decides.
+    pub(crate) fn set_api_version(&self, version: ApiVersion) {
+        let _ = self.api_version.set(version);
+    }
+
+    #[cfg(feature = "graphql")]
+    pub(crate) fn set_computed_cost(&self, cost: u64) {
+        self.cost.store(cost.saturating_add(1), Relaxed);
     }
 
     pub(crate) fn note(&self, change: impl FnOnce(&mut Notes)) {

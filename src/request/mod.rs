@@ -27,6 +27,7 @@
 //! and 8 KiB.
 
 mod address;
+mod api_version;
 mod append_only;
 mod arrival;
 mod cidr;
@@ -49,7 +50,12 @@ mod scheme;
 mod trail;
 mod webhook;
 
+pub(crate) use self::{
+    address::behind_6to4, cidr_table::CidrTable, notes::MAX_NOTES, path_param::path_param, peer::CertificateFacts,
+    trail::TrailName, webhook::VerifiedWebhookParts,
+};
 pub use self::{
+    api_version::{ApiVersion, NotAVersion},
     cidr::{Cidr, CidrError},
     client_ip::{ClientIp, Network, Provenance},
     context::{ContextSettings, RequestContext},
@@ -63,7 +69,4 @@ pub use self::{
     scheme::Scheme,
     trail::{Outcome, Trail, Verdict},
     webhook::VerifiedWebhook,
-};
-pub(crate) use self::{
-    address::behind_6to4, cidr_table::CidrTable, notes::MAX_NOTES, path_param::path_param, peer::CertificateFacts, trail::TrailName, webhook::VerifiedWebhookParts,
 };

@@ -1,5 +1,6 @@
 //! What the crate does when it is told nothing.
 
+mod addresses;
 mod browsers;
 mod callers;
 mod edge;
@@ -11,6 +12,7 @@ mod records;
 mod signed;
 mod tokens;
 mod validation;
+mod versions;
 
 use axum::{Router, body::Body};
 use http::{HeaderMap, Request, StatusCode};
@@ -28,6 +30,7 @@ impl Observed {
 
 pub(crate) async fn all(seen: &mut Observed) {
     edge::look(seen).await;
+    addresses::look(seen).await;
     callers::look(seen).await;
     objects::look(seen).await;
     permits::look(seen).await;
@@ -38,6 +41,7 @@ pub(crate) async fn all(seen: &mut Observed) {
     hooks::look(seen).await;
     validation::look(seen).await;
     records::look(seen).await;
+    versions::look(seen).await;
 }
 
 /// Status, headers and body of the response.

@@ -90,8 +90,7 @@ impl MemoryLimiter {
     ///
     /// # Errors
     /// [`Exceeded`] if there are not so many.
-    #[expect(clippy::inline_always, reason = "a call would save and restore more registers than it computes in")]
-    #[inline(always)]
+    #[inline]
     pub fn take_hashed(&self, key: &HashedPart<'_>, units: u64, now: Timestamp) -> Result<(), Exceeded> {
         let identity = bucket(mix(self.rule, key.hash()), self.layout);
         let step = |full_at, micros| self.bucket.take_packed(full_at, micros, units);
