@@ -8,9 +8,11 @@
 mod api_key;
 mod authorization_details;
 mod client_cert;
+mod content_types;
 mod door;
 mod dpop;
 mod graphql;
+mod json_body;
 mod logout_token;
 mod signature_input;
 mod sigv4;
@@ -24,7 +26,7 @@ use libfuzzer_sys::fuzz_target;
 
 type Target = fn(&[u8]);
 
-const TARGETS: [(&str, Target); 10] = [
+const TARGETS: [(&str, Target); 12] = [
     ("token", token::run),
     ("api_key", api_key::run),
     ("dpop", dpop::run),
@@ -35,6 +37,8 @@ const TARGETS: [(&str, Target); 10] = [
     ("authorization_details", authorization_details::run),
     ("versions", versions::run),
     ("graphql", graphql::run),
+    ("content_types", content_types::run),
+    ("json_body", json_body::run),
 ];
 
 fn target() -> Target {

@@ -52,9 +52,10 @@
 //! tower-http's and box the response body.
 
 mod bounds;
+mod lints;
 mod service;
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use tower_layer::Layer;
 
@@ -66,6 +67,7 @@ use crate::{
     cors::{CorsGate, CorsSecurityLayer},
     gate::{ContextGate, GateLayer, RequestContextLayer},
     headers::{SecurityHeadersGate, SecurityHeadersLayer},
+    lint::{Lints, Report},
     quota::{QuotaGate, QuotaLayer},
     rate_limit::{RateLimitGate, RateLimitLayer},
     request::TrustedProxies,
@@ -77,6 +79,11 @@ use crate::{
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/stacking.md")]
 struct Page;
+
+/// Runs the programs of the guide to the edge.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/edge.md")]
+struct Edge;
 
 /// The layers of one router. See the [module](self) for the order.
 #[derive(Clone, Debug)]
@@ -93,6 +100,9 @@ pub struct Stack {
     scope: GateLayer<ScopeGate>,
     quota: GateLayer<QuotaGate>,
     webhook: GateLayer<WebhookGate>,
+    lints: Lints,
+    /// What was found about the layers, with the setter's name.
+    reports: Vec<(&'static str, Report)>,
 }
 
 impl Stack {
@@ -111,6 +121,8 @@ impl Stack {
             scope: GateLayer::absent(),
             quota: GateLayer::absent(),
             webhook: GateLayer::absent(),
+            lints: Lints::new(),
+            reports: Vec::new(),
         }
     }
 
@@ -203,6 +215,43 @@ impl Stack {
     pub fn webhook(mut self, layer: &WebhookVerifyLayer) -> Self {
         self.webhook = layer.gate_layer();
         self
+    }
+
+    /// Allows a kind of finding about the stack as a whole, and says why. (What is found about a layer
+    /// is allowed at its own builder.)
+    pub fn allow_lint(mut self, code: impl Into<Cow<'static, str>>, why: impl Into<Cow<'static, str>>) -> Self {
+        self.lints = self.lints.allow(code, why);
+        self
+    }
+
+    /// Everything that is doubtful about the stack: what was found about each layer, with the setter's
+    /// name before the field, and what only shows where they stand together: scopes without
+    /// authentication, authentication that nothing protects from guessing, no security headers, no
+    /// time-out.
+    ///
+    /// ```
+    /// use portcullis::{auth::AuthLayer, backend::memory::MemoryStore, stack::Stack};
+    ///
+    /// let auth = AuthLayer::builder().api_keys(MemoryStore::new()).build()?;
+    /// let report = Stack::new().auth(&auth).lint();
+    /// let codes: Vec<_> = report.issues().iter().map(|issue| issue.code).collect();
+    /// assert_eq!(codes, ["no-limit-before-auth", "no-security-headers", "no-audit"]);
+    /// assert!(report.check().is_ok(), "none of it is fatal");
+    /// # Ok::<_, portcullis::config_error::ConfigError>(())
+    /// ```
+    #[must_use]
+    pub fn lint(&self) -> Report {
+        let whole = lints::whole(self, self.lints.clone());
+        self.reports.iter().fold(whole, |report, (part, found)| report.merged(part, found))
+    }
+
+    /// Of a layer that is given twice, the second one counts.
+    #[expect(dead_code, reason = "for the layers that have a report")]
+    fn found(&mut self, part: &'static str, report: &Report) {
+        self.reports.retain(|(held, _)| *held != part);
+        if !report.is_empty() {
+            self.reports.push((part, report.clone()));
+        }
     }
 
     fn context_gate(&self) -> GateLayer<ContextGate> {
