@@ -11,6 +11,9 @@ mod client_cert;
 mod door;
 mod dpop;
 mod logout_token;
+mod origin;
+mod pages;
+mod request_headers;
 mod signature_input;
 mod sigv4;
 mod token;
@@ -22,7 +25,7 @@ use libfuzzer_sys::fuzz_target;
 
 type Target = fn(&[u8]);
 
-const TARGETS: [(&str, Target); 8] = [
+const TARGETS: [(&str, Target); 10] = [
     ("token", token::run),
     ("api_key", api_key::run),
     ("dpop", dpop::run),
@@ -31,6 +34,8 @@ const TARGETS: [(&str, Target); 8] = [
     ("client_cert", client_cert::run),
     ("logout_token", logout_token::run),
     ("authorization_details", authorization_details::run),
+    ("origin", origin::run),
+    ("request_headers", request_headers::run),
 ];
 
 fn target() -> Target {

@@ -22,6 +22,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("jsonwebtoken", &["auth/jwt", "testing"]),
     ("jwks_client_rs", &["auth/jwt", "testing"]),
     ("x509_parser", &["auth/mtls"]),
+    ("psl", &["cors/suffix"]),
     ("aws_lc_rs", &["auth/jwt", "testing"]),
 ];
 
@@ -105,6 +106,15 @@ const PURE: &[&str] = &[
     "rate_limit/cas/record.rs",
     "rate_limit/leased/owned.rs",
     "quota/period.rs",
+    "cors/address.rs",
+    "cors/asked.rs",
+    "cors/fault.rs",
+    "cors/grammar.rs",
+    "cors/lints.rs",
+    "cors/names.rs",
+    "cors/settings.rs",
+    "cors/suffix.rs",
+    "cors/validate.rs",
     "headers/csp.rs",
     "webhook/mac.rs",
     "webhook/signature.rs",
