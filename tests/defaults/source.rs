@@ -244,6 +244,13 @@ const QUOTATIONS: &[Quotation] = &[
         &[("src/rate_limit/concurrency/builder.rs", "retry_after: None }")],
     ),
     (
+        "CORS",
+        "an origin source may take",
+        "2 s",
+        &[("src/cors/source.rs", "const PATIENCE: Duration = Duration::from_secs(2);")],
+    ),
+    ("CORS", "most answers that are remembered", "10000", &[("src/cors/source.rs", "const CAPACITY: usize = 10_000;")]),
+    (
         "SQL stores",
         "rows that a new rate state has looked at",
         "2",
