@@ -427,6 +427,15 @@ const QUOTATIONS: &[Quotation] = &[
     ),
     (
         "Redis",
+        "batches that share a run of a script",
+        "up to 32",
+        &[
+            ("src/backend/redis/rates/coach.rs", "const SEATS: usize = 32;"),
+            ("src/backend/redis/rates.rs", "#[default]\n    Others,"),
+        ],
+    ),
+    (
+        "Redis",
         "calls without an answer, until one at a time asks",
         "3",
         &[("src/store/outage.rs", "const PATIENCE: u32 = 3;")],
