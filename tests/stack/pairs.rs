@@ -1,0 +1,177 @@
+//! Of each two neighbours in the stack, a request that shows which of them stands outside.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::ConnectInfo,
+    response::Response,
+    routing::{get, post},
+};
+use http::{Request, StatusCode};
+use portcullis::{
+    audit::{AuditLayer, MemorySink},
+    auth::AuthLayer,
+    authz::ScopeLayer,
+    backend::memory::MemoryStore,
+    headers::SecurityHeadersLayer,
+    quota::{Plan, QuotaLayer},
+    rate_limit::{Key, Rate, RateLimitLayer, Rule},
+    request::TrustedProxies,
+    secret::Secret,
+    stack::Stack,
+    testing::TestIssuer,
+    webhook::{Provider, WebhookVerifyLayer},
+};
+use serde_json::Value;
+use tower::ServiceExt as _;
+
+use super::{ORIGIN, cors};
+
+fn limit(key: Key, requests: u64) -> RateLimitLayer {
+    let rule = Rule::new("few", key, Rate::per_hour(requests)).fixed_window();
+    RateLimitLayer::builder(MemoryStore::new()).rule(rule).build().unwrap()
+}
+
+fn auth(issuer: &TestIssuer) -> AuthLayer {
+    AuthLayer::builder().jwt(issuer.verifier()).build().unwrap()
+}
+
+fn issuer() -> TestIssuer {
+    TestIssuer::new("https://issuer.test")
+}
+
+fn app(stack: Stack) -> Router {
+    Router::new().route("/", get(|| async { "hello" }).merge(post(|body: String| async move { body }))).layer(stack)
+}
+
+/// From a page of the allowed origin.
+fn ask(method: &str, headers: &[(&str, &str)], body: &str) -> Request<Body> {
+    let request = Request::builder().method(method).uri("/").header("origin", ORIGIN);
+    let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+    request.body(Body::from(body.to_owned())).unwrap()
+}
+
+async fn send(app: &Router, request: Request<Body>) -> Response {
+    app.clone().oneshot(request).await.unwrap()
+}
+
+async fn status(app: &Router, method: &str, headers: &[(&str, &str)], body: &str) -> u16 {
+    send(app, ask(method, headers, body)).await.status().as_u16()
+}
+
+fn bearer(issuer: &TestIssuer, scope: &str) -> String {
+    format!("Bearer {}", issuer.token("usr_1").scopes([scope]).sign())
+}
+
+async fn records(stack: Stack, request: Request<Body>) -> Vec<Value> {
+    let sink = Arc::new(MemorySink::new());
+    let audit = AuditLayer::builder(Arc::clone(&sink)).build().unwrap();
+    drop(send(&app(stack.audit(&audit)), request).await);
+    audit.handle().shutdown().await;
+    sink.records()
+}
+
+#[tokio::test]
+async fn the_context_is_made_outside_of_audit() {
+    let stack = Stack::new().trusted_proxies(TrustedProxies::cidrs(["10.0.0.0/8"]).unwrap());
+    let mut request = ask("GET", &[("x-forwarded-for", "203.0.113.9")], "");
+    request.extensions_mut().insert(ConnectInfo(SocketAddr::from(([10, 0, 0, 1], 1))));
+    let records = records(stack, request).await;
+    // The proxy's word was known when the record was begun.
+    assert!(records[0].to_string().contains("203.0.113"), "{records:?}");
+}
+
+#[tokio::test]
+async fn audit_stands_outside_of_what_answers_preflights() {
+    let stack = Stack::new().cors(&cors()).security_headers(&SecurityHeadersLayer::api());
+    let records = records(stack, ask("OPTIONS", &[("access-control-request-method", "GET")], "")).await;
+    assert_eq!((records.len(), &records[0]["status"]), (1, &Value::from(204)), "{records:?}");
+}
+
+#[tokio::test]
+async fn security_headers_stand_outside_of_cors() {
+    let app = app(Stack::new().cors(&cors()).security_headers(&SecurityHeadersLayer::api()));
+    let preflight = send(&app, ask("OPTIONS", &[("access-control-request-method", "GET")], "")).await;
+    assert_eq!(preflight.status(), StatusCode::NO_CONTENT);
+    assert_eq!(preflight.headers()["x-content-type-options"], "nosniff");
+}
+
+#[tokio::test]
+async fn long_bodies_are_refused_before_they_cost_a_limit() {
+    let app = app(Stack::new().body_limit(3).rate_limit_before_auth(&limit(Key::ip(), 1)));
+    for _ in 0..3 {
+        assert_eq!(status(&app, "POST", &[("content-length", "4")], "long").await, 413);
+    }
+    assert_eq!(status(&app, "POST", &[], "abc").await, 200);
+    assert_eq!(status(&app, "POST", &[], "abc").await, 429);
+}
+
+#[tokio::test]
+async fn guesses_are_limited_before_they_are_verified() {
+    let app = app(Stack::new().auth(&auth(&issuer())).rate_limit_before_auth(&limit(Key::ip(), 1)));
+    let guess = ("authorization", "Bearer a.b.c");
+    assert_eq!(status(&app, "GET", &[guess], "").await, 401);
+    assert_eq!(status(&app, "GET", &[guess], "").await, 429);
+}
+
+#[tokio::test]
+async fn who_calls_is_known_before_clients_are_limited() {
+    let issuer = issuer();
+    let app = app(Stack::new().rate_limit(&limit(Key::client(), 1)).auth(&auth(&issuer)));
+    assert_eq!(status(&app, "GET", &[], "").await, 401);
+    assert_eq!(status(&app, "GET", &[], "").await, 401, "a stranger uses up nobody's limit");
+    let good = bearer(&issuer, "read");
+    assert_eq!(status(&app, "GET", &[("authorization", &good)], "").await, 200);
+    assert_eq!(status(&app, "GET", &[("authorization", &good)], "").await, 429);
+}
+
+#[tokio::test]
+async fn nobody_tries_out_without_limit_what_he_may_do() {
+    let issuer = issuer();
+    let stack = Stack::new().scope(&ScopeLayer::all(["write"]).unwrap()).auth(&auth(&issuer));
+    let app = app(stack.rate_limit(&limit(Key::client(), 1)));
+    let reader = bearer(&issuer, "read");
+    assert_eq!(status(&app, "GET", &[("authorization", &reader)], "").await, 403);
+    assert_eq!(status(&app, "GET", &[("authorization", &reader)], "").await, 429);
+}
+
+fn one_a_month() -> QuotaLayer {
+    let plan = Plan::new("small").monthly(1);
+    QuotaLayer::builder(MemoryStore::new()).plan(plan).default_plan("small").build().unwrap()
+}
+
+#[tokio::test]
+async fn what_is_forbidden_costs_no_quota() {
+    let issuer = issuer();
+    let stack = Stack::new().quota(&one_a_month()).scope(&ScopeLayer::all(["write"]).unwrap());
+    let app = app(stack.auth(&auth(&issuer)));
+    let (reader, writer) = (bearer(&issuer, "read"), bearer(&issuer, "write"));
+    for _ in 0..3 {
+        assert_eq!(status(&app, "GET", &[("authorization", &reader)], "").await, 403);
+    }
+    assert_eq!(status(&app, "GET", &[("authorization", &writer)], "").await, 200);
+    // The allowance is used up, and still the scope is asked first.
+    assert_eq!(status(&app, "GET", &[("authorization", &reader)], "").await, 403);
+    assert_eq!(status(&app, "GET", &[("authorization", &writer)], "").await, 402);
+}
+
+#[tokio::test]
+async fn the_quota_is_asked_before_a_body_is_read() {
+    let secret = Secret::new("whsec_of_the_tests_that_is_long_enough");
+    let hook = WebhookVerifyLayer::builder(Provider::github(), secret, MemoryStore::new()).build().unwrap();
+    let app = app(Stack::new().webhook(&hook).quota(&one_a_month()));
+    // Refused further inside, so it is given back.
+    let unsigned = status(&app, "POST", &[], "{}").await;
+    assert!((400..=401).contains(&unsigned), "{unsigned}");
+    let spent = self::app(Stack::new().webhook(&hook).quota(&spent().await));
+    assert_eq!(status(&spent, "POST", &[], "{}").await, 402);
+}
+
+/// A quota of which the one request is used up.
+async fn spent() -> QuotaLayer {
+    let quota = one_a_month();
+    assert_eq!(status(&app(Stack::new().quota(&quota)), "GET", &[], "").await, 200);
+    quota
+}
