@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     identity::Principal,
+    lint::Issue,
     request::{
         ClientIp, Notes, Provenance, QuotaStatus, RateLimitStatus, RequestContext, RequestId, Scheme, VerifiedWebhook,
     },
@@ -136,6 +137,49 @@ pub(super) struct GapLine<'a> {
 impl<'a> GapLine<'a> {
     pub(super) fn new(service: Option<&'a str>, stream: &'a str, seq: u64, lost: u64) -> Self {
         Self { v: VERSION, kind: "gap", service, stream, seq, level: AuditLevel::Error.as_str(), lost }
+    }
+}
+
+/// Tells what the owner of a layer has allowed, and why.
+#[derive(Serialize)]
+pub(super) struct WaiverLine<'a> {
+    v: u8,
+    kind: &'static str,
+    pub(super) service: Option<&'a str>,
+    pub(super) stream: &'a str,
+    pub(super) seq: u64,
+    timestamp: String,
+    level: &'static str,
+    layer: &'a str,
+    code: &'a str,
+    severity: &'static str,
+    field: &'a str,
+    message: &'a str,
+    value: Option<&'a str>,
+    spec: &'a str,
+    reason: &'a str,
+}
+
+impl<'a> WaiverLine<'a> {
+    /// The number, stream and service are the scribe's to set.
+    pub(super) fn new(layer: &'a str, issue: &'a Issue, at: Timestamp) -> Self {
+        Self {
+            v: VERSION,
+            kind: "waiver",
+            service: None,
+            stream: "",
+            seq: 0,
+            timestamp: at.to_rfc3339(),
+            level: AuditLevel::Warn.as_str(),
+            layer,
+            code: issue.code,
+            severity: issue.severity.as_str(),
+            field: &issue.field,
+            message: &issue.message,
+            value: issue.value.as_deref(),
+            spec: issue.spec,
+            reason: issue.allowed.as_deref().unwrap_or_default(),
+        }
     }
 }
 

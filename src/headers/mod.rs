@@ -63,12 +63,21 @@
 mod builder;
 mod csp;
 mod layer;
+mod lints;
+mod nonce;
+mod permissions;
+mod presets;
+mod profile;
 mod values;
 
 pub use self::{
     builder::SecurityHeadersLayerBuilder,
+    csp::{Csp, Directive, Source},
     layer::{SecurityHeadersGate, SecurityHeadersLayer},
-    values::{FrameOptions, Hsts, ReferrerPolicy, ResourcePolicy},
+    nonce::CspNonce,
+    permissions::PermissionsPolicy,
+    profile::SecurityHeaders,
+    values::{FrameOptions, Hsts, OpenerPolicy, ReferrerPolicy, ResourcePolicy},
 };
 
 #[cfg(test)]

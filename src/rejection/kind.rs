@@ -123,6 +123,14 @@ kinds! {
     Forbidden => FORBIDDEN, "forbidden", Medium,
         "Forbidden", "The caller may not do this.",
         "Do not repeat the request with this credential.";
+    /// The request came over plain HTTP.
+    HttpsRequired => FORBIDDEN, "https_required", Medium,
+        "HTTPS required", "This service answers over HTTPS only.",
+        "Use the `https` address; the same request over plain HTTP is refused again.";
+    /// A credential came over plain HTTP.
+    CredentialExposed => FORBIDDEN, "credential_exposed", High,
+        "Credential exposed", "A credential was sent over plain HTTP, where others can read it. Replace it.",
+        "Use the `https` address, and a new credential: treat the one that was sent as known to others.";
     /// There is nothing here, or nothing that the caller may know of.
     NotFound => NOT_FOUND, "not_found", Low,
         "Not found", "There is nothing here.",

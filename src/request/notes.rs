@@ -1,3 +1,7 @@
+use std::sync::Arc;
+
+use crate::lint::Waivers;
+
 /// What a handler did with data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -25,7 +29,7 @@ impl DataAccess {
 }
 
 /// What the handler adds to the request's audit record, through the `Audit` extractor.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Notes {
     /// What was done, in the application's words: `order.refund`.
@@ -34,7 +38,19 @@ pub struct Notes {
     pub resources: Vec<(String, String)>,
     /// What was read or changed, and how many records.
     pub accesses: Vec<(DataAccess, u64)>,
+    /// What layers on the way announced.
+    pub(crate) waivers: Vec<Arc<Waivers>>,
 }
+
+/// By what the handler said.
+impl PartialEq for Notes {
+    fn eq(&self, other: &Self) -> bool {
+        let Self { action, resources, accesses, waivers: _ } = self;
+        (action, resources, accesses) == (&other.action, &other.resources, &other.accesses)
+    }
+}
+
+impl Eq for Notes {}
 
 /// A handler in a loop must not fill the memory.
 pub(crate) const MAX_NOTES: usize = 16;
