@@ -28,4 +28,5 @@ pub mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod time;
+pub mod versioning;
 pub mod webhook;

@@ -3,7 +3,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
-        atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
 };
 
@@ -11,6 +11,7 @@ use axum::extract::{ConnectInfo, MatchedPath, connect_info::MockConnectInfo};
 use http::{Extensions, HeaderValue, Method, Request};
 
 use super::{
+    api_version::ApiVersion,
     append_only::AppendOnly,
     client_ip::ClientIp,
     limits::{QuotaStatus, RateLimitStatus},
@@ -116,6 +117,9 @@ pub struct RequestContext {
     rate_limits: AppendOnly<RateLimitStatus, 4>,
     quota: Mutex<Option<QuotaStatus>>,
     webhook: OnceLock<VerifiedWebhook>,
+    api_version: OnceLock<ApiVersion>,
+    /// What the work that was asked for costs, plus one; 0 is that nobody computed it.
+    cost: AtomicU64,
     hashes: RequestHashes,
     /// Few handlers have any.
     notes: Mutex<Option<Box<Notes>>>,
@@ -165,6 +169,8 @@ impl RequestContext {
             rate_limits: AppendOnly::new(),
             quota: Mutex::new(None),
             webhook: OnceLock::new(),
+            api_version: OnceLock::new(),
+            cost: AtomicU64::new(0),
             hashes: RequestHashes::default(),
             notes: Mutex::new(None),
         })
@@ -263,6 +269,16 @@ impl RequestContext {
     pub(crate) fn announced(&self) -> Vec<Arc<Waivers>> {
         let notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
         notes.as_deref().map(|notes| notes.waivers.clone()).unwrap_or_default()
+    }
+
+    /// The version of the API that the request is served with, if an `ApiVersionLayer` found one.
+    pub fn api_version(&self) -> Option<ApiVersion> {
+        self.api_version.get().copied()
+    }
+
+    /// What the work that was asked for costs, if a layer outside computed it: `GraphQlLimitLayer` does.
+    pub fn computed_cost(&self) -> Option<u64> {
+        self.cost.load(Relaxed).checked_sub(1)
     }
 
     /// What the handler adds to the audit record.
@@ -364,6 +380,16 @@ impl RequestContext {
 
     pub(crate) fn set_webhook(&self, webhook: VerifiedWebhook) {
         let _ = self.webhook.set(webhook);
+    }
+
+    /// The first layer decides.
+    pub(crate) fn set_api_version(&self, version: ApiVersion) {
+        let _ = self.api_version.set(version);
+    }
+
+    #[cfg(feature = "graphql")]
+    pub(crate) fn set_computed_cost(&self, cost: u64) {
+        self.cost.store(cost.saturating_add(1), Relaxed);
     }
 
     pub(crate) fn note(&self, change: impl FnOnce(&mut Notes)) {

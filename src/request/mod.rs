@@ -8,6 +8,7 @@
 //! a [`RequestContextLayer`](crate::gate::RequestContextLayer) outermost (or use
 //! [`Stack`](crate::stack::Stack), which does).
 
+mod api_version;
 mod append_only;
 mod client_ip;
 mod context;
@@ -25,6 +26,7 @@ mod trail;
 mod webhook;
 
 pub use self::{
+    api_version::{ApiVersion, NotAVersion},
     client_ip::{ClientIp, Network, Provenance},
     context::{ContextSettings, RequestContext, Scheme},
     limits::{QuotaStatus, RateLimitStatus},
