@@ -12,13 +12,15 @@
 //! | 4 | [`SecurityHeadersLayer`] | on every response, preflights and refusals among them |
 //! | 5 | [`CorsSecurityLayer`] | answers preflights before they cost anything; makes refusals readable |
 //! | 6 | problem documents, catch-panic | what panics or fails below is still decorated by 4 and 5 |
-//! | 7 | time-out, body limit, body deadline | bound everything below |
-//! | 8 | [`RateLimitLayer`], by address and globally | signature checks are dearer than a counter |
-//! | 9 | [`AuthLayer`] | |
-//! | 10 | [`RateLimitLayer`], by client | needs the principal |
-//! | 11 | [`ScopeLayer`] | a forbidden call must cost no quota |
-//! | 12 | [`QuotaLayer`] | |
-//! | 13 | [`WebhookVerifyLayer`] | reads the body, so it comes last; takes 9's place on hook routes |
+//! | 7 | [`RequireHttpsLayer`] | before anything looks at a credential that everybody has read |
+//! | 8 | time-out, body limit, body deadline | bound everything below |
+//! | 9 | [`RateLimitLayer`], by address and globally | signature checks are dearer than a counter |
+//! | 10 | [`ApiVersionLayer`] | who calls a version that has ended learns so without a credential |
+//! | 11 | [`AuthLayer`] | |
+//! | 12 | [`RateLimitLayer`], by client | needs the principal |
+//! | 13 | [`ScopeLayer`] | a forbidden call must cost no quota |
+//! | 14 | [`QuotaLayer`] | |
+//! | 15 | [`WebhookVerifyLayer`] | reads the body, so it comes last; takes 11's place on hook routes |
 //!
 //! ```
 //! use axum::{Router, body::Body, routing::get};
@@ -71,7 +73,9 @@ use crate::{
     quota::{QuotaGate, QuotaLayer},
     rate_limit::{RateLimitGate, RateLimitLayer},
     request::TrustedProxies,
+    require_https::{RequireHttpsGate, RequireHttpsLayer},
     time::Clock,
+    versioning::{ApiVersionGate, ApiVersionLayer},
     webhook::{WebhookGate, WebhookVerifyLayer},
 };
 
@@ -93,8 +97,10 @@ pub struct Stack {
     audit: GateLayer<AuditGate>,
     headers: GateLayer<SecurityHeadersGate>,
     cors: GateLayer<CorsGate>,
+    require_https: GateLayer<RequireHttpsGate>,
     bounds: bounds::Bounds,
     rate_before_auth: GateLayer<RateLimitGate>,
+    api_version: GateLayer<ApiVersionGate>,
     auth: GateLayer<AuthGate>,
     rate: GateLayer<RateLimitGate>,
     scope: GateLayer<ScopeGate>,
@@ -114,8 +120,10 @@ impl Stack {
             audit: GateLayer::absent(),
             headers: GateLayer::absent(),
             cors: GateLayer::absent(),
+            require_https: GateLayer::absent(),
             bounds: bounds::Bounds::default(),
             rate_before_auth: GateLayer::absent(),
+            api_version: GateLayer::absent(),
             auth: GateLayer::absent(),
             rate: GateLayer::absent(),
             scope: GateLayer::absent(),
@@ -147,13 +155,19 @@ impl Stack {
     /// Sets the security headers.
     pub fn security_headers(mut self, layer: &SecurityHeadersLayer) -> Self {
         self.headers = layer.gate_layer();
-        self
+        self.found("security_headers", layer.report())
     }
 
     /// Answers preflights and lets allowed origins read the responses.
     pub fn cors(mut self, layer: &CorsSecurityLayer) -> Self {
         self.cors = layer.gate_layer();
         self
+    }
+
+    /// Refuses plain HTTP.
+    pub fn require_https(mut self, layer: &RequireHttpsLayer) -> Self {
+        self.require_https = layer.gate_layer();
+        self.found("require_https", layer.report())
     }
 
     /// The largest request body in bytes; 1 MiB by default. A larger one is 413.
@@ -184,6 +198,13 @@ impl Stack {
     pub fn rate_limit_before_auth(mut self, layer: &RateLimitLayer) -> Self {
         self.rate_before_auth = layer.gate_layer();
         self
+    }
+
+    /// Finds out which version of the API is asked for, and ends old ones. (Paths that are to be
+    /// rewritten need [`ApiVersionLayer::wrap`] around the router instead.)
+    pub fn api_version(mut self, layer: &ApiVersionLayer) -> Self {
+        self.api_version = layer.gate_layer();
+        self.found("api_version", layer.report())
     }
 
     /// Finds out who calls.
@@ -246,12 +267,12 @@ impl Stack {
     }
 
     /// Of a layer that is given twice, the second one counts.
-    #[expect(dead_code, reason = "for the layers that have a report")]
-    fn found(&mut self, part: &'static str, report: &Report) {
+    fn found(mut self, part: &'static str, report: &Report) -> Self {
         self.reports.retain(|(held, _)| *held != part);
         if !report.is_empty() {
             self.reports.push((part, report.clone()));
         }
+        self
     }
 
     fn context_gate(&self) -> GateLayer<ContextGate> {

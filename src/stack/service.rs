@@ -26,22 +26,27 @@ use crate::{
     headers::SecurityHeadersGate,
     quota::QuotaGate,
     rate_limit::RateLimitGate,
+    require_https::RequireHttpsGate,
+    versioning::ApiVersionGate,
     webhook::WebhookGate,
 };
 
-/// Rows 8 to 13 of the table.
+/// Rows 9 to 15 of the table.
 type Inner<S> = Gated<
     RateLimitGate,
-    Gated<AuthGate, Gated<RateLimitGate, Gated<ScopeGate, Gated<QuotaGate, Gated<WebhookGate, S>>>>>,
+    Gated<
+        ApiVersionGate,
+        Gated<AuthGate, Gated<RateLimitGate, Gated<ScopeGate, Gated<QuotaGate, Gated<WebhookGate, S>>>>>,
+    >,
 >;
 
-/// Rows 3 to 7.
-type Middle<S> = Gated<
-    AuditGate,
-    Gated<SecurityHeadersGate, Gated<CorsGate, Gated<ProblemGate, CatchPanic<Bounded<Inner<S>>, OnPanic>>>>,
->;
+/// Rows 6 to 8.
+type Caught<S> = Gated<ProblemGate, CatchPanic<Gated<RequireHttpsGate, Bounded<Inner<S>>>, OnPanic>>;
 
-type Nested<S> = Gated<ContextGate, SetSensitiveRequestHeaders<Middle<S>>>;
+/// Rows 3 to 5.
+type Outer<S> = Gated<AuditGate, Gated<SecurityHeadersGate, Gated<CorsGate, Caught<S>>>>;
+
+type Nested<S> = Gated<ContextGate, SetSensitiveRequestHeaders<Outer<S>>>;
 
 type OnPanic = fn(Box<dyn Any + Send>) -> Response;
 
@@ -58,8 +63,10 @@ impl<S> StackService<S> {
         let inner = stack.scope.layer(inner);
         let inner = stack.rate.layer(inner);
         let inner = stack.auth.layer(inner);
+        let inner = stack.api_version.layer(inner);
         let inner = stack.rate_before_auth.layer(inner);
         let inner = stack.bounds.layer(inner);
+        let inner = stack.require_https.layer(inner);
         let inner = CatchPanicLayer::custom(panicked as OnPanic).layer(inner);
         let inner = ProblemLayer::new().into_gate_layer().layer(inner);
         let inner = stack.cors.layer(inner);

@@ -19,7 +19,7 @@ use crate::{
     gate::{Entry, Gate, GateLayer, Gated, Leave, VerdictCounts},
     lint::Report,
     rejection::{Rejection, RejectionKind},
-    request::{ApiVersion, RequestContext},
+    request::{ApiVersion, Place, RequestContext},
 };
 
 /// Finds the version that a request wants, and announces the end of old ones. See the [module](super).
@@ -83,7 +83,6 @@ impl ApiVersionLayer {
         self.gate.verdicts()
     }
 
-    #[allow(dead_code, reason = "for Stack")]
     pub(crate) fn gate_layer(&self) -> GateLayer<ApiVersionGate> {
         self.gate.clone()
     }
@@ -127,6 +126,7 @@ impl Drop for VersionPass {
 
 impl<B> Gate<B> for ApiVersionGate {
     const NAME: &'static str = "api_version";
+    const PLACE: Place = Place::ApiVersion;
     const RESPONSE_FIELDS: usize = 5;
     type Pass = VersionPass;
 

@@ -19,9 +19,12 @@ use portcullis::{
     quota::{Plan, QuotaLayer},
     rate_limit::{Key, Rate, RateLimitLayer, Rule},
     request::TrustedProxies,
+    require_https::RequireHttpsLayer,
     secret::Secret,
     stack::Stack,
     testing::TestIssuer,
+    time::ManualClock,
+    versioning::{ApiVersion, ApiVersionLayer, SupportedVersion, UtcDate, VersionSource},
     webhook::{Provider, WebhookVerifyLayer},
 };
 use serde_json::Value;
@@ -96,6 +99,37 @@ async fn security_headers_stand_outside_of_cors() {
     let preflight = send(&app, ask("OPTIONS", &[("access-control-request-method", "GET")], "")).await;
     assert_eq!(preflight.status(), StatusCode::NO_CONTENT);
     assert_eq!(preflight.headers()["x-content-type-options"], "nosniff");
+}
+
+/// What comes over plain HTTP is refused, so that a page can read it, before anything else looks at it.
+#[tokio::test]
+async fn plain_text_is_refused_inside_of_cors_and_outside_of_the_limits() {
+    let stack = Stack::new().body_limit(3).cors(&cors()).rate_limit_before_auth(&limit(Key::ip(), 1));
+    let app = app(stack.require_https(&RequireHttpsLayer::new()));
+    let over = |scheme: &str| {
+        let request = Request::post(format!("{scheme}://api.example.com/")).header("origin", ORIGIN);
+        request.header("content-length", "4").body(Body::from("long")).unwrap()
+    };
+    for _ in 0..3 {
+        let refused = send(&app, over("http")).await;
+        assert_eq!(refused.status(), StatusCode::FORBIDDEN);
+        assert_eq!(refused.headers()["access-control-allow-origin"], ORIGIN);
+    }
+    assert_eq!(send(&app, over("https")).await.status(), StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+/// An old version costs the limit by address, and needs no credential.
+#[tokio::test]
+async fn a_version_that_has_ended_is_told_of_between_the_limit_and_the_credential() {
+    let clock = ManualClock::at(UtcDate::new(2026, 1, 1).timestamp().unwrap());
+    let old = SupportedVersion::new(ApiVersion::number(1)).deprecated(UtcDate::new(2025, 1, 1));
+    let versions = [old.sunset(UtcDate::new(2025, 12, 1)), SupportedVersion::new(ApiVersion::number(2))];
+    let versions = ApiVersionLayer::builder(versions).sources([VersionSource::header()]).build().unwrap();
+    let stack = Stack::new().clock(clock).auth(&auth(&issuer())).api_version(&versions);
+    let app = app(stack.rate_limit_before_auth(&limit(Key::ip(), 2)));
+    assert_eq!(status(&app, "GET", &[("x-api-version", "2")], "").await, 401);
+    assert_eq!(status(&app, "GET", &[("x-api-version", "1")], "").await, 410);
+    assert_eq!(status(&app, "GET", &[("x-api-version", "1")], "").await, 429);
 }
 
 #[tokio::test]
