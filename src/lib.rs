@@ -28,5 +28,6 @@ pub mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod time;
+pub mod validate;
 pub mod versioning;
 pub mod webhook;

@@ -64,6 +64,7 @@ mod counters;
 mod drain;
 mod future;
 mod problem;
+mod reading;
 mod service;
 mod values;
 mod wiring;
@@ -75,9 +76,10 @@ use http::{Request, request::Parts};
 
 pub(crate) use self::{
     body::{BodyEnd, Watch, held_back, watched},
-    collect::{announced, collect},
+    collect::{Collected, announced, collect},
     drain::drained,
     problem::panicked,
+    reading::{Pace, Reading},
     values::{decimal, written},
 };
 pub use self::{
