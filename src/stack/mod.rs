@@ -20,7 +20,8 @@
 //! | 12 | [`RateLimitLayer`], by client | needs the principal |
 //! | 13 | [`ScopeLayer`] | a forbidden call must cost no quota |
 //! | 14 | [`QuotaLayer`] | |
-//! | 15 | [`WebhookVerifyLayer`] | reads the body, so it comes last; takes 11's place on hook routes |
+//! | 15 | [`RequestValidationLayer`] | reads the body, for callers who may call |
+//! | 16 | [`WebhookVerifyLayer`] | needs the bytes of the body; takes 11's place on hook routes |
 //!
 //! ```
 //! use axum::{Router, body::Body, routing::get};
@@ -75,6 +76,7 @@ use crate::{
     request::TrustedProxies,
     require_https::{RequireHttpsGate, RequireHttpsLayer},
     time::Clock,
+    validate::{RequestValidationLayer, ValidationGate},
     versioning::{ApiVersionGate, ApiVersionLayer},
     webhook::{WebhookGate, WebhookVerifyLayer},
 };
@@ -105,6 +107,7 @@ pub struct Stack {
     rate: GateLayer<RateLimitGate>,
     scope: GateLayer<ScopeGate>,
     quota: GateLayer<QuotaGate>,
+    validation: GateLayer<ValidationGate>,
     webhook: GateLayer<WebhookGate>,
     lints: Lints,
     /// What was found about the layers, with the setter's name.
@@ -128,6 +131,7 @@ impl Stack {
             rate: GateLayer::absent(),
             scope: GateLayer::absent(),
             quota: GateLayer::absent(),
+            validation: GateLayer::absent(),
             webhook: GateLayer::absent(),
             lints: Lints::new(),
             reports: Vec::new(),
@@ -230,6 +234,14 @@ impl Stack {
     pub fn quota(mut self, layer: &QuotaLayer) -> Self {
         self.quota = layer.gate_layer();
         self
+    }
+
+    /// Refuses requests of another shape than the routes take. Bodies are bounded by
+    /// [`body_limit`](Self::body_limit) and [`body_deadline`](Self::body_deadline) as well: raise them as
+    /// far as the largest route needs.
+    pub fn validation(mut self, layer: &RequestValidationLayer) -> Self {
+        self.validation = layer.gate_layer();
+        self.found("validation", layer.report())
     }
 
     /// Verifies webhooks.

@@ -27,16 +27,20 @@ use crate::{
     quota::QuotaGate,
     rate_limit::RateLimitGate,
     require_https::RequireHttpsGate,
+    validate::ValidationGate,
     versioning::ApiVersionGate,
     webhook::WebhookGate,
 };
 
-/// Rows 9 to 15 of the table.
+/// Rows 9 to 16 of the table.
 type Inner<S> = Gated<
     RateLimitGate,
     Gated<
         ApiVersionGate,
-        Gated<AuthGate, Gated<RateLimitGate, Gated<ScopeGate, Gated<QuotaGate, Gated<WebhookGate, S>>>>>,
+        Gated<
+            AuthGate,
+            Gated<RateLimitGate, Gated<ScopeGate, Gated<QuotaGate, Gated<ValidationGate, Gated<WebhookGate, S>>>>>,
+        >,
     >,
 >;
 
@@ -59,6 +63,7 @@ pub struct StackService<S> {
 impl<S> StackService<S> {
     pub(super) fn new(stack: &Stack, inner: S) -> Self {
         let inner = stack.webhook.layer(inner);
+        let inner = stack.validation.layer(inner);
         let inner = stack.quota.layer(inner);
         let inner = stack.scope.layer(inner);
         let inner = stack.rate.layer(inner);

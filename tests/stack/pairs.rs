@@ -24,6 +24,7 @@ use portcullis::{
     stack::Stack,
     testing::TestIssuer,
     time::ManualClock,
+    validate::RequestValidationLayer,
     versioning::{ApiVersion, ApiVersionLayer, SupportedVersion, UtcDate, VersionSource},
     webhook::{Provider, WebhookVerifyLayer},
 };
@@ -201,6 +202,18 @@ async fn the_quota_is_asked_before_a_body_is_read() {
     assert!((400..=401).contains(&unsigned), "{unsigned}");
     let spent = self::app(Stack::new().webhook(&hook).quota(&spent().await));
     assert_eq!(status(&spent, "POST", &[], "{}").await, 402);
+}
+
+#[tokio::test]
+async fn the_quota_is_asked_before_a_body_is_judged_and_the_body_before_its_signature() {
+    let validation = RequestValidationLayer::builder().build().unwrap();
+    let text = ("content-type", "text/plain");
+    let judged = app(Stack::new().validation(&validation).quota(&spent().await));
+    assert_eq!(status(&judged, "POST", &[text], "not JSON").await, 402);
+    let secret = Secret::new("whsec_of_the_tests_that_is_long_enough");
+    let hook = WebhookVerifyLayer::builder(Provider::github(), secret, MemoryStore::new()).build().unwrap();
+    let signed = app(Stack::new().webhook(&hook).validation(&validation));
+    assert_eq!(status(&signed, "POST", &[text], "not JSON").await, 415);
 }
 
 /// A quota of which the one request is used up.
