@@ -195,7 +195,7 @@ impl<'a> ClientPart<'a> {
     fn new(client: ClientIp, user_agent: Option<&'a str>, geo: Option<&'a Geo>) -> Self {
         let ip_source = match client.provenance() {
             Provenance::Peer => "peer",
-            Provenance::Forwarded { .. } => "forwarded",
+            Provenance::Header { .. } => "forwarded",
             Provenance::AllTrusted => "all_trusted",
             Provenance::Malformed => "malformed",
             Provenance::Unknown => "unknown",

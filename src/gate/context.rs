@@ -36,7 +36,7 @@ impl RequestContextLayer {
         self
     }
 
-    /// The proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
+    /// The proxies whose word on the client's address and scheme is taken.
     #[must_use]
     pub fn trusted_proxies(mut self, proxies: TrustedProxies) -> Self {
         self.settings = self.settings.trusted_proxies(proxies);
