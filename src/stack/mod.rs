@@ -146,8 +146,9 @@ impl Stack {
 
     /// The proxies whose word on the client's address is taken. None by default.
     pub fn trusted_proxies(mut self, proxies: TrustedProxies) -> Self {
+        let report = proxies.report();
         self.context = self.context.trusted_proxies(proxies);
-        self
+        self.found("trusted_proxies", &report)
     }
 
     /// Writes one record for each request.
