@@ -90,16 +90,41 @@
 //! the growth of the response's header map. A list in `Access-Control-Request-Headers` that is longer
 //! than all allowed names together is refused unread.
 
+mod address;
 mod asked;
 mod builder;
+mod compiled;
+mod explain;
+mod fault;
+mod grammar;
+mod handle;
+#[cfg(feature = "tower-http-interop")]
+mod interop;
 mod layer;
+mod lints;
+mod macros;
 mod names;
 mod origin;
+mod origins;
 mod policy;
+mod settings;
+mod source;
+mod suffix;
+mod validate;
 
+#[cfg(feature = "tower-http-interop")]
+pub use self::interop::{TowerHttpError, TowerHttpGap};
 pub use self::{
-    builder::CorsSecurityLayerBuilder,
+    builder::{CorsBuilder, CorsSecurityLayerBuilder},
+    explain::{Explanation, Outcome, Step},
+    fault::OriginFault,
+    handle::CorsHandle,
     layer::{CorsGate, CorsSecurityLayer},
+    macros::origin,
+    origin::{OriginError, OriginPattern},
+    policy::{CorsPolicy, RefusedPreflight},
+    source::{OriginCache, OriginRequest, OriginSource},
+    validate::validate_configuration,
 };
 
 #[cfg(test)]
