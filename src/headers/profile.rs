@@ -58,13 +58,12 @@ const NEVER_CONSTANT: &[&str] = &[
 /// The headers that responses of one kind get: a preset, and what you change in it.
 ///
 /// ```
-/// use portcullis::headers::{FrameOptions, SecurityHeaders, SecurityHeadersLayer};
+/// use portcullis::headers::{ReferrerPolicy, SecurityHeaders, SecurityHeadersLayer};
 ///
-/// let layer = SecurityHeadersLayer::with(SecurityHeaders::api())
-///     .for_paths("/docs", SecurityHeaders::docs().frame_options(FrameOptions::SameOrigin).without("x-note"))
-///     .build();
-/// // The docs are framed by nobody, says their policy, and have no such header:
-/// assert!(layer.unwrap_err().to_string().contains("for_paths[\"/docs\"].without"));
+/// let pages = SecurityHeaders::html().referrer_policy(ReferrerPolicy::NoReferrer).without("permissions-policy");
+/// let layer = SecurityHeadersLayer::with(SecurityHeaders::api()).for_paths("/pages", pages).build()?;
+/// assert!(layer.report().is_empty());
+/// # Ok::<_, portcullis::config_error::ConfigError>(())
 /// ```
 #[derive(Clone, Debug)]
 #[must_use]

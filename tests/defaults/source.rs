@@ -80,6 +80,21 @@ const QUOTATIONS: &[Quotation] = &[
         "3 s",
         &[("src/auth/signed/lookup.rs", "const PATIENCE: Duration = Duration::from_secs(3);")],
     ),
+    (
+        "Security headers",
+        "nonce of a policy that has one",
+        "128 bits, anew for each request",
+        &[
+            ("src/headers/nonce.rs", "let mut bits = [0; 16];"),
+            ("src/headers/layer.rs", "match CspNonce::generate() {"),
+        ],
+    ),
+    (
+        "HTTPS",
+        "who is told of exposed credentials",
+        "the audit log",
+        &[("src/require_https/layer.rs", "exposed.note();"), ("src/require_https/builder.rs", "observer: None,")],
+    ),
     ("Rate limits", "algorithm", "token bucket", &[("src/rate_limit/rule.rs", "family: Family::TokenBucket,")]),
     (
         "Rate limits",
