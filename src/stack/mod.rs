@@ -166,7 +166,7 @@ impl Stack {
     /// Answers preflights and lets allowed origins read the responses.
     pub fn cors(mut self, layer: &CorsSecurityLayer) -> Self {
         self.cors = layer.gate_layer();
-        self
+        self.found("cors", layer.report())
     }
 
     /// Refuses plain HTTP.

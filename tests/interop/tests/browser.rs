@@ -133,6 +133,27 @@ async fn a_page_of_a_refused_origin_reads_nothing() {
     }
 }
 
+/// While somebody looks for the mistake, the policy may say what it is, and the browser prints it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_that_explains_itself_is_understood_by_the_browser() {
+    let (page, issuer) = (Site::page().await, issuer());
+    let origin = page.origin("localhost");
+    // Of any port, as developers' pages are.
+    let policy = policy(&["http://localhost:*".to_owned()]).explain_failures().build().unwrap();
+    let api = Site::serve(api(&policy, &issuer)).await;
+    let browser = Browser::start().await;
+    browser.open(&origin).await;
+    let url = api.url("/open");
+    assert_eq!(browser.fetch(&url, json!({})).await.status(), Some(200), "the port does not matter");
+
+    let method = browser.fetch(&url, json!({ "method": "DELETE" })).await;
+    let why = "Method DELETE is not allowed by Access-Control-Allow-Methods in preflight response";
+    assert_blocked(&browser, &method, &origin, &url, why).await;
+    let header = browser.fetch(&url, json!({ "headers": { "x-other": "1" } })).await;
+    let why = "Request header field x-other is not allowed by Access-Control-Allow-Headers in preflight response";
+    assert_blocked(&browser, &header, &origin, &url, why).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn cookies_go_where_the_policy_lets_them() {
     let (page, stranger, issuer) = (Site::page().await, Site::page().await, issuer());

@@ -107,7 +107,7 @@ impl Drop for Site {
 /// What the APIs of these tests allow to pages of `origins`.
 pub(crate) fn policy(origins: &[String]) -> CorsSecurityLayerBuilder {
     CorsSecurityLayer::builder()
-        .allow_origins(origins)
+        .allow_origins(origins.iter().map(String::as_str))
         .methods(["GET", "POST", "PUT", "OPTIONS"])
         .request_headers(["authorization", "content-type"])
         .expose(["x-orders"])
