@@ -59,7 +59,8 @@ impl Edge {
         let versions = ApiVersionLayer::builder([
             SupportedVersion::new(ApiVersion::number(1))
                 .deprecated(UtcDate::new(2026, 6, 1))
-                .sunset(UtcDate::new(2027, 6, 1))
+                // Usual are six to twelve months; this example is to work for longer.
+                .sunset(UtcDate::new(2099, 12, 31))
                 .successor_link("/v2"),
             SupportedVersion::new(ApiVersion::number(2)),
         ])
@@ -200,7 +201,7 @@ mod tests {
 
         let old = scene.send(Method::GET, "/v1/orders", &[("origin", PAGE)], "").await;
         assert_eq!(old.headers()["x-api-version"], "v1");
-        assert_eq!(old.headers()["sunset"], "Tue, 01 Jun 2027 00:00:00 GMT");
+        assert_eq!(old.headers()["sunset"], "Thu, 31 Dec 2099 00:00:00 GMT");
         assert_eq!(old.headers()["access-control-allow-origin"], PAGE);
         assert_eq!(old.headers()["strict-transport-security"], "max-age=31536000; includeSubDomains");
     }
