@@ -22,5 +22,6 @@ pub use crate::{
     require_https::RequireHttpsLayer,
     secret::{Secret, SecretSet},
     stack::Stack,
+    validate::{RequestValidationLayer, ValidatedJson},
     webhook::{Provider, WebhookVerifyLayer},
 };

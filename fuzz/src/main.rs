@@ -8,8 +8,10 @@
 mod api_key;
 mod authorization_details;
 mod client_cert;
+mod content_types;
 mod door;
 mod dpop;
+mod json_body;
 mod logout_token;
 mod signature_input;
 mod sigv4;
@@ -22,7 +24,7 @@ use libfuzzer_sys::fuzz_target;
 
 type Target = fn(&[u8]);
 
-const TARGETS: [(&str, Target); 8] = [
+const TARGETS: [(&str, Target); 10] = [
     ("token", token::run),
     ("api_key", api_key::run),
     ("dpop", dpop::run),
@@ -31,6 +33,8 @@ const TARGETS: [(&str, Target); 8] = [
     ("client_cert", client_cert::run),
     ("logout_token", logout_token::run),
     ("authorization_details", authorization_details::run),
+    ("content_types", content_types::run),
+    ("json_body", json_body::run),
 ];
 
 fn target() -> Target {

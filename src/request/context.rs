@@ -25,7 +25,6 @@ use super::{
 };
 use crate::{
     identity::{Grant, HashOnce, Principal, RoleTable},
-    lint::Waivers,
     rejection::Stamp,
     time::{Clock, Now, SystemClock},
 };
@@ -238,20 +237,6 @@ impl RequestContext {
     /// The verified webhook, on hook routes.
     pub fn webhook(&self) -> Option<&VerifiedWebhook> {
         self.webhook.get()
-    }
-
-    /// Has the audit log put on record what a layer's owner has allowed, unless it is there already.
-    pub fn announce(&self, waivers: Option<&Arc<Waivers>>) {
-        if let Some(waivers) = waivers.filter(|waivers| waivers.are_due()) {
-            waivers.tell();
-            self.note(|notes| notes.waivers.push(Arc::clone(waivers)));
-        }
-    }
-
-    /// What layers have announced so far.
-    pub(crate) fn announced(&self) -> Vec<Arc<Waivers>> {
-        let notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
-        notes.as_deref().map(|notes| notes.waivers.clone()).unwrap_or_default()
     }
 
     /// The version of the API that the request is served with, if an `ApiVersionLayer` found one.

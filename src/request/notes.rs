@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use super::context::RequestContext;
 use crate::lint::Waivers;
 
 /// What a handler did with data.
@@ -51,6 +52,21 @@ impl PartialEq for Notes {
 }
 
 impl Eq for Notes {}
+
+impl RequestContext {
+    /// Has the audit log put on record what a layer's owner has allowed, unless it is there already.
+    pub fn announce(&self, waivers: Option<&Arc<Waivers>>) {
+        if let Some(waivers) = waivers.filter(|waivers| waivers.are_due()) {
+            waivers.tell();
+            self.note(|notes| notes.waivers.push(Arc::clone(waivers)));
+        }
+    }
+
+    /// What layers have announced so far.
+    pub(crate) fn announced(&self) -> Vec<Arc<Waivers>> {
+        self.notes().waivers
+    }
+}
 
 /// A handler in a loop must not fill the memory.
 pub(crate) const MAX_NOTES: usize = 16;

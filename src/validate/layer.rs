@@ -21,7 +21,6 @@ use super::{
     body::Course,
     head::{self, Expected},
     path::{self, EncodedSlash},
-    query,
     rule::Compiled,
     rules::{Found, Table, unlisted},
 };
@@ -142,7 +141,7 @@ impl ValidationGate {
         let uri = original.map_or(request.uri(), |original| &original.0);
         let bad = |detail| Rejection::new(RejectionKind::InvalidRequest).with_detail(detail);
         path::check(uri.path(), self.slash).map_err(|fault| bad(fault.detail()))?;
-        if query::count(uri.query().unwrap_or_default()) > self.max_query {
+        if path::count_parameters(uri.query().unwrap_or_default()) > self.max_query {
             return Err(bad("The query has too many parameters."));
         }
         let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str).or_else(|| context.route());

@@ -59,6 +59,11 @@ pub(super) fn check(path: &str, slash: EncodedSlash) -> Result<(), PathFault> {
     path.split('/').try_for_each(|segment| check_segment(segment.as_bytes(), slash))
 }
 
+/// How many parameters a query has. An empty piece is none.
+pub(super) fn count_parameters(query: &str) -> usize {
+    query.split('&').filter(|piece| !piece.is_empty()).count()
+}
+
 /// Whether there is nothing to look at: the common case, in one pass.
 fn is_plain(path: &[u8]) -> bool {
     let mut after_slash = false;
@@ -166,6 +171,11 @@ mod tests {
         assert_eq!(check("/projects/group%2F..%2Fname", Allowed), Err(DotSegment));
         assert_eq!(check("/projects/%2e%2e%2fname", Allowed), Err(DotSegment));
         assert_eq!(check("/projects/a%5cb", Allowed), Err(Separator));
+    }
+
+    #[test]
+    fn parameters_are_counted_as_they_are_read() {
+        assert_eq!(["a=1&b&&c", "", "&", "a"].map(count_parameters), [3, 0, 0, 1]);
     }
 
     /// Reads as the laxest program would: decodes until nothing changes, takes every kind of slash.

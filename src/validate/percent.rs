@@ -38,16 +38,6 @@ pub(super) fn decode(text: &[u8], stray: Stray) -> Option<Cow<'_, [u8]>> {
     Some(Cow::Owned(bytes))
 }
 
-/// A part of a query: `+` is a blank there (WHATWG URL §5.1). `None` if it is malformed, or no text.
-pub(super) fn decode_form(text: &str) -> Option<Cow<'_, str>> {
-    if !text.contains(['+', '%']) {
-        return Some(Cow::Borrowed(text));
-    }
-    let blanks = text.replace('+', " ");
-    let bytes = decode(blanks.as_bytes(), Stray::Refuse)?.into_owned();
-    String::from_utf8(bytes).ok().map(Cow::Owned)
-}
-
 fn nibble(digit: u8) -> Option<u8> {
     char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
 }
@@ -65,8 +55,6 @@ mod tests {
             assert_eq!(decode(stray.as_bytes(), Stray::Refuse), None, "{stray}");
             assert_eq!(decode(stray.as_bytes(), Stray::Keep).as_deref(), Some(stray.as_bytes()));
         }
-        assert_eq!(decode_form("a+b%2B").as_deref(), Some("a b+"));
-        assert_eq!(decode_form("%ff"), None);
     }
 
     proptest! {

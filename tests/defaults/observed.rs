@@ -10,6 +10,7 @@ mod permits;
 mod records;
 mod signed;
 mod tokens;
+mod validation;
 
 use axum::{Router, body::Body};
 use http::{HeaderMap, Request, StatusCode};
@@ -35,6 +36,7 @@ pub(crate) async fn all(seen: &mut Observed) {
     limits::look(seen).await;
     browsers::look(seen).await;
     hooks::look(seen).await;
+    validation::look(seen).await;
     records::look(seen).await;
 }
 

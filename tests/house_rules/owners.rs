@@ -23,6 +23,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("jwks_client_rs", &["auth/jwt", "testing"]),
     ("x509_parser", &["auth/mtls"]),
     ("aws_lc_rs", &["auth/jwt", "testing"]),
+    ("jsonschema", &["validate/schema"]),
 ];
 
 /// Logic that is to be tested without a server and without a runtime. A name that ends with a
@@ -106,10 +107,20 @@ const PURE: &[&str] = &[
     "rate_limit/leased/owned.rs",
     "quota/period.rs",
     "headers/csp/",
+    "observatory/csp.rs",
     "headers/permissions.rs",
     "webhook/mac.rs",
     "webhook/signature.rs",
     "webhook/timestamp.rs",
+    "validate/path.rs",
+    "validate/percent.rs",
+    "validate/media.rs",
+    "validate/json.rs",
+    "validate/schema/coerce.rs",
+    "validate/schema/engine.rs",
+    "validate/schema/query.rs",
+    "validate/schema/survey.rs",
+    "validate/schema/words.rs",
     "audit/json.rs",
     "audit/redact/",
     "**/plan.rs",

@@ -2,6 +2,7 @@
 
 mod api_keys;
 mod identity;
+mod limiter;
 mod permits;
 mod quotas;
 mod rates;
@@ -12,6 +13,7 @@ mod signing_keys;
 
 use std::sync::Arc;
 
+pub use self::limiter::{Exceeded, MemoryLimiter};
 use crate::{
     rate_limit::{Charge, Decision},
     time::Timestamp,

@@ -6,6 +6,7 @@ mod coerce;
 mod engine;
 mod parameter;
 mod parameters;
+mod query;
 mod survey;
 mod words;
 

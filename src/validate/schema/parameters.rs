@@ -11,6 +11,7 @@ use super::{
     checked::step,
     coerce::{Types, meanings},
     parameter::{List, Place},
+    query::{self, Pair, decode_form},
 };
 use crate::{
     config_error::ConfigIssues,
@@ -20,8 +21,6 @@ use crate::{
     validate::{
         SchemaStatus,
         finding::{self, Finding, MOST_FINDINGS},
-        percent::decode_form,
-        query::{self, Pair},
     },
 };
 

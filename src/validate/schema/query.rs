@@ -2,12 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::percent::decode_form;
-
-/// How many parameters there are. An empty piece is none.
-pub(super) fn count(query: &str) -> usize {
-    if query.is_empty() { 0 } else { query.split('&').filter(|piece| !piece.is_empty()).count() }
-}
+use crate::validate::percent::{Stray, decode};
 
 /// Name and value of each parameter, decoded; of a value also how it was written, because a comma
 /// that is encoded separates nothing. `None` if one is malformed.
@@ -29,6 +24,16 @@ impl<'a> Pair<'a> {
     }
 }
 
+/// A part of a query: `+` is a blank there (WHATWG URL §5.1). `None` if it is malformed, or no text.
+pub(super) fn decode_form(text: &str) -> Option<Cow<'_, str>> {
+    if !text.contains(['+', '%']) {
+        return Some(Cow::Borrowed(text));
+    }
+    let blanks = text.replace('+', " ");
+    let bytes = decode(blanks.as_bytes(), Stray::Refuse)?.into_owned();
+    String::from_utf8(bytes).ok().map(Cow::Owned)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -46,6 +51,6 @@ mod tests {
         );
         assert_eq!(read("a=b=c&%61=2"), Some(vec![pair("a", "b=c"), pair("a", "2")]));
         assert_eq!((read("a=%"), read("%ff=1"), read("")), (None, None, Some(Vec::new())));
-        assert_eq!((count("a=1&b&&c"), count(""), count("&")), (3, 0, 0));
+        assert_eq!(decode_form("a+b%2B").as_deref(), Some("a b+"));
     }
 }
