@@ -12,6 +12,8 @@ pub mod config_error;
 pub mod conformance;
 pub mod cors;
 pub mod gate;
+#[cfg(feature = "graphql")]
+pub mod graphql;
 pub mod headers;
 pub mod identity;
 pub mod lint;

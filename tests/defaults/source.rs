@@ -95,6 +95,7 @@ const QUOTATIONS: &[Quotation] = &[
         "the audit log",
         &[("src/require_https/layer.rs", "exposed.note();"), ("src/require_https/builder.rs", "observer: None,")],
     ),
+    (
         "Validation",
         "time for a checked body",
         "30 s",
