@@ -19,9 +19,10 @@
 //! | 11 | [`AuthLayer`] | |
 //! | 12 | [`RateLimitLayer`], by client | needs the principal |
 //! | 13 | [`ScopeLayer`] | a forbidden call must cost no quota |
-//! | 14 | [`QuotaLayer`] | |
-//! | 15 | [`RequestValidationLayer`] | reads the body, for callers who may call |
-//! | 16 | [`WebhookVerifyLayer`] | needs the bytes of the body; takes 11's place on hook routes |
+//! | 14 | `GraphQlLimitLayer` (feature `graphql`) | a query that is refused costs no quota |
+//! | 15 | [`QuotaLayer`] | |
+//! | 16 | [`RequestValidationLayer`] | reads the body, for callers who may call |
+//! | 17 | [`WebhookVerifyLayer`] | needs the bytes of the body; takes 11's place on hook routes |
 //!
 //! ```
 //! use axum::{Router, body::Body, routing::get};
@@ -63,6 +64,8 @@ use std::{borrow::Cow, time::Duration};
 use tower_layer::Layer;
 
 pub use self::service::StackService;
+#[cfg(feature = "graphql")]
+use crate::graphql::{GraphQlLimitGate, GraphQlLimitLayer};
 use crate::{
     audit::{AuditGate, AuditLayer},
     auth::{AuthGate, AuthLayer},
@@ -106,6 +109,8 @@ pub struct Stack {
     auth: GateLayer<AuthGate>,
     rate: GateLayer<RateLimitGate>,
     scope: GateLayer<ScopeGate>,
+    #[cfg(feature = "graphql")]
+    graphql: GateLayer<GraphQlLimitGate>,
     quota: GateLayer<QuotaGate>,
     validation: GateLayer<ValidationGate>,
     webhook: GateLayer<WebhookGate>,
@@ -130,6 +135,8 @@ impl Stack {
             auth: GateLayer::absent(),
             rate: GateLayer::absent(),
             scope: GateLayer::absent(),
+            #[cfg(feature = "graphql")]
+            graphql: GateLayer::absent(),
             quota: GateLayer::absent(),
             validation: GateLayer::absent(),
             webhook: GateLayer::absent(),
@@ -229,6 +236,14 @@ impl Stack {
     pub fn scope(mut self, layer: &ScopeLayer) -> Self {
         self.scope = layer.gate_layer();
         self
+    }
+
+    /// Bounds what GraphQL queries may ask for. (A rule that charges what they cost stands on the route,
+    /// inside: [`rate_limit`](Self::rate_limit) counts requests.)
+    #[cfg(feature = "graphql")]
+    pub fn graphql_limit(mut self, layer: &GraphQlLimitLayer) -> Self {
+        self.graphql = layer.gate_layer();
+        self.found("graphql_limit", layer.report())
     }
 
     /// Meters the plan's allowance.

@@ -32,17 +32,17 @@ use crate::{
     webhook::WebhookGate,
 };
 
-/// Rows 9 to 16 of the table.
-type Inner<S> = Gated<
-    RateLimitGate,
-    Gated<
-        ApiVersionGate,
-        Gated<
-            AuthGate,
-            Gated<RateLimitGate, Gated<ScopeGate, Gated<QuotaGate, Gated<ValidationGate, Gated<WebhookGate, S>>>>>,
-        >,
-    >,
->;
+/// Rows 15 to 17 of the table.
+type Innermost<S> = Gated<QuotaGate, Gated<ValidationGate, Gated<WebhookGate, S>>>;
+
+#[cfg(feature = "graphql")]
+type Bodied<S> = Gated<crate::graphql::GraphQlLimitGate, Innermost<S>>;
+#[cfg(not(feature = "graphql"))]
+type Bodied<S> = Innermost<S>;
+
+/// Rows 9 to 13.
+type Inner<S> =
+    Gated<RateLimitGate, Gated<ApiVersionGate, Gated<AuthGate, Gated<RateLimitGate, Gated<ScopeGate, Bodied<S>>>>>>;
 
 /// Rows 6 to 8.
 type Caught<S> = Gated<ProblemGate, CatchPanic<Gated<RequireHttpsGate, Bounded<Inner<S>>>, OnPanic>>;
@@ -65,6 +65,8 @@ impl<S> StackService<S> {
         let inner = stack.webhook.layer(inner);
         let inner = stack.validation.layer(inner);
         let inner = stack.quota.layer(inner);
+        #[cfg(feature = "graphql")]
+        let inner = stack.graphql.layer(inner);
         let inner = stack.scope.layer(inner);
         let inner = stack.rate.layer(inner);
         let inner = stack.auth.layer(inner);
