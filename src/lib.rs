@@ -7,6 +7,7 @@ pub mod audit;
 pub mod auth;
 pub mod authz;
 pub mod backend;
+pub mod blocks;
 pub mod config_error;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -16,6 +17,7 @@ pub mod gate;
 pub mod graphql;
 pub mod headers;
 pub mod identity;
+pub mod ip_filter;
 pub mod lint;
 pub mod observatory;
 pub mod prelude;

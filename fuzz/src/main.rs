@@ -11,8 +11,10 @@ mod client_cert;
 mod content_types;
 mod door;
 mod dpop;
+mod forwarded;
 mod json_body;
 mod logout_token;
+mod naive;
 mod signature_input;
 mod sigv4;
 mod token;
@@ -24,7 +26,7 @@ use libfuzzer_sys::fuzz_target;
 
 type Target = fn(&[u8]);
 
-const TARGETS: [(&str, Target); 10] = [
+const TARGETS: [(&str, Target); 12] = [
     ("token", token::run),
     ("api_key", api_key::run),
     ("dpop", dpop::run),
@@ -33,6 +35,8 @@ const TARGETS: [(&str, Target); 10] = [
     ("client_cert", client_cert::run),
     ("logout_token", logout_token::run),
     ("authorization_details", authorization_details::run),
+    ("forwarded", forwarded::forwarded),
+    ("x_forwarded_for", forwarded::x_forwarded_for),
     ("content_types", content_types::run),
     ("json_body", json_body::run),
 ];

@@ -67,7 +67,8 @@ impl<B> Gate<B> for ContextGate {
     const PLACE: Place = Place::Context;
     type Pass = ();
 
-    fn enter(self: &Arc<Self>, _: &mut Request<B>, _: &Arc<RequestContext>) -> Entry<B, ()> {
+    fn enter(self: &Arc<Self>, _: &mut Request<B>, context: &Arc<RequestContext>) -> Entry<B, ()> {
+        context.announce(self.settings.proxies.waivers());
         Entry::Pass(())
     }
 

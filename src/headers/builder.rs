@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use super::{
     Csp, FrameOptions, Hsts, OpenerPolicy, PermissionsPolicy, ReferrerPolicy, ResourcePolicy, SecurityHeaders,
     SecurityHeadersLayer,
@@ -68,8 +70,8 @@ impl SecurityHeadersLayerBuilder {
 
     /// Allows a finding of [`lint`](Self::lint) by its code, and says why. The reason reaches the audit
     /// log.
-    pub fn allow_lint(mut self, code: &'static str, why: impl Into<String>) -> Self {
-        self.lints = self.lints.allow(code, why.into());
+    pub fn allow_lint(mut self, code: impl Into<Cow<'static, str>>, why: impl Into<Cow<'static, str>>) -> Self {
+        self.lints = self.lints.allow(code, why);
         self
     }
 

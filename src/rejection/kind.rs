@@ -131,6 +131,10 @@ kinds! {
     CredentialExposed => FORBIDDEN, "credential_exposed", High,
         "Credential exposed", "A credential was sent over plain HTTP, where others can read it. Replace it.",
         "Use the `https` address, and a new credential: treat the one that was sent as known to others.";
+    /// Nobody from this address may come in, or not now.
+    AddressRefused => FORBIDDEN, "address_refused", Medium,
+        "Address refused", "Requests from this address are not accepted.",
+        "Send from another network, or after `Retry-After` where there is one; another credential does not help.";
     /// There is nothing here, or nothing that the caller may know of.
     NotFound => NOT_FOUND, "not_found", Low,
         "Not found", "There is nothing here.",

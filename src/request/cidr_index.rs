@@ -15,8 +15,9 @@ pub(super) type Bound = (u64, u32);
 /// share, and looks at as many of the next bits as it has bounds (and one more), so that two or
 /// three steps lead to a handful of bounds. Binary search takes fifteen steps for ten thousand
 /// networks.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct RangeIndex {
+    before: u32,
     root: u32,
     nodes: Box<[Node]>,
     slots: Box<[u32]>,
@@ -45,7 +46,13 @@ impl RangeIndex {
     pub(super) fn new(before: u32, bounds: Vec<Bound>) -> Self {
         let mut building = Building { nodes: Vec::new(), slots: Vec::new() };
         let root = building.subtree(before, &bounds, 0);
-        Self { root, nodes: building.nodes.into(), slots: building.slots.into(), bounds: bounds.into() }
+        let (nodes, slots) = (building.nodes.into(), building.slots.into());
+        Self { before, root, nodes, slots, bounds: bounds.into() }
+    }
+
+    /// Who owns the ranges, in their order.
+    pub(super) fn owners(&self) -> impl Iterator<Item = u32> {
+        std::iter::once(self.before).chain(self.bounds.iter().map(|(_, owner)| *owner))
     }
 
     /// Who owns the range.

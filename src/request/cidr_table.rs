@@ -73,6 +73,18 @@ impl CidrTable {
         };
         (owner != NOBODY).then_some(owner as usize)
     }
+
+    /// What [`find`](Self::find) could say of the addresses of IPv4: each thing at least once.
+    pub(crate) fn found_in_v4(&self) -> impl Iterator<Item = Option<usize>> {
+        self.v4.owners().map(|owner| (owner != NOBODY).then_some(owner as usize))
+    }
+
+    /// The same of IPv6.
+    pub(crate) fn found_in_v6(&self) -> impl Iterator<Item = Option<usize>> {
+        let coarse = self.v6.owners().filter(|owner| *owner == NOBODY || owner & HALF == 0);
+        let fine = self.halves.iter().flat_map(RangeIndex::owners);
+        coarse.chain(fine).map(|owner| (owner != NOBODY).then_some(owner as usize))
+    }
 }
 
 impl Default for CidrTable {

@@ -3,7 +3,7 @@ use std::{borrow::Cow, net::IpAddr, sync::Arc};
 use super::{cidr::Cidr, cidr_table::CidrTable, forwarded::ForwardingHeader, lints};
 use crate::{
     config_error::{ConfigError, ConfigIssues},
-    lint::{Lints, Report},
+    lint::{Lints, Report, Waivers},
 };
 
 /// The proxies whose word on the client's address is taken, and the one header field in which they
@@ -37,6 +37,7 @@ struct Trust {
     unix: bool,
     header: ForwardingHeader,
     report: Report,
+    waivers: Option<Arc<Waivers>>,
 }
 
 /// Few are compared one by one.
@@ -119,6 +120,11 @@ impl TrustedProxies {
     /// What is doubtful about them, with the reasons for what is allowed.
     pub fn report(&self) -> Report {
         self.0.as_ref().map(|trust| trust.report.clone()).unwrap_or_default()
+    }
+
+    /// What is allowed of it, for the audit log.
+    pub(crate) fn waivers(&self) -> Option<&Arc<Waivers>> {
+        self.0.as_ref()?.waivers.as_ref()
     }
 
     pub(super) fn trust_peer(&self, ip: IpAddr) -> bool {
@@ -235,8 +241,14 @@ impl TrustedProxiesBuilder {
         let report = self.lint();
         report.add_to(&mut issues);
         let nobody = networks.is_empty() && self.hops.is_none() && !self.unix;
-        let trust =
-            Trust { networks: Networks::new(networks), hops: self.hops, unix: self.unix, header: self.header, report };
+        let trust = Trust {
+            networks: Networks::new(networks),
+            hops: self.hops,
+            unix: self.unix,
+            header: self.header,
+            waivers: report.waivers("trusted_proxies"),
+            report,
+        };
         issues.finish(TrustedProxies((!nobody).then(|| Arc::new(trust))))
     }
 }

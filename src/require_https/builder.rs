@@ -1,4 +1,4 @@
-use std::{fmt, sync::Arc};
+use std::{borrow::Cow, fmt, sync::Arc};
 
 use http::{HeaderName, header};
 
@@ -90,8 +90,8 @@ impl RequireHttpsLayerBuilder {
 
     /// Allows a finding of [`lint`](Self::lint) by its code, and says why. The reason reaches the audit
     /// log.
-    pub fn allow_lint(mut self, code: &'static str, why: impl Into<String>) -> Self {
-        self.lints = self.lints.allow(code, why.into());
+    pub fn allow_lint(mut self, code: impl Into<Cow<'static, str>>, why: impl Into<Cow<'static, str>>) -> Self {
+        self.lints = self.lints.allow(code, why);
         self
     }
 

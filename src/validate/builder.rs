@@ -178,9 +178,10 @@ impl RequestValidationLayerBuilder {
     /// Every media type, path, schema and limit that makes no sense, and each critical or high finding
     /// that is not allowed.
     pub fn build(self) -> Result<RequestValidationLayer, ConfigError> {
-        let (gate, mut issues, lints) = self.look();
+        let (mut gate, mut issues, lints) = self.look();
         let report = lints.report();
         report.add_to(&mut issues);
+        gate.waivers = report.waivers("validation");
         issues.finish(RequestValidationLayer::new(gate, report))
     }
 
@@ -205,6 +206,7 @@ impl RequestValidationLayerBuilder {
             filters: self.filters.iter().cloned().collect(),
             filter_timeout: self.filter_timeout,
             warned: AtomicBool::new(false),
+            waivers: None,
         };
         (gate, issues, lints)
     }

@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     gate::{Collected, Entry, Gate, GateLayer, Gated, Leave, Reading, VerdictCounts},
-    lint::Report,
+    lint::{Report, Waivers},
     rejection::{Rejection, RejectionKind},
     request::{Place, RequestContext},
 };
@@ -82,6 +82,7 @@ pub struct ValidationGate {
     pub(super) filters: Box<[Arc<dyn RequestFilter>]>,
     pub(super) filter_timeout: Duration,
     pub(super) warned: AtomicBool,
+    pub(super) waivers: Option<Arc<Waivers>>,
 }
 
 /// What becomes of a route without a rule.
@@ -109,6 +110,7 @@ impl Gate<Body> for ValidationGate {
     type Pass = bool;
 
     fn enter(self: &Arc<Self>, request: &mut Request<Body>, context: &Arc<RequestContext>) -> Entry<Body, bool> {
+        context.announce(self.waivers.as_ref());
         match self.head(request, context) {
             Ok(course) => self.follow(request, course, context),
             Err(rejection) => {

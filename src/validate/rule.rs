@@ -77,7 +77,8 @@ impl Rule {
     }
 
     /// Takes `application/json`. A body may be there, unless the method is one that has none (GET,
-    /// HEAD, DELETE, OPTIONS, TRACE, CONNECT); with a schema, it must be.
+    /// HEAD, DELETE, OPTIONS, TRACE, CONNECT). With a schema it must be there, and on a route of its own
+    /// whatever the method.
     pub fn json() -> Self {
         Self::new().accept_json("application/json")
     }
@@ -201,8 +202,11 @@ pub(super) struct Defaults {
 /// A rule that is ready to be asked.
 #[derive(Debug)]
 pub(super) struct Compiled {
-    /// `None` goes by the method.
+    /// `None` goes by the method, and by whether there is a schema.
     presence: Option<Presence>,
+    has_schema: bool,
+    /// It is one route's: the method was named with it.
+    is_of_route: bool,
     pub(super) contents: Box<[Content]>,
     pub(super) accept: HeaderValue,
     pub(super) encodings: Box<[Box<str>]>,
@@ -231,12 +235,20 @@ pub(super) enum Look {
 
 impl Compiled {
     pub(super) fn presence(&self, method: &Method) -> Presence {
-        self.presence.unwrap_or(match *method {
-            Method::GET | Method::HEAD | Method::DELETE | Method::OPTIONS | Method::TRACE | Method::CONNECT => {
-                Presence::Never
-            }
-            _ => Presence::Optional,
-        })
+        if let Some(presence) = self.presence {
+            return presence;
+        }
+        let has_none = matches!(
+            *method,
+            Method::GET | Method::HEAD | Method::DELETE | Method::OPTIONS | Method::TRACE | Method::CONNECT
+        );
+        match (self.has_schema, has_none) {
+            // Who gives a schema for a DELETE means it; a rule for all routes does not mean their GETs.
+            (true, true) if self.is_of_route => Presence::Required,
+            (_, true) => Presence::Never,
+            (true, false) => Presence::Required,
+            (false, false) => Presence::Optional,
+        }
     }
 }
 
@@ -255,10 +267,10 @@ impl Rule {
         check_depth(self.depth, field, issues);
         let contents = self.contents(field, issues, lints);
         self.check_presence(field, template, &contents, issues);
-        let has_schema = |content: &Content| matches!(content.kind, Look::Json(Some(_)));
-        let implied = if contents.iter().any(has_schema) { Some(Presence::Required) } else { None };
         Compiled {
-            presence: self.presence.or(implied),
+            presence: self.presence,
+            has_schema: contents.iter().any(|content| matches!(content.kind, Look::Json(Some(_)))),
+            is_of_route: template.is_some(),
             accept: list(contents.iter().map(|content| content.range.to_string())),
             contents,
             accept_encoding: list(self.encodings.iter().cloned().chain(["identity".to_owned()])),

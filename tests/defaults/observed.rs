@@ -1,5 +1,6 @@
 //! What the crate does when it is told nothing.
 
+mod addresses;
 mod browsers;
 mod callers;
 mod edge;
@@ -28,6 +29,7 @@ impl Observed {
 
 pub(crate) async fn all(seen: &mut Observed) {
     edge::look(seen).await;
+    addresses::look(seen).await;
     callers::look(seen).await;
     objects::look(seen).await;
     permits::look(seen).await;

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use super::credentials::CREDENTIALS;
+use super::{addresses::ADDRESSES, credentials::CREDENTIALS};
 
 /// Section, setting, what the page says, and the lines that make it true.
 pub(crate) type Quotation = (&'static str, &'static str, &'static str, &'static [(&'static str, &'static str)]);
@@ -11,15 +11,6 @@ const REQUEST: &str = "The request";
 
 /// All but the credentials.
 const QUOTATIONS: &[Quotation] = &[
-    (
-        REQUEST,
-        "longest `X-Forwarded-For`",
-        "8 KiB, 64 hops",
-        &[
-            ("src/request/forwarded.rs", "const MAX_HOPS: u8 = 64;"),
-            ("src/request/forwarded.rs", "const MAX_BYTES: usize = 8 * 1024;"),
-        ],
-    ),
     (REQUEST, "clock", "`SystemClock`", &[("src/time/clock.rs", "const REFRESH_EVERY: u64 = 100_000;")]),
     (REQUEST, "verdicts on a request's trail", "16", &[("src/request/trail.rs", "const ROOM: usize = 16;")]),
     (
@@ -411,6 +402,7 @@ pub(crate) fn rows() -> BTreeMap<(String, String), String> {
     QUOTATIONS
         .iter()
         .chain(CREDENTIALS)
+        .chain(ADDRESSES)
         .map(|(section, setting, default, _)| (((*section).into(), (*setting).into()), (*default).into()))
         .collect()
 }
@@ -419,7 +411,7 @@ pub(crate) fn rows() -> BTreeMap<(String, String), String> {
 pub(crate) fn missing() -> Vec<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut missing = Vec::new();
-    for (section, setting, default, lines) in QUOTATIONS.iter().chain(CREDENTIALS) {
+    for (section, setting, default, lines) in QUOTATIONS.iter().chain(CREDENTIALS).chain(ADDRESSES) {
         for (file, line) in *lines {
             let text = fs::read_to_string(root.join(file)).unwrap_or_default();
             if !text.contains(line) {

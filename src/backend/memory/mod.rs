@@ -1,6 +1,7 @@
 //! State in this process: bounded, gone with the process, shared by nobody else.
 
 mod api_keys;
+mod blocks;
 mod identity;
 mod limiter;
 mod permits;
@@ -33,6 +34,7 @@ struct Inner {
     permits: permits::Permits,
     quotas: quotas::Quotas,
     api_keys: api_keys::ApiKeys,
+    blocks: blocks::Blocks,
     replays: replays::Replays,
     revocations: revocations::Revocations,
     signing_keys: signing_keys::SigningKeys,

@@ -139,6 +139,3 @@ impl Rules {
         OpenApi::text(document)?.rules()
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -15,6 +15,3 @@ pub(super) use self::{
     checked::{Checked, step},
     parameters::Parameters,
 };
-
-#[cfg(test)]
-mod tests;
