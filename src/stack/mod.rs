@@ -12,17 +12,18 @@
 //! | 4 | [`SecurityHeadersLayer`] | on every response, preflights and refusals among them |
 //! | 5 | [`CorsSecurityLayer`] | answers preflights before they cost anything; makes refusals readable |
 //! | 6 | problem documents, catch-panic | what panics or fails below is still decorated by 4 and 5 |
-//! | 7 | [`RequireHttpsLayer`] | before anything looks at a credential that everybody has read |
-//! | 8 | time-out, body limit, body deadline | bound everything below |
-//! | 9 | [`RateLimitLayer`], by address and globally | signature checks are dearer than a counter |
-//! | 10 | [`ApiVersionLayer`] | who calls a version that has ended learns so without a credential |
-//! | 11 | [`AuthLayer`] | |
-//! | 12 | [`RateLimitLayer`], by client | needs the principal |
-//! | 13 | [`ScopeLayer`] | a forbidden call must cost no quota |
-//! | 14 | `GraphQlLimitLayer` (feature `graphql`) | a query that is refused costs no quota |
-//! | 15 | [`QuotaLayer`] | |
-//! | 16 | [`RequestValidationLayer`] | reads the body, for callers who may call |
-//! | 17 | [`WebhookVerifyLayer`] | needs the bytes of the body; takes 11's place on hook routes |
+//! | 7 | [`IpFilterLayer`] | the cheapest refusal; inside 5, so that a page can read it |
+//! | 8 | [`RequireHttpsLayer`] | before anything looks at a credential that everybody has read |
+//! | 9 | time-out, body limit, body deadline | bound everything below |
+//! | 10 | [`RateLimitLayer`], by address and globally | signature checks are dearer than a counter |
+//! | 11 | [`ApiVersionLayer`] | who calls a version that has ended learns so without a credential |
+//! | 12 | [`AuthLayer`] | |
+//! | 13 | [`RateLimitLayer`], by client | needs the principal |
+//! | 14 | [`ScopeLayer`] | a forbidden call must cost no quota |
+//! | 15 | `GraphQlLimitLayer` (feature `graphql`) | a query that is refused costs no quota |
+//! | 16 | [`QuotaLayer`] | |
+//! | 17 | [`RequestValidationLayer`] | reads the body, for callers who may call |
+//! | 18 | [`WebhookVerifyLayer`] | needs the bytes of the body; takes 12's place on hook routes |
 //!
 //! ```
 //! use axum::{Router, body::Body, routing::get};
@@ -73,6 +74,7 @@ use crate::{
     cors::{CorsGate, CorsSecurityLayer},
     gate::{ContextGate, GateLayer, RequestContextLayer},
     headers::{SecurityHeadersGate, SecurityHeadersLayer},
+    ip_filter::{IpFilterGate, IpFilterLayer},
     lint::{Lints, Report},
     quota::{QuotaGate, QuotaLayer},
     rate_limit::{RateLimitGate, RateLimitLayer},
@@ -102,6 +104,7 @@ pub struct Stack {
     audit: GateLayer<AuditGate>,
     headers: GateLayer<SecurityHeadersGate>,
     cors: GateLayer<CorsGate>,
+    ip_filter: GateLayer<IpFilterGate>,
     require_https: GateLayer<RequireHttpsGate>,
     bounds: bounds::Bounds,
     rate_before_auth: GateLayer<RateLimitGate>,
@@ -128,6 +131,7 @@ impl Stack {
             audit: GateLayer::absent(),
             headers: GateLayer::absent(),
             cors: GateLayer::absent(),
+            ip_filter: GateLayer::absent(),
             require_https: GateLayer::absent(),
             bounds: bounds::Bounds::default(),
             rate_before_auth: GateLayer::absent(),
@@ -174,6 +178,13 @@ impl Stack {
     pub fn cors(mut self, layer: &CorsSecurityLayer) -> Self {
         self.cors = layer.gate_layer();
         self.found("cors", layer.report())
+    }
+
+    /// Lets in and keeps out by address.
+    pub fn ip_filter(mut self, layer: &IpFilterLayer) -> Self {
+        self.ip_filter = layer.gate_layer();
+        let report = layer.report();
+        self.found("ip_filter", &report)
     }
 
     /// Refuses plain HTTP.

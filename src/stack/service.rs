@@ -24,6 +24,7 @@ use crate::{
     cors::CorsGate,
     gate::{ContextGate, Gated, ProblemGate, ProblemLayer, panicked},
     headers::SecurityHeadersGate,
+    ip_filter::IpFilterGate,
     quota::QuotaGate,
     rate_limit::RateLimitGate,
     require_https::RequireHttpsGate,
@@ -32,7 +33,7 @@ use crate::{
     webhook::WebhookGate,
 };
 
-/// Rows 15 to 17 of the table.
+/// Rows 16 to 18 of the table.
 type Innermost<S> = Gated<QuotaGate, Gated<ValidationGate, Gated<WebhookGate, S>>>;
 
 #[cfg(feature = "graphql")]
@@ -40,12 +41,13 @@ type Bodied<S> = Gated<crate::graphql::GraphQlLimitGate, Innermost<S>>;
 #[cfg(not(feature = "graphql"))]
 type Bodied<S> = Innermost<S>;
 
-/// Rows 9 to 13.
+/// Rows 10 to 14.
 type Inner<S> =
     Gated<RateLimitGate, Gated<ApiVersionGate, Gated<AuthGate, Gated<RateLimitGate, Gated<ScopeGate, Bodied<S>>>>>>;
 
-/// Rows 6 to 8.
-type Caught<S> = Gated<ProblemGate, CatchPanic<Gated<RequireHttpsGate, Bounded<Inner<S>>>, OnPanic>>;
+/// Rows 6 to 9.
+type Caught<S> =
+    Gated<ProblemGate, CatchPanic<Gated<IpFilterGate, Gated<RequireHttpsGate, Bounded<Inner<S>>>>, OnPanic>>;
 
 /// Rows 3 to 5.
 type Outer<S> = Gated<AuditGate, Gated<SecurityHeadersGate, Gated<CorsGate, Caught<S>>>>;
@@ -74,6 +76,7 @@ impl<S> StackService<S> {
         let inner = stack.rate_before_auth.layer(inner);
         let inner = stack.bounds.layer(inner);
         let inner = stack.require_https.layer(inner);
+        let inner = stack.ip_filter.layer(inner);
         let inner = CatchPanicLayer::custom(panicked as OnPanic).layer(inner);
         let inner = ProblemLayer::new().into_gate_layer().layer(inner);
         let inner = stack.cors.layer(inner);
