@@ -16,6 +16,7 @@ use portcullis::{
     authz::ScopeLayer,
     backend::memory::MemoryStore,
     headers::SecurityHeadersLayer,
+    ip_filter::IpFilterLayer,
     quota::{Plan, QuotaLayer},
     rate_limit::{Key, Rate, RateLimitLayer, Rule},
     request::TrustedProxies,
@@ -100,6 +101,26 @@ async fn security_headers_stand_outside_of_cors() {
     let preflight = send(&app, ask("OPTIONS", &[("access-control-request-method", "GET")], "")).await;
     assert_eq!(preflight.status(), StatusCode::NO_CONTENT);
     assert_eq!(preflight.headers()["x-content-type-options"], "nosniff");
+}
+
+/// Who is kept out learns so, if he is a page; and nothing else about his request is looked at.
+#[tokio::test]
+async fn addresses_are_refused_inside_of_cors_and_outside_of_the_scheme() {
+    let filter = IpFilterLayer::builder().deny(["198.51.100.0/24"]).build().unwrap();
+    let stack = Stack::new().require_https(&RequireHttpsLayer::new()).ip_filter(&filter).cors(&cors());
+    let app = app(stack.security_headers(&SecurityHeadersLayer::api()));
+    let from = |ip: [u8; 4]| {
+        let mut request = Request::get("http://api.example.com/").header("origin", ORIGIN).body(Body::empty()).unwrap();
+        request.extensions_mut().insert(ConnectInfo(SocketAddr::from((ip, 1))));
+        request
+    };
+    for (ip, error) in [([198, 51, 100, 7], "address_refused"), ([203, 0, 113, 9], "https_required")] {
+        let refused = send(&app, from(ip)).await;
+        assert_eq!(refused.status(), StatusCode::FORBIDDEN);
+        assert_eq!(refused.headers()["access-control-allow-origin"], ORIGIN);
+        let body = axum::body::to_bytes(refused.into_body(), 1 << 16).await.unwrap();
+        assert_eq!(serde_json::from_slice::<Value>(&body).unwrap()["error"], error);
+    }
 }
 
 /// What comes over plain HTTP is refused, so that a page can read it, before anything else looks at it.
@@ -190,6 +211,24 @@ async fn what_is_forbidden_costs_no_quota() {
     // The allowance is used up, and still the scope is asked first.
     assert_eq!(status(&app, "GET", &[("authorization", &reader)], "").await, 403);
     assert_eq!(status(&app, "GET", &[("authorization", &writer)], "").await, 402);
+}
+
+#[cfg(feature = "graphql")]
+#[tokio::test]
+async fn a_query_is_judged_for_those_who_may_ask_and_before_it_costs_quota() {
+    let limits = portcullis::graphql::GraphQlLimitLayer::builder().max_depth(1).build().unwrap();
+    let issuer = issuer();
+    let stack = Stack::new().graphql_limit(&limits).quota(&one_a_month()).scope(&ScopeLayer::all(["write"]).unwrap());
+    let app = app(stack.auth(&auth(&issuer)));
+    let (reader, writer) = (bearer(&issuer, "read"), bearer(&issuer, "write"));
+    let json = ("content-type", "application/json");
+    let (deep, flat) = (r#"{"query":"{ a { b { c } } }"}"#, r#"{"query":"{ a }"}"#);
+    assert_eq!(status(&app, "POST", &[json, ("authorization", &reader)], deep).await, 403);
+    for _ in 0..2 {
+        assert_eq!(status(&app, "POST", &[json, ("authorization", &writer)], deep).await, 422);
+    }
+    assert_eq!(status(&app, "POST", &[json, ("authorization", &writer)], flat).await, 200);
+    assert_eq!(status(&app, "POST", &[json, ("authorization", &writer)], flat).await, 402);
 }
 
 #[tokio::test]
