@@ -1,5 +1,5 @@
-//! A whole HTTP edge in one place: web pages, security headers, proxies, plain HTTP, versions, the shape of
-//! requests, errors. Identity is a test issuer's token, so that the edge can be seen.
+//! A whole HTTP edge in one place: web pages, security headers, proxies, addresses, plain HTTP, versions,
+//! the shape of requests, errors. Identity is a test issuer's token, so that the edge can be seen.
 //!
 //! ```sh
 //! cargo run --example edge        # prints a token, and lines to try
@@ -17,9 +17,11 @@ use http::{Method, header};
 use portcullis::{
     auth::{AuthLayer, forward::IdentityHeaders},
     backend::memory::MemoryStore,
+    blocks::BlockList,
     cors::CorsSecurityLayer,
     headers::SecurityHeadersLayer,
     identity::Principal,
+    ip_filter::IpFilterLayer,
     rate_limit::{Key, Rate, RateLimitLayer, Rule},
     request::TrustedProxies,
     require_https::RequireHttpsLayer,
@@ -37,6 +39,8 @@ type Error = Box<dyn std::error::Error>;
 const PAGE: &str = "https://app.example.com";
 /// The load balancers: only what they say of a client's address and scheme is believed.
 const PROXIES: [&str; 2] = ["10.0.0.0/8", "127.0.0.1"];
+/// From there only attacks have come.
+const KEPT_OUT: [&str; 1] = ["198.51.100.0/24"];
 /// No route takes more.
 const LONGEST_BODY: usize = 64 * 1024;
 /// For each client's address, before anybody looks at a credential.
@@ -45,7 +49,10 @@ const PER_MINUTE: u64 = 120;
 /// The edge, and what an operator keeps of it.
 struct Edge {
     stack: Stack,
+    /// Who still calls the old version?
     versions: ApiVersionLayer,
+    /// Keeps out for a while who misbehaves.
+    blocks: BlockList,
 }
 
 impl Edge {
@@ -69,17 +76,22 @@ impl Edge {
             .route(Method::POST, "/v1/orders", Shape::json().required_body().max_body(4_096))
             .route(Method::POST, "/v2/orders", Shape::json().required_body())
             .build()?;
+        let proxies = TrustedProxies::cidrs(PROXIES)?;
+        // The balancers are never blocked, whatever a clever client has them say.
+        let blocks = BlockList::builder(MemoryStore::new()).trusted_proxies(&proxies).build()?;
+        let filter = IpFilterLayer::builder().deny(KEPT_OUT).blocks(&blocks).build()?;
         let stack = Stack::new()
-            .trusted_proxies(TrustedProxies::cidrs(PROXIES)?)
+            .trusted_proxies(proxies)
             .security_headers(&SecurityHeadersLayer::api())
             .cors(&cors)
+            .ip_filter(&filter)
             .require_https(&RequireHttpsLayer::new())
             .body_limit(LONGEST_BODY)
             .rate_limit_before_auth(&RateLimitLayer::builder(MemoryStore::new()).rule(addresses).build()?)
             .api_version(&versions)
             .auth(auth)
             .validation(&shapes);
-        Ok(Self { stack, versions })
+        Ok(Self { stack, versions, blocks })
     }
 }
 
@@ -124,6 +136,7 @@ async fn main() -> Result<(), Error> {
     println!("curl -i -H 'authorization: Bearer {token}' http://127.0.0.1:3000/v2/orders   # refused, and noted");
     let service = app(&edge).into_make_service_with_connect_info::<SocketAddr>();
     axum::serve(listener, service).with_graceful_shutdown(stopped()).await?;
+    println!("blocked at the end: {:?}", edge.blocks.list().await?);
     for caller in edge.versions.usage().callers(ApiVersion::number(1)) {
         println!("still calls v1: {caller:?}");
     }
@@ -136,6 +149,8 @@ async fn stopped() {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use axum::{body::Body, extract::ConnectInfo, response::Response};
     use http::{Request, StatusCode};
     use portcullis::testing::check_edge;
@@ -145,6 +160,7 @@ mod tests {
 
     struct Scene {
         app: Router,
+        blocks: BlockList,
         bearer: String,
     }
 
@@ -152,7 +168,7 @@ mod tests {
         fn new() -> Self {
             let issuer = TestIssuer::new("https://issuer.test");
             let edge = Edge::new(&auth(&issuer).unwrap()).unwrap();
-            Self { app: app(&edge), bearer: format!("Bearer {}", issuer.token("usr_1").sign()) }
+            Self { app: app(&edge), blocks: edge.blocks, bearer: format!("Bearer {}", issuer.token("usr_1").sign()) }
         }
 
         /// By way of a load balancer, which says that it was HTTPS.
@@ -204,6 +220,22 @@ mod tests {
         assert_eq!(old.headers()["sunset"], "Thu, 31 Dec 2099 00:00:00 GMT");
         assert_eq!(old.headers()["access-control-allow-origin"], PAGE);
         assert_eq!(old.headers()["strict-transport-security"], "max-age=31536000; includeSubDomains");
+    }
+
+    #[tokio::test]
+    async fn who_misbehaves_is_kept_out_by_the_address_that_the_balancer_wrote() {
+        let scene = Scene::new();
+        let from = async |address: &str| {
+            scene.send(Method::GET, "/v2/orders", &[("x-forwarded-for", address)], "").await.status()
+        };
+        assert_eq!(from("198.51.100.7").await, StatusCode::FORBIDDEN);
+        assert_eq!(from("203.0.113.9").await, StatusCode::OK);
+        let network = "203.0.113.9/32".parse().unwrap();
+        scene.blocks.block_network(network, Duration::from_secs(900), "guesses tokens").await.unwrap();
+        assert_eq!(from("203.0.113.9").await, StatusCode::FORBIDDEN);
+        // What he writes himself stands further to the left.
+        assert_eq!(from("203.0.113.66, 203.0.113.9").await, StatusCode::FORBIDDEN);
+        assert_eq!(from("203.0.113.66").await, StatusCode::OK);
     }
 
     /// What an operator is told when it starts.
