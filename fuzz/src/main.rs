@@ -13,11 +13,13 @@ mod door;
 mod dpop;
 mod forwarded;
 mod json_body;
+mod graphql;
 mod logout_token;
 mod naive;
 mod signature_input;
 mod sigv4;
 mod token;
+mod versions;
 
 use std::sync::{OnceLock, atomic::Ordering::Relaxed};
 
@@ -26,7 +28,7 @@ use libfuzzer_sys::fuzz_target;
 
 type Target = fn(&[u8]);
 
-const TARGETS: [(&str, Target); 12] = [
+const TARGETS: [(&str, Target); 14] = [
     ("token", token::run),
     ("api_key", api_key::run),
     ("dpop", dpop::run),
@@ -39,6 +41,8 @@ const TARGETS: [(&str, Target); 12] = [
     ("x_forwarded_for", forwarded::x_forwarded_for),
     ("content_types", content_types::run),
     ("json_body", json_body::run),
+    ("versions", versions::run),
+    ("graphql", graphql::run),
 ];
 
 fn target() -> Target {

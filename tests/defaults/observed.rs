@@ -12,6 +12,7 @@ mod records;
 mod signed;
 mod tokens;
 mod validation;
+mod versions;
 
 use axum::{Router, body::Body};
 use http::{HeaderMap, Request, StatusCode};
@@ -40,6 +41,7 @@ pub(crate) async fn all(seen: &mut Observed) {
     hooks::look(seen).await;
     validation::look(seen).await;
     records::look(seen).await;
+    versions::look(seen).await;
 }
 
 /// Status, headers and body of the response.
