@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     gate::{Entry, Gate, GateLayer, Gated, Leave, VerdictCounts},
-    lint::Report,
+    lint::{Report, Waivers},
     rejection::{Rejection, RejectionKind},
     request::{ApiVersion, RequestContext},
 };
@@ -40,7 +40,8 @@ impl ApiVersionLayer {
     pub(super) fn new(compiled: Compiled, callers: usize, report: Report) -> Self {
         let versions = compiled.versions.iter().map(|served| (served.version, served.is_ending));
         let usage = VersionUsage::new(versions, callers);
-        let gate = GateLayer::new(ApiVersionGate { compiled, usage: usage.clone() });
+        let gate =
+            GateLayer::new(ApiVersionGate { compiled, usage: usage.clone(), waivers: report.waivers("api_version") });
         Self { gate, usage, report: Arc::new(report) }
     }
 
@@ -101,6 +102,7 @@ impl<S> Layer<S> for ApiVersionLayer {
 pub struct ApiVersionGate {
     compiled: Compiled,
     usage: VersionUsage,
+    waivers: Option<Arc<Waivers>>,
 }
 
 impl fmt::Debug for ApiVersionGate {
@@ -131,6 +133,7 @@ impl<B> Gate<B> for ApiVersionGate {
     type Pass = VersionPass;
 
     fn enter(self: &Arc<Self>, request: &mut Request<B>, context: &Arc<RequestContext>) -> Entry<B, VersionPass> {
+        context.announce(self.waivers.as_ref());
         self.decide(request, context).map_err(|rejection| self.compiled.varied(rejection)).into()
     }
 

@@ -154,7 +154,13 @@ fn a_pattern_covers_what_it_says_and_nothing_beside() {
         (
             "http://localhost:*",
             &["http://localhost", "http://localhost:1", "http://localhost:65535"],
-            &["https://localhost", "http://localhost:80", "http://localhost:0", "http://a.localhost", "http://localhost:*"],
+            &[
+                "https://localhost",
+                "http://localhost:80",
+                "http://localhost:0",
+                "http://a.localhost",
+                "http://localhost:*",
+            ],
         ),
         (
             "https://*.example.com:8443",
