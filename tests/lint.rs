@@ -62,12 +62,8 @@ async fn the_reasons_of_every_layer_reach_the_file() {
     let file = File::new();
     let audit = AuditLayer::builder(JsonLines::file(&file.0).unwrap()).build().unwrap();
     let handle = audit.handle();
-    let stack = Stack::new()
-        .trusted_proxies(proxies)
-        .audit(&audit)
-        .security_headers(&headers)
-        .cors(&cors)
-        .scope(&scope);
+    let stack =
+        Stack::new().trusted_proxies(proxies).audit(&audit).security_headers(&headers).cors(&cors).scope(&scope);
     assert!(stack.lint().check().is_err(), "scopes without authentication");
     let stack = stack.allow_lint("scope-without-auth", "LATER-4");
 

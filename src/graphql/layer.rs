@@ -15,7 +15,7 @@ use crate::{
     gate::{self, Entry, Gate, GateLayer, Gated, VerdictCounts, Waited},
     lint::{Report, Waivers},
     rejection::{GraphQlErrors, Rejection, RejectionKind},
-    request::RequestContext,
+    request::{Place, RequestContext},
 };
 
 /// Refuses GraphQL requests that ask for too much at once. See the [module](super).
@@ -41,7 +41,6 @@ impl GraphQlLimitLayer {
         self.gate.verdicts()
     }
 
-    #[allow(dead_code, reason = "for Stack")]
     pub(crate) fn gate_layer(&self) -> GateLayer<GraphQlLimitGate> {
         self.gate.clone()
     }
@@ -73,6 +72,7 @@ impl fmt::Debug for GraphQlLimitGate {
 
 impl Gate<Body> for GraphQlLimitGate {
     const NAME: &'static str = "graphql_limit";
+    const PLACE: Place = Place::GraphQl;
     type Pass = ();
 
     fn enter(self: &Arc<Self>, request: &mut Request<Body>, context: &Arc<RequestContext>) -> Entry<Body, ()> {

@@ -19,7 +19,7 @@ use crate::{
     gate::{Entry, Gate, GateLayer, Gated, Leave, VerdictCounts},
     lint::{Report, Waivers},
     rejection::{Rejection, RejectionKind},
-    request::{ApiVersion, RequestContext},
+    request::{ApiVersion, Place, RequestContext},
 };
 
 /// Finds the version that a request wants, and announces the end of old ones. See the [module](super).
@@ -38,10 +38,10 @@ impl ApiVersionLayer {
     }
 
     pub(super) fn new(compiled: Compiled, callers: usize, report: Report) -> Self {
+        let waivers = report.waivers("api_version");
         let versions = compiled.versions.iter().map(|served| (served.version, served.is_ending));
         let usage = VersionUsage::new(versions, callers);
-        let gate =
-            GateLayer::new(ApiVersionGate { compiled, usage: usage.clone(), waivers: report.waivers("api_version") });
+        let gate = GateLayer::new(ApiVersionGate { compiled, usage: usage.clone(), waivers });
         Self { gate, usage, report: Arc::new(report) }
     }
 
@@ -84,7 +84,6 @@ impl ApiVersionLayer {
         self.gate.verdicts()
     }
 
-    #[allow(dead_code, reason = "for Stack")]
     pub(crate) fn gate_layer(&self) -> GateLayer<ApiVersionGate> {
         self.gate.clone()
     }
@@ -129,6 +128,8 @@ impl Drop for VersionPass {
 
 impl<B> Gate<B> for ApiVersionGate {
     const NAME: &'static str = "api_version";
+    const PLACE: Place = Place::ApiVersion;
+    const EMITS: &'static [&'static str] = crate::gate::emitted::VERSION;
     const RESPONSE_FIELDS: usize = 5;
     type Pass = VersionPass;
 
