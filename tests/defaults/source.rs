@@ -244,6 +244,13 @@ const QUOTATIONS: &[Quotation] = &[
         &[("src/rate_limit/concurrency/builder.rs", "retry_after: None }")],
     ),
     (
+        "CORS",
+        "an origin source may take",
+        "2 s",
+        &[("src/cors/source.rs", "const PATIENCE: Duration = Duration::from_secs(2);")],
+    ),
+    ("CORS", "most answers that are remembered", "10000", &[("src/cors/source.rs", "const CAPACITY: usize = 10_000;")]),
+    (
         "SQL stores",
         "rows that a new rate state has looked at",
         "2",
@@ -417,6 +424,15 @@ const QUOTATIONS: &[Quotation] = &[
         "prefix of the keys",
         "`portcullis`",
         &[("src/backend/redis/mod.rs", "const DEFAULT_PREFIX: &str = \"portcullis\";")],
+    ),
+    (
+        "Redis",
+        "batches that share a run of a script",
+        "up to 32",
+        &[
+            ("src/backend/redis/rates/coach.rs", "const SEATS: usize = 32;"),
+            ("src/backend/redis/rates.rs", "#[default]\n    Others,"),
+        ],
     ),
     (
         "Redis",
