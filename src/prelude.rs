@@ -1,5 +1,7 @@
 //! What most applications name: `use portcullis::prelude::*;`.
 
+#[cfg(feature = "graphql")]
+pub use crate::graphql::GraphQlLimitLayer;
 pub use crate::{
     audit::{Audit, AuditLayer, JsonLines},
     auth::{
@@ -25,5 +27,6 @@ pub use crate::{
     secret::{Secret, SecretSet},
     stack::Stack,
     validate::{RequestValidationLayer, ValidatedJson},
+    versioning::{ApiVersion, ApiVersionLayer, SupportedVersion, UtcDate, VersionSource},
     webhook::{Provider, WebhookVerifyLayer},
 };

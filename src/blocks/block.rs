@@ -2,11 +2,7 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
-use crate::{
-    request::Cidr,
-    store::StoreError,
-    time::Timestamp,
-};
+use crate::{request::Cidr, store::StoreError, time::Timestamp};
 
 /// A network that is kept out until a moment, and why. Serialises, times as RFC 3339.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

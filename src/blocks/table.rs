@@ -141,7 +141,8 @@ impl BlockTable {
 
     /// Forgets those for which it is not said.
     pub(super) fn retain(&self, keep: impl Fn(&Cidr) -> bool, now: Timestamp) {
-        let gone: Vec<Cidr> = self.order().iter().map(|(_, network)| *network).filter(|network| !keep(network)).collect();
+        let gone: Vec<Cidr> =
+            self.order().iter().map(|(_, network)| *network).filter(|network| !keep(network)).collect();
         for network in gone {
             self.remove(network, now);
         }

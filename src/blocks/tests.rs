@@ -95,7 +95,9 @@ async fn seed_bug_16_a_spoofed_field_blocks_its_sender_and_not_the_victim() {
         .route("/", get(|| async {}))
         .route(
             "/attack",
-            get(move |client: ClientIp| async move { offended.block(client, MINUTE, "attack").await.map(drop).map_err(|error| error.to_string()) }),
+            get(move |client: ClientIp| async move {
+                offended.block(client, MINUTE, "attack").await.map(drop).map_err(|error| error.to_string())
+            }),
         )
         .layer(
             ServiceBuilder::new()
@@ -126,7 +128,8 @@ async fn seed_bug_16_a_spoofed_field_blocks_its_sender_and_not_the_victim() {
 #[tokio::test]
 async fn proxies_and_loopback_are_never_blocked_by_accident() {
     let proxies = TrustedProxies::cidrs(["10.0.0.0/8", "2001:db8:1::/64"]).unwrap();
-    let blocks = BlockList::builder(MemoryStore::new()).trusted_proxies(&proxies).protect(["192.0.2.0/24"]).build().unwrap();
+    let blocks =
+        BlockList::builder(MemoryStore::new()).trusted_proxies(&proxies).protect(["192.0.2.0/24"]).build().unwrap();
     for line in ["10.0.0.3, 10.0.0.2", "198.51.100.7, junk", "unknown", ""] {
         let client = forwarded(line);
         assert!(matches!(blocks.block(client, MINUTE, "x").await, Err(BlockError::NotVerified)), "{line}");
@@ -174,7 +177,8 @@ async fn durations_and_reasons_are_bounded() {
     for ttl in [Duration::ZERO, Duration::from_secs(30 * 86_400 + 1), Duration::MAX] {
         assert!(matches!(blocks.block(peer("192.0.2.1"), ttl, "x").await, Err(BlockError::Duration)));
     }
-    let block = blocks.block(peer("192.0.2.1"), MINUTE, &format!("a\r\nforged: line{}", "x".repeat(500))).await.unwrap();
+    let block =
+        blocks.block(peer("192.0.2.1"), MINUTE, &format!("a\r\nforged: line{}", "x".repeat(500))).await.unwrap();
     assert_eq!(block.reason.chars().count(), Block::LONGEST_REASON);
     assert!(block.reason.starts_with("a  forged: line") && !block.reason.contains(char::is_control));
     let json = serde_json::to_value(&block).unwrap();

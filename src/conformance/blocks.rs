@@ -40,7 +40,11 @@ async fn block(store: &impl BlockStore, network: Cidr, secs: u64, now: Timestamp
 
 /// All that a store tells from a cursor on: the last word on each network, whether it began anew, and
 /// where to read on.
-async fn told(store: &impl BlockStore, mut cursor: BlockCursor, now: Timestamp) -> (BTreeMap<Cidr, Block>, bool, BlockCursor) {
+async fn told(
+    store: &impl BlockStore,
+    mut cursor: BlockCursor,
+    now: Timestamp,
+) -> (BTreeMap<Cidr, Block>, bool, BlockCursor) {
     let (mut blocks, mut whole) = (BTreeMap::new(), false);
     for _ in 0..10_000 {
         let page = store.changes(cursor, now).await.expect("the store tells");

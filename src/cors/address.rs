@@ -117,11 +117,7 @@ impl Groups {
     const fn is_shortest(&self) -> bool {
         let (start, length) = longest_run_of_zeros(self.value());
         let elided = 8_u32.saturating_sub(self.before.1).saturating_sub(self.after.1);
-        let right_gap = if length >= 2 {
-            self.gap && self.before.1 == start && elided == length
-        } else {
-            !self.gap
-        };
+        let right_gap = if length >= 2 { self.gap && self.before.1 == start && elided == length } else { !self.gap };
         right_gap && !self.padded
     }
 }
@@ -166,7 +162,16 @@ mod tests {
 
     #[test]
     fn ipv6_has_one_form() {
-        for good in ["::", "::1", "1::", "2001:db8::1", "2001:db8:0:1:1:1:1:1", "1:0:0:2::3", "fe80::1:0:0:1", "64:ff9b::c000:201"] {
+        for good in [
+            "::",
+            "::1",
+            "1::",
+            "2001:db8::1",
+            "2001:db8:0:1:1:1:1:1",
+            "1:0:0:2::3",
+            "fe80::1:0:0:1",
+            "64:ff9b::c000:201",
+        ] {
             assert_eq!(check_ipv6(good.as_bytes()), Ok(()), "{good}");
             assert_eq!(good.parse::<Ipv6Addr>().unwrap().to_string(), good);
         }

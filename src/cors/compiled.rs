@@ -143,7 +143,12 @@ impl Compiled {
     /// The headers that refuse a preflight: none that begins with `Access-Control`, which is how a
     /// browser is told no (Fetch §4.8). Where failures are to be explained, an allowed origin is told as
     /// much as lets its browser name what was wrong; it is refused by that as well.
-    pub(super) fn refuse(&self, refusal: Refusal, origin: Option<HeaderValue>, method: Option<&HeaderValue>) -> HeaderMap {
+    pub(super) fn refuse(
+        &self,
+        refusal: Refusal,
+        origin: Option<HeaderValue>,
+        method: Option<&HeaderValue>,
+    ) -> HeaderMap {
         let Some(origin) = origin.filter(|_| self.settings.explains && refusal != Refusal::Origin) else {
             return headers_of_refusal();
         };

@@ -172,9 +172,8 @@ fn origins(policy: &Arc<Compiled>) -> AllowOrigin {
         return AllowOrigin::any();
     }
     let patterns = policy.settings.origins.iter().flatten();
-    let list: Option<Vec<HeaderValue>> = patterns
-        .map(|pattern| HeaderValue::from_str(pattern.as_str()).ok().filter(|_| pattern.is_exact()))
-        .collect();
+    let list: Option<Vec<HeaderValue>> =
+        patterns.map(|pattern| HeaderValue::from_str(pattern.as_str()).ok().filter(|_| pattern.is_exact())).collect();
     let policy = Arc::clone(policy);
     list.map_or_else(|| AllowOrigin::predicate(move |origin, _| policy.admit(origin).is_some()), AllowOrigin::list)
 }

@@ -89,8 +89,7 @@ impl Patterns {
         let scheme: &[u8] = if https { b"https" } else { b"http" };
         let Ok(port @ (Port::Default | Port::Number(_))) = port_of(scheme, port) else { return false };
         let without_port = origin.len().saturating_sub(authority.len()).saturating_add(host.len());
-        if !self.any_port.is_empty()
-            && origin.get(..without_port).is_some_and(|origin| self.any_port.contains(origin))
+        if !self.any_port.is_empty() && origin.get(..without_port).is_some_and(|origin| self.any_port.contains(origin))
         {
             return true;
         }
@@ -182,7 +181,8 @@ mod tests {
     #[test]
     fn a_host_of_many_labels_is_refused_whatever_it_ends_with() {
         let (origins, _) = compiled(&["https://*.example.com"]);
-        let host = |labels: usize| HeaderValue::try_from(format!("https://{}example.com", "a.".repeat(labels))).unwrap();
+        let host =
+            |labels: usize| HeaderValue::try_from(format!("https://{}example.com", "a.".repeat(labels))).unwrap();
         assert!(origins.admit(&host(100)).is_some());
         assert!(origins.admit(&host(122)).is_none());
         assert!(origins.admit(&host(30_000)).is_none());

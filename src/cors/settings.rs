@@ -169,7 +169,8 @@ impl Findings<'_> {
                 self.add(&lints::RATE_LIMITS_HIDDEN, "expose_only", message, None);
             }
         }
-        if settings.credentials && settings.request_headers.iter().any(|name| name.eq_ignore_ascii_case("authorization"))
+        if settings.credentials
+            && settings.request_headers.iter().any(|name| name.eq_ignore_ascii_case("authorization"))
         {
             let message = "pages that send Authorization themselves need no credentials of the browser";
             self.add(&lints::CREDENTIALS_FOR_BEARER, "allow_credentials", message, None);

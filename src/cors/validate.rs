@@ -4,8 +4,7 @@
 use serde_json::Value;
 
 use super::{
-    OriginPattern,
-    lints,
+    OriginPattern, lints,
     settings::{Findings, Settings},
 };
 use crate::lint::{Lints, Report};
@@ -103,7 +102,10 @@ impl Reader<'_> {
         Self: 'b,
     {
         let settings = self.configuration.as_object().into_iter().flatten();
-        settings.filter(|(name, _)| names.contains(&known(name).as_str())).map(|(name, value)| (name.as_str(), value)).collect()
+        settings
+            .filter(|(name, _)| names.contains(&known(name).as_str()))
+            .map(|(name, value)| (name.as_str(), value))
+            .collect()
     }
 
     /// The texts of a setting; `None` if it is absent.

@@ -13,9 +13,9 @@ use super::{
 };
 use crate::{
     gate::{self, Entry, Gate, GateLayer, Gated, VerdictCounts, Waited},
-    lint::Report,
+    lint::{Report, Waivers},
     rejection::{GraphQlErrors, Rejection, RejectionKind},
-    request::RequestContext,
+    request::{Place, RequestContext},
 };
 
 /// Refuses GraphQL requests that ask for too much at once. See the [module](super).
@@ -41,7 +41,6 @@ impl GraphQlLimitLayer {
         self.gate.verdicts()
     }
 
-    #[allow(dead_code, reason = "for Stack")]
     pub(crate) fn gate_layer(&self) -> GateLayer<GraphQlLimitGate> {
         self.gate.clone()
     }
@@ -62,6 +61,7 @@ pub struct GraphQlLimitGate {
     pub(super) max_body: usize,
     pub(super) body_timeout: Duration,
     pub(super) graphql_errors: bool,
+    pub(super) waivers: Option<Arc<Waivers>>,
 }
 
 impl fmt::Debug for GraphQlLimitGate {
@@ -72,9 +72,11 @@ impl fmt::Debug for GraphQlLimitGate {
 
 impl Gate<Body> for GraphQlLimitGate {
     const NAME: &'static str = "graphql_limit";
+    const PLACE: Place = Place::GraphQl;
     type Pass = ();
 
     fn enter(self: &Arc<Self>, request: &mut Request<Body>, context: &Arc<RequestContext>) -> Entry<Body, ()> {
+        context.announce(self.waivers.as_ref());
         let form = match self.head(request, context) {
             Ok(Some(form)) => form,
             Ok(None) => return Entry::Pass(()),

@@ -142,7 +142,8 @@ impl IpFilterLayerBuilder {
     /// The lists, and what is doubtful.
     pub(super) fn compiled(&self, issues: &mut ConfigIssues) -> (Compiled, Report) {
         let compiled = self.lists.compile(issues);
-        let mut lints = self.allowed.iter().fold(Lints::new(), |lints, (code, why)| lints.allow(code.clone(), why.clone()));
+        let mut lints =
+            self.allowed.iter().fold(Lints::new(), |lints, (code, why)| lints.allow(code.clone(), why.clone()));
         lints::lists(&mut lints, &compiled);
         if self.unknown == Some(Unlisted::Passes) && compiled.unlisted == Unlisted::Refused {
             let message = "who has no address passes an allow list";
@@ -188,7 +189,7 @@ impl IpFilterLayerBuilder {
         };
         Ok(IpFilterLayer::of(IpFilterGate {
             settings,
-            state: ArcSwap::from_pointee(State { lists, report }),
+            state: ArcSwap::from_pointee(State::new(lists, report)),
             would_have_refused: AtomicU64::new(0),
         }))
     }

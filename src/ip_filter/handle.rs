@@ -1,10 +1,16 @@
-use std::sync::{Arc, atomic::Ordering::Relaxed};
+use std::{
+    net::IpAddr,
+    sync::{Arc, atomic::Ordering::Relaxed},
+};
 
 use super::{
     layer::{IpFilterGate, State},
-    lists::IpLists,
+    lists::{IpLists, Judgement},
 };
-use crate::{config_error::{ConfigError, ConfigIssues}, lint::Report};
+use crate::{
+    config_error::{ConfigError, ConfigIssues},
+    lint::Report,
+};
 
 /// To operate an [`IpFilterLayer`](super::IpFilterLayer) while it serves. Clones are the same.
 #[derive(Clone, Debug)]
@@ -40,9 +46,24 @@ impl IpFilterHandle {
         let (lists, report) = builder.compiled(&mut issues);
         report.add_to(&mut issues);
         issues.finish(())?;
-        gate.state.store(Arc::new(State { lists, report: report.clone() }));
+        gate.state.store(Arc::new(State::new(lists, report.clone())));
         tracing::info!(target: "portcullis", "the lists of addresses are replaced");
         Ok(report)
+    }
+
+    /// What the lists say of an address, and by which entry: for whoever wonders why somebody is refused. Blocks
+    /// are not asked ([`BlockList::find`](crate::blocks::BlockList::find)), paths and methods not looked at.
+    ///
+    /// ```
+    /// use portcullis::ip_filter::IpFilterLayer;
+    ///
+    /// let layer = IpFilterLayer::builder().deny(["198.51.100.0/24"]).build()?;
+    /// let judged = layer.handle().judge("198.51.100.7".parse()?);
+    /// assert!(!judged.passes && judged.entry == Some("198.51.100.0/24".parse()?));
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn judge(&self, ip: IpAddr) -> Judgement {
+        self.gate.as_ref().map_or(Judgement { passes: true, entry: None }, |gate| gate.state.load().lists.judge(ip))
     }
 
     /// How many requests a dry run would have refused, since the layer was made.

@@ -14,13 +14,13 @@ use tower_layer::Layer;
 use super::{
     builder::IpFilterLayerBuilder,
     handle::IpFilterHandle,
-    lists::{Compiled, Refused, Unlisted},
+    lists::{Compiled, Judgement, Unlisted},
     scope::Scope,
 };
 use crate::{
     blocks::{Block, BlockList, Known},
     gate::{Entry, Gate, GateLayer, Gated, VerdictCounts, Waited},
-    lint::Report,
+    lint::{Report, Waivers},
     rejection::{Rejection, RejectionKind},
     request::{Cidr, ClientIp, Outcome, Place, RequestContext, TrailName},
     time::Now,
@@ -95,6 +95,13 @@ pub(super) struct Settings {
 pub(super) struct State {
     pub(super) lists: Compiled,
     pub(super) report: Report,
+    waivers: Option<Arc<Waivers>>,
+}
+
+impl State {
+    pub(super) fn new(lists: Compiled, report: Report) -> Self {
+        Self { lists, waivers: report.waivers("ip_filter"), report }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -133,9 +140,8 @@ impl IpFilterGate {
             return if unknown == Unlisted::Passes { Ok(None) } else { Err(refusal(Why::Unknown)) };
         };
         match state.lists.judge(ip) {
-            Ok(()) => Ok(Some(ip)),
-            Err(Refused(Some(network))) => Err(refusal(Why::Denied(network))),
-            Err(Refused(None)) => Err(refusal(Why::Unlisted)),
+            Judgement { passes: true, .. } => Ok(Some(ip)),
+            Judgement { entry, .. } => Err(refusal(entry.map_or(Why::Unlisted, Why::Denied))),
         }
     }
 
@@ -175,6 +181,7 @@ impl<B: Send + 'static> Gate<B> for IpFilterGate {
     type Pass = ();
 
     fn enter(self: &Arc<Self>, request: &mut Request<B>, context: &Arc<RequestContext>) -> Entry<B, ()> {
+        context.announce(self.state.load().waivers.as_ref());
         if !self.settings.scope.covers(request) {
             return Entry::Pass(());
         }

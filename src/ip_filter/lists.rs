@@ -131,24 +131,22 @@ pub(super) struct Compiled {
     pub(super) unlisted: Unlisted,
 }
 
-/// Why an address is refused: by an entry, or because it has none.
+/// What lists say of an address: [`IpFilterHandle::judge`](super::IpFilterHandle::judge).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Refused(pub(super) Option<Cidr>);
+#[non_exhaustive]
+pub struct Judgement {
+    /// Whether they let it in.
+    pub passes: bool,
+    /// The entry that decides; none if the address is on neither list.
+    pub entry: Option<Cidr>,
+}
 
 impl Compiled {
-    pub(super) fn judge(&self, ip: IpAddr) -> Result<(), Refused> {
+    pub(super) fn judge(&self, ip: IpAddr) -> Judgement {
         // What is denied to the site is denied to its 6to4 addresses; what is allowed to it is not.
-        if let Some(inside) = behind_6to4(ip)
-            && let Some(found) = self.table.find(IpAddr::V4(inside))
-            && self.action(found) == Action::Deny
-        {
-            return Err(Refused(self.networks.get(found).copied()));
-        }
-        match self.table.find(ip) {
-            Some(found) if self.action(found) == Action::Deny => Err(Refused(self.networks.get(found).copied())),
-            None if self.unlisted == Unlisted::Refused => Err(Refused(None)),
-            Some(_) | None => Ok(()),
-        }
+        let inside = behind_6to4(ip).and_then(|inside| self.table.find(IpAddr::V4(inside)));
+        let found = inside.filter(|found| self.action(*found) == Action::Deny).or_else(|| self.table.find(ip));
+        Judgement { passes: self.passes(found), entry: found.and_then(|found| self.networks.get(found).copied()) }
     }
 
     fn action(&self, found: usize) -> Action {
@@ -212,7 +210,7 @@ mod tests {
     }
 
     fn passes(compiled: &Compiled, ip: &str) -> bool {
-        compiled.judge(ip.parse().unwrap()).is_ok()
+        compiled.judge(ip.parse().unwrap()).passes
     }
 
     #[test]
@@ -228,8 +226,8 @@ mod tests {
         ] {
             assert_eq!(passes(&lists, ip), expected, "{ip}");
         }
-        assert_eq!(lists.judge("10.1.9.9".parse().unwrap()), Err(Refused(Some("10.1.0.0/16".parse().unwrap()))));
-        assert_eq!(lists.judge("8.8.8.8".parse().unwrap()), Err(Refused(None)));
+        let entry = |ip: &str| lists.judge(ip.parse().unwrap()).entry.map(|entry| entry.to_string());
+        assert_eq!((entry("10.1.9.9").as_deref(), entry("8.8.8.8")), (Some("10.1.0.0/16"), None));
     }
 
     #[test]
@@ -269,7 +267,8 @@ mod tests {
 
     #[test]
     fn what_says_nothing_is_found() {
-        let lists = compiled(&["10.0.0.0/8", "10.1.2.0/24", "11.0.0.0/8"], &["10.1.0.0/16", "10.1.3.0/24", "11.0.0.0/8"]);
+        let lists =
+            compiled(&["10.0.0.0/8", "10.1.2.0/24", "11.0.0.0/8"], &["10.1.0.0/16", "10.1.3.0/24", "11.0.0.0/8"]);
         assert_eq!(lists.redundant(), ["10.1.3.0/24".parse().unwrap()]);
         assert_eq!(lists.contradictions(), ["11.0.0.0/8".parse().unwrap()]);
         assert_eq!(compiled(&["10.0.0.1", "10.0.0.1"], &[]).redundant().len(), 1);
@@ -294,7 +293,7 @@ mod tests {
                 let ip = IpAddr::V4(spread(bits));
                 let best = entries.iter().filter(|(bits, len, _)| network(*bits, *len).contains(ip)).max_by_key(|(_, len, allow)| (*len, !*allow));
                 let expected = best.map_or(!entries.iter().any(|entry| entry.2), |(_, _, allow)| *allow);
-                prop_assert_eq!(compiled.judge(ip).is_ok(), expected);
+                prop_assert_eq!(compiled.judge(ip).passes, expected);
             }
         }
     }

@@ -90,5 +90,5 @@ pub use self::{
     builder::IpFilterLayerBuilder,
     handle::IpFilterHandle,
     layer::{IpFilterGate, IpFilterLayer},
-    lists::IpLists,
+    lists::{IpLists, Judgement},
 };

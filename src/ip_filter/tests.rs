@@ -21,14 +21,22 @@ fn app(filter: &IpFilterLayer, clock: &ManualClock) -> Router {
     let proxies = TrustedProxies::cidrs(["10.0.0.0/8"]).unwrap();
     let trail = get(|request: Request<Body>| async move {
         let context = RequestContext::of(&request).unwrap().clone();
-        context.trail().iter().map(|verdict| format!("{}:{} ", verdict.layer, verdict.outcome.as_str())).collect::<String>()
+        context
+            .trail()
+            .iter()
+            .map(|verdict| format!("{}:{} ", verdict.layer, verdict.outcome.as_str()))
+            .collect::<String>()
     });
     let admin = Router::new().route("/users", trail.clone());
-    Router::new().route("/", trail.clone()).route("/health", trail.clone().post(|| async {})).nest("/admin", admin).layer(
-        ServiceBuilder::new()
-            .layer(RequestContextLayer::new().clock(clock.clone()).trusted_proxies(proxies))
-            .layer(filter.clone()),
-    )
+    Router::new()
+        .route("/", trail.clone())
+        .route("/health", trail.clone().post(|| async {}))
+        .nest("/admin", admin)
+        .layer(
+            ServiceBuilder::new()
+                .layer(RequestContextLayer::new().clock(clock.clone()).trusted_proxies(proxies))
+                .layer(filter.clone()),
+        )
 }
 
 async fn ask(app: &Router, method: Method, path: &str, peer: Option<&str>) -> Response {
@@ -67,13 +75,9 @@ async fn clients_without_an_address_are_refused_where_there_is_an_allow_list() {
     let allow = || IpFilterLayer::builder().allow(["203.0.113.0/24"]);
     let deny = || IpFilterLayer::builder().deny(["198.51.100.0/24"]);
     let pass = allow().dangerously_pass_unknown().allow_lint("ip-filter-unknown-passes", "the socket is ours");
-    for (builder, expected) in [
-        (allow(), 403),
-        (deny(), 200),
-        (allow().pass_unlisted(), 200),
-        (deny().refuse_unknown(), 403),
-        (pass, 200),
-    ] {
+    for (builder, expected) in
+        [(allow(), 403), (deny(), 200), (allow().pass_unlisted(), 200), (deny().refuse_unknown(), 403), (pass, 200)]
+    {
         assert_eq!(status(&builder.build().unwrap(), "/", None).await, expected);
     }
 }
@@ -103,7 +107,9 @@ async fn a_block_ends_by_itself_and_says_when() {
 #[tokio::test]
 async fn paths_and_methods_scope_it() {
     let admin = IpFilterLayer::builder().allow(["203.0.113.0/24"]).only_paths(["/admin"]).build().unwrap();
-    for (path, expected) in [("/", 200), ("/admin/users", 403), ("/admin", 403), ("/%61dmin/users", 403), ("/x/../admin/users", 403)] {
+    for (path, expected) in
+        [("/", 200), ("/admin/users", 403), ("/admin", 403), ("/%61dmin/users", 403), ("/x/../admin/users", 403)]
+    {
         assert_eq!(status(&admin, path, Some("192.0.2.1")).await, expected, "{path}");
     }
     let all_but = IpFilterLayer::builder().allow(["203.0.113.0/24"]).except_paths(["/health"]).build().unwrap();
@@ -159,7 +165,11 @@ async fn lists_are_replaced_while_it_serves_or_not_at_all() {
         assert_eq!(status(&filter, "/", ip).await, 403, "the old lists hold");
     }
     // What was allowed once, with its reason, stays allowed.
-    let lax = IpFilterLayer::builder().allow(["0.0.0.0/0"]).allow_lint("ip-filter-allows-everybody", "IPv4 only").build().unwrap();
+    let lax = IpFilterLayer::builder()
+        .allow(["0.0.0.0/0"])
+        .allow_lint("ip-filter-allows-everybody", "IPv4 only")
+        .build()
+        .unwrap();
     assert_eq!(lax.handle().reload(IpLists::new().allow(["0.0.0.0/1", "128.0.0.0/1"])).unwrap().issues().len(), 1);
 }
 

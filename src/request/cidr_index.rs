@@ -62,7 +62,9 @@ impl RangeIndex {
             if node.is_leaf {
                 let bounds = self.bounds.get(node.first as usize..).unwrap_or_default();
                 let bounds = bounds.get(..usize::from(node.shift)).unwrap_or_default();
-                return bounds.iter().fold(node.before, |owner, (from, next)| if number < *from { owner } else { *next });
+                return bounds
+                    .iter()
+                    .fold(node.before, |owner, (from, next)| if number < *from { owner } else { *next });
             }
             let offset = number.wrapping_sub(node.base);
             if offset > node.span {

@@ -209,7 +209,11 @@ mod tests {
             Cidr::around(IpAddr::V4(Ipv4Addr::from_bits(bits.wrapping_mul(0x0421_0842))), len, 0)
         });
         let v6 = (0..40_u128, 0..=128_u8).prop_map(|(bits, len)| {
-            Cidr::around(IpAddr::V6(Ipv6Addr::from_bits(bits.wrapping_mul(0x2000_4210_8421_0842_1084_2108_4210_8421))), 0, len)
+            Cidr::around(
+                IpAddr::V6(Ipv6Addr::from_bits(bits.wrapping_mul(0x2000_4210_8421_0842_1084_2108_4210_8421))),
+                0,
+                len,
+            )
         });
         prop_oneof![v4, v6]
     }

@@ -26,12 +26,8 @@ pub(super) const UNVERIFIED_PEER: Lint = Lint {
     spec: ADVICE,
 };
 
-pub(super) const REDUNDANT: Lint = Lint {
-    code: "proxies-redundant",
-    severity: Severity::Low,
-    fix: "leave one of them out",
-    spec: ADVICE,
-};
+pub(super) const REDUNDANT: Lint =
+    Lint { code: "proxies-redundant", severity: Severity::Low, fix: "leave one of them out", spec: ADVICE };
 
 pub(super) const HOPS_OF_A_SOCKET: Lint = Lint {
     code: "proxies-hops-on-unix",

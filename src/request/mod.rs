@@ -50,9 +50,13 @@ mod scheme;
 mod trail;
 mod webhook;
 
+pub(crate) use self::{
+    address::behind_6to4, cidr_table::CidrTable, notes::MAX_NOTES, path_param::path_param, peer::CertificateFacts,
+    trail::TrailName, webhook::VerifiedWebhookParts,
+};
 pub use self::{
-    cidr::{Cidr, CidrError},
     api_version::{ApiVersion, NotAVersion},
+    cidr::{Cidr, CidrError},
     client_ip::{ClientIp, Network, Provenance},
     context::{ContextSettings, RequestContext},
     forwarded::{ForwardingHeader, HopVerdict, Walk, WalkedHop},
@@ -65,7 +69,4 @@ pub use self::{
     scheme::Scheme,
     trail::{Outcome, Trail, Verdict},
     webhook::VerifiedWebhook,
-};
-pub(crate) use self::{
-    address::behind_6to4, cidr_table::CidrTable, notes::MAX_NOTES, path_param::path_param, peer::CertificateFacts, trail::TrailName, webhook::VerifiedWebhookParts,
 };

@@ -202,9 +202,8 @@ impl TrustedProxiesBuilder {
     pub fn lint(&self) -> Report {
         let readable = |(index, text): (usize, &String)| Some((index, text.parse::<Cidr>().ok()?));
         let networks: Vec<(usize, Cidr)> = self.networks.iter().enumerate().filter_map(readable).collect();
-        let allow = |lints: Lints, (code, why): &(Cow<'static, str>, Cow<'static, str>)| {
-            lints.allow(code.clone(), why.clone())
-        };
+        let allow =
+            |lints: Lints, (code, why): &(Cow<'static, str>, Cow<'static, str>)| lints.allow(code.clone(), why.clone());
         let mut lints = self.allowed.iter().fold(Lints::new(), allow);
         lints::networks(&mut lints, &networks);
         if self.hops.is_some() && self.unix && networks.is_empty() {

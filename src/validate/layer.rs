@@ -60,7 +60,6 @@ impl RequestValidationLayer {
         &self.report
     }
 
-    #[allow(dead_code, reason = "Stack takes it")]
     pub(crate) fn gate_layer(&self) -> GateLayer<ValidationGate> {
         self.gate.clone()
     }

@@ -17,9 +17,9 @@ use super::{
 };
 use crate::{
     gate::{Entry, Gate, GateLayer, Gated, Leave, VerdictCounts},
-    lint::Report,
+    lint::{Report, Waivers},
     rejection::{Rejection, RejectionKind},
-    request::{ApiVersion, RequestContext},
+    request::{ApiVersion, Place, RequestContext},
 };
 
 /// Finds the version that a request wants, and announces the end of old ones. See the [module](super).
@@ -38,9 +38,10 @@ impl ApiVersionLayer {
     }
 
     pub(super) fn new(compiled: Compiled, callers: usize, report: Report) -> Self {
+        let waivers = report.waivers("api_version");
         let versions = compiled.versions.iter().map(|served| (served.version, served.is_ending));
         let usage = VersionUsage::new(versions, callers);
-        let gate = GateLayer::new(ApiVersionGate { compiled, usage: usage.clone() });
+        let gate = GateLayer::new(ApiVersionGate { compiled, usage: usage.clone(), waivers });
         Self { gate, usage, report: Arc::new(report) }
     }
 
@@ -83,7 +84,6 @@ impl ApiVersionLayer {
         self.gate.verdicts()
     }
 
-    #[allow(dead_code, reason = "for Stack")]
     pub(crate) fn gate_layer(&self) -> GateLayer<ApiVersionGate> {
         self.gate.clone()
     }
@@ -101,6 +101,7 @@ impl<S> Layer<S> for ApiVersionLayer {
 pub struct ApiVersionGate {
     compiled: Compiled,
     usage: VersionUsage,
+    waivers: Option<Arc<Waivers>>,
 }
 
 impl fmt::Debug for ApiVersionGate {
@@ -127,10 +128,13 @@ impl Drop for VersionPass {
 
 impl<B> Gate<B> for ApiVersionGate {
     const NAME: &'static str = "api_version";
+    const PLACE: Place = Place::ApiVersion;
+    const EMITS: &'static [&'static str] = crate::gate::emitted::VERSION;
     const RESPONSE_FIELDS: usize = 5;
     type Pass = VersionPass;
 
     fn enter(self: &Arc<Self>, request: &mut Request<B>, context: &Arc<RequestContext>) -> Entry<B, VersionPass> {
+        context.announce(self.waivers.as_ref());
         self.decide(request, context).map_err(|rejection| self.compiled.varied(rejection)).into()
     }
 

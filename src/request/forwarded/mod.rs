@@ -8,7 +8,7 @@ mod x_forwarded_for;
 
 pub use self::explain::{HopVerdict, Walk, WalkedHop};
 pub(super) use self::walk::{Found, MAX_HOPS, walk};
-use super::{scheme::Scheme, proxies::TrustedProxies};
+use super::{proxies::TrustedProxies, scheme::Scheme};
 
 /// The header field in which the trusted proxies write whom a request came from. Exactly one is
 /// read: what stands in the other has passed the proxies unread, so it is the client's invention.

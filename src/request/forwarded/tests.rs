@@ -69,7 +69,9 @@ fn f_client(text: &str, hop: u8) -> (Option<IpAddr>, Provenance) {
 #[test]
 fn an_untrusted_peer_is_the_client_whatever_it_says() {
     for (name, line) in [(X, "1.2.3.4"), (F, "for=1.2.3.4;proto=https"), ("x-real-ip", "1.2.3.4")] {
-        for proxies in [TrustedProxies::none(), proxies(ForwardingHeader::XForwardedFor), proxies(ForwardingHeader::Forwarded)] {
+        for proxies in
+            [TrustedProxies::none(), proxies(ForwardingHeader::XForwardedFor), proxies(ForwardingHeader::Forwarded)]
+        {
             let head = head(Some("203.0.113.9"), name, &[line.as_bytes()]);
             assert_eq!(found(&head, &proxies), (ip("203.0.113.9"), Provenance::Peer, Scheme::Unknown));
         }
@@ -162,11 +164,34 @@ fn a_malformed_line_is_a_boundary() {
 
 #[test]
 fn what_hides_its_address_is_a_boundary() {
-    for element in ["for=unknown", "for=Unknown", "for=_hidden", "for=\"_hidden:80\"", "for=\"unknown:_p\"", "", "by=10.0.0.9", "proto=https"] {
+    for element in [
+        "for=unknown",
+        "for=Unknown",
+        "for=_hidden",
+        "for=\"_hidden:80\"",
+        "for=\"unknown:_p\"",
+        "",
+        "by=10.0.0.9",
+        "proto=https",
+    ] {
         let line = format!("for=6.6.6.6, {element}, for=10.0.0.2");
         assert_eq!(rfc(&[&line]), (ip("10.0.0.2"), Provenance::Malformed), "{element}");
     }
-    for value in ["\"\"", "_", "1.2.3.4.5", "\"2001:db8::1\"", "\"[::]\"", "0.0.0.0", "\"[::1\"", "\"[::1]x\"", "\"1.2.3.4:\"", "\"1.2.3.4:123456\"", "\"1.2.3.4:8x\"", "\"[fe80::1%25eth0]\"", "\"[1.2.3.4]\""] {
+    for value in [
+        "\"\"",
+        "_",
+        "1.2.3.4.5",
+        "\"2001:db8::1\"",
+        "\"[::]\"",
+        "0.0.0.0",
+        "\"[::1\"",
+        "\"[::1]x\"",
+        "\"1.2.3.4:\"",
+        "\"1.2.3.4:123456\"",
+        "\"1.2.3.4:8x\"",
+        "\"[fe80::1%25eth0]\"",
+        "\"[1.2.3.4]\"",
+    ] {
         let line = format!("for=6.6.6.6, for={value}, for=10.0.0.2");
         assert_eq!(rfc(&[&line]), (ip("10.0.0.2"), Provenance::Malformed), "{value}");
     }
@@ -174,7 +199,18 @@ fn what_hides_its_address_is_a_boundary() {
 
 #[test]
 fn the_walk_stops_at_what_it_cannot_read() {
-    for junk in ["unknown", "", "0.0.0.0", "::", "_hidden", "1.2.3.4.5", "[::1", "1.2.3.4:port", "fe80::1%eth0", "[fe80::1%0]:1"] {
+    for junk in [
+        "unknown",
+        "",
+        "0.0.0.0",
+        "::",
+        "_hidden",
+        "1.2.3.4.5",
+        "[::1",
+        "1.2.3.4:port",
+        "fe80::1%eth0",
+        "[fe80::1%0]:1",
+    ] {
         let walk = xff(&[&format!("198.51.100.7, {junk}, 10.0.0.2")]);
         assert_eq!(walk, (ip("10.0.0.2"), Provenance::Malformed), "{junk:?}");
     }
@@ -194,7 +230,11 @@ fn the_length_of_the_field_is_bounded() {
         let line = "198.51.100.7".to_owned() + &", 10.0.0.2".repeat(hops);
         assert_eq!(xff(&[&line]), expected, "{hops}");
     }
-    for (hops, expected) in [(62, f_client("198.51.100.7", 63)), (63, (ip("10.0.0.2"), Provenance::Malformed)), (200, (ip("10.0.0.2"), Provenance::Malformed))] {
+    for (hops, expected) in [
+        (62, f_client("198.51.100.7", 63)),
+        (63, (ip("10.0.0.2"), Provenance::Malformed)),
+        (200, (ip("10.0.0.2"), Provenance::Malformed)),
+    ] {
         let line = "for=198.51.100.7".to_owned() + &", for=10.0.0.2".repeat(hops);
         assert_eq!(rfc(&[&line]), expected, "{hops}");
     }
@@ -213,7 +253,8 @@ fn the_length_of_the_field_is_bounded() {
 fn a_mapped_peer_is_ipv4() {
     let none = TrustedProxies::none();
     assert_eq!(found(&head(Some("::ffff:192.0.2.1"), X, &[]), &none).0, ip("192.0.2.1"));
-    let trusted = found(&head(Some("::ffff:10.0.0.1"), X, &[b"198.51.100.7"]), &proxies(ForwardingHeader::XForwardedFor));
+    let trusted =
+        found(&head(Some("::ffff:10.0.0.1"), X, &[b"198.51.100.7"]), &proxies(ForwardingHeader::XForwardedFor));
     assert_eq!(trusted.0, ip("198.51.100.7"));
     // Nobody becomes a proxy by an address that a translator would not use, or that anybody may speak for.
     for liar in ["64:ff9b::10.0.0.1", "2002:a00:1::1"] {
@@ -289,8 +330,11 @@ fn the_connection_speaks_where_no_proxy_does() {
 
 #[test]
 fn the_walk_is_told_hop_by_hop() {
-    let walk = proxies(ForwardingHeader::Forwarded)
-        .explain(&head(Some("10.0.0.1"), F, &[b"for=6.6.6.6, for=unknown, for=10.0.0.2"]));
+    let walk = proxies(ForwardingHeader::Forwarded).explain(&head(
+        Some("10.0.0.1"),
+        F,
+        &[b"for=6.6.6.6, for=unknown, for=10.0.0.2"],
+    ));
     let verdicts: Vec<_> = walk.hops.iter().map(|hop| (hop.hop, hop.address, hop.verdict)).collect();
     assert_eq!(
         verdicts,
@@ -308,11 +352,31 @@ fn the_walk_is_told_hop_by_hop() {
 /// Bytes as they may stand in a field, with many of those that mean something.
 fn lines() -> impl Strategy<Value = Vec<Vec<u8>>> {
     let meaning = prop::sample::select(vec![
-        "for=", "For=", "10.0.0.2", "6.6.6.6", "\"[2001:db8::1]\"", "\"10.0.0.3:1\"", ",", ", ", ";", "\"", "\\", "_a",
-        "unknown", "by=x", "proto=https", "=", " ", "a", "[", "]", ":",
+        "for=",
+        "For=",
+        "10.0.0.2",
+        "6.6.6.6",
+        "\"[2001:db8::1]\"",
+        "\"10.0.0.3:1\"",
+        ",",
+        ", ",
+        ";",
+        "\"",
+        "\\",
+        "_a",
+        "unknown",
+        "by=x",
+        "proto=https",
+        "=",
+        " ",
+        "a",
+        "[",
+        "]",
+        ":",
     ]);
     let byte = prop_oneof![0x20..0x7f_u8, 0x80..=0xff_u8, Just(b'\t')];
-    let part = prop_oneof![8 => meaning.prop_map(|text| text.as_bytes().to_vec()), 1 => byte.prop_map(|byte| vec![byte])];
+    let part =
+        prop_oneof![8 => meaning.prop_map(|text| text.as_bytes().to_vec()), 1 => byte.prop_map(|byte| vec![byte])];
     prop::collection::vec(prop::collection::vec(part, 0..16).prop_map(|parts| parts.concat()), 0..4)
 }
 

@@ -1,7 +1,7 @@
 use std::net::IpAddr;
 
 use super::{Element, HopVerdict, Node, WalkedHop};
-use crate::request::{client_ip::Provenance, scheme::Scheme, proxies::TrustedProxies};
+use crate::request::{client_ip::Provenance, proxies::TrustedProxies, scheme::Scheme};
 
 /// No honest chain of proxies is longer.
 pub(in crate::request) const MAX_HOPS: u8 = 64;
