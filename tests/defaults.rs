@@ -10,6 +10,7 @@
 )]
 
 mod defaults {
+    pub(crate) mod addresses;
     pub(crate) mod credentials;
     pub(crate) mod observed;
     pub(crate) mod page;

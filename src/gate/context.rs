@@ -36,7 +36,7 @@ impl RequestContextLayer {
         self
     }
 
-    /// The proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
+    /// The proxies whose word on the client's address and scheme is taken.
     #[must_use]
     pub fn trusted_proxies(mut self, proxies: TrustedProxies) -> Self {
         self.settings = self.settings.trusted_proxies(proxies);
@@ -67,7 +67,8 @@ impl<B> Gate<B> for ContextGate {
     const PLACE: Place = Place::Context;
     type Pass = ();
 
-    fn enter(self: &Arc<Self>, _: &mut Request<B>, _: &Arc<RequestContext>) -> Entry<B, ()> {
+    fn enter(self: &Arc<Self>, _: &mut Request<B>, context: &Arc<RequestContext>) -> Entry<B, ()> {
+        context.announce(self.settings.proxies.waivers());
         Entry::Pass(())
     }
 

@@ -65,6 +65,7 @@ mod drain;
 pub(crate) mod emitted;
 mod future;
 mod problem;
+mod reading;
 mod service;
 mod values;
 mod wiring;
@@ -76,9 +77,10 @@ use http::{Request, request::Parts};
 
 pub(crate) use self::{
     body::{BodyEnd, Watch, held_back, watched},
-    collect::{announced, collect},
+    collect::{Collected, announced, collect},
     drain::drained,
     problem::panicked,
+    reading::{Pace, Reading},
     values::{decimal, written},
 };
 pub use self::{

@@ -1,5 +1,6 @@
 //! What the crate does when it is told nothing.
 
+mod addresses;
 mod browsers;
 mod callers;
 mod edge;
@@ -11,6 +12,8 @@ mod permits;
 mod records;
 mod signed;
 mod tokens;
+mod validation;
+mod versions;
 
 use axum::{Router, body::Body};
 use http::{HeaderMap, Request, StatusCode};
@@ -28,6 +31,7 @@ impl Observed {
 
 pub(crate) async fn all(seen: &mut Observed) {
     edge::look(seen).await;
+    addresses::look(seen).await;
     callers::look(seen).await;
     objects::look(seen).await;
     permits::look(seen).await;
@@ -37,7 +41,9 @@ pub(crate) async fn all(seen: &mut Observed) {
     browsers::look(seen).await;
     origin_sources::look(seen).await;
     hooks::look(seen).await;
+    validation::look(seen).await;
     records::look(seen).await;
+    versions::look(seen).await;
 }
 
 /// Status, headers and body of the response.

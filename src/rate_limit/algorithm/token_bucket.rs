@@ -5,6 +5,7 @@ use super::{
     exact_kernel::ExactKernel,
     governor_kernel::GovernorKernel,
     kernel::{self, Kernel},
+    program::Origin,
 };
 use crate::{
     config_error::ConfigError,
@@ -78,6 +79,17 @@ impl TokenBucket {
         self
     }
 
+    /// When it will be full after a charge that passes, of a packed state and on its clock: nothing else
+    /// of the decision. `None` of every other charge, and of a bucket that does not
+    /// [pack](Algorithm::packing) its state.
+    #[inline]
+    pub(crate) fn take_packed(&self, full_at: u64, now: u64, cost: u64) -> Option<u64> {
+        match &self.arithmetic {
+            Arithmetic::Governor(kernel) => kernel.full_after_take(full_at, now, cost),
+            Arithmetic::Exact(_) => None,
+        }
+    }
+
     /// The same bucket, computed in exact fractions.
     #[cfg(test)]
     pub(crate) fn exact(mut self) -> Self {
@@ -144,7 +156,7 @@ impl Algorithm for TokenBucket {
             Arithmetic::Exact(kernel) => (kernel.numbers()?, 0),
         };
         let [unit, micro, empty, most] = numbers;
-        (language == Language::Lua).then(|| Program::new(LUA, [unit, micro, empty, most, rounds]))
+        (language == Language::Lua).then(|| Program::of(Origin::Bucket, LUA, [unit, micro, empty, most, rounds]))
     }
 
     fn window(&self) -> Option<Duration> {
