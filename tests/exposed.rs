@@ -50,7 +50,8 @@ const FOR_THE_BROWSER: [&str; 15] = [
 ];
 
 /// Names in the sources that no response to a page has: requests have them, or responses to machines.
-const ELSEWHERE: [&str; 40] = [
+const ELSEWHERE: [&str; 41] = [
+    "*",
     "access-control-allow-private-network",
     "access-control-request-private-network",
     "client-cert",

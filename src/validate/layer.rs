@@ -107,6 +107,7 @@ const AXUM_LIMIT: usize = 2 * 1024 * 1024;
 impl Gate<Body> for ValidationGate {
     const NAME: &'static str = "validation";
     const PLACE: Place = Place::Validation;
+    const EMITS: &'static [&'static str] = crate::gate::emitted::VALIDATION;
     /// Whether the route was known.
     type Pass = bool;
 
