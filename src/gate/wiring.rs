@@ -168,3 +168,51 @@ fn report(outer: Place, wrong: u32, name: &'static str) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wrong(before: u32, place: Place) -> u32 {
+        if before & place.bit() == 0 { before & INNER[place as usize] } else { 0 }
+    }
+
+    #[test]
+    fn the_order_of_a_stack_is_right_in_every_part() {
+        let stack = [
+            Context,
+            Audit,
+            SecurityHeaders,
+            Cors,
+            Problem,
+            IpFilter,
+            RequireHttps,
+            RateLimit,
+            ApiVersion,
+            Auth,
+            RateLimit,
+            Scope,
+            GraphQl,
+            Quota,
+            Validation,
+            Webhook,
+        ];
+        for skipped in 0..stack.len() {
+            let parts = stack.iter().enumerate().filter(|(index, _)| *index >= skipped).map(|(_, place)| *place);
+            parts.fold(0, |before, place| {
+                assert_eq!(wrong(before, place), 0, "{place:?}");
+                before | place.bit()
+            });
+        }
+    }
+
+    #[test]
+    fn each_rule_is_found_by_its_mask_and_contradicts_no_other() {
+        for rule in &RULES {
+            for inner in rule.inner {
+                assert_eq!(wrong(inner.bit(), rule.outer), inner.bit(), "{:?} in {inner:?}", rule.outer);
+                assert_eq!(wrong(rule.outer.bit(), *inner), 0, "{inner:?} in {:?}", rule.outer);
+            }
+        }
+    }
+}

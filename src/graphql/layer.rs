@@ -41,7 +41,6 @@ impl GraphQlLimitLayer {
         self.gate.verdicts()
     }
 
-    #[allow(dead_code, reason = "for Stack")]
     pub(crate) fn gate_layer(&self) -> GateLayer<GraphQlLimitGate> {
         self.gate.clone()
     }

@@ -13,7 +13,7 @@ use crate::{
     gate::{Entry, Gate, GateLayer, Gated, VerdictCounts},
     lint::{Report, Waivers},
     rejection::{Rejection, RejectionKind},
-    request::{RequestContext, Scheme},
+    request::{Place, RequestContext, Scheme},
 };
 
 /// What becomes of requests whose scheme is unknown.
@@ -150,6 +150,7 @@ fn redirect(location: HeaderValue) -> Response {
 
 impl<B> Gate<B> for RequireHttpsGate {
     const NAME: &'static str = "require_https";
+    const PLACE: Place = Place::RequireHttps;
     type Pass = ();
 
     fn enter(self: &Arc<Self>, request: &mut Request<B>, context: &Arc<RequestContext>) -> Entry<B, ()> {

@@ -26,6 +26,7 @@ use super::{
 };
 use crate::{
     gate::{Collected, Entry, Gate, GateLayer, Gated, Leave, Reading, VerdictCounts},
+    identity::Principal,
     lint::{Report, Waivers},
     rejection::{Rejection, RejectionKind},
     request::{Place, RequestContext},
@@ -59,7 +60,6 @@ impl RequestValidationLayer {
         &self.report
     }
 
-    #[allow(dead_code, reason = "Stack takes it")]
     pub(crate) fn gate_layer(&self) -> GateLayer<ValidationGate> {
         self.gate.clone()
     }
@@ -107,6 +107,7 @@ const AXUM_LIMIT: usize = 2 * 1024 * 1024;
 impl Gate<Body> for ValidationGate {
     const NAME: &'static str = "validation";
     const PLACE: Place = Place::Validation;
+    const EMITS: &'static [&'static str] = crate::gate::emitted::VALIDATION;
     /// Whether the route was known.
     type Pass = bool;
 
@@ -208,10 +209,9 @@ pub(super) fn hand_on(request: &mut Request<Body>, read: Collected, parsed: Opti
 }
 
 fn plan(context: &RequestContext) -> Option<&str> {
-    context.principal().and_then(|principal| principal.plan())
+    context.principal().and_then(Principal::plan)
 }
 
-/// Whether nothing is left to be read.
 impl Course {
     fn begin(&self, request: &mut Request<Body>) -> Option<Reading> {
         let limit = match self.expected {

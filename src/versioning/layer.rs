@@ -84,7 +84,6 @@ impl ApiVersionLayer {
         self.gate.verdicts()
     }
 
-    #[allow(dead_code, reason = "for Stack")]
     pub(crate) fn gate_layer(&self) -> GateLayer<ApiVersionGate> {
         self.gate.clone()
     }
