@@ -128,6 +128,7 @@ const PURE: &[&str] = &[
     "graphql/asked.rs",
     "graphql/costs.rs",
     "graphql/document.rs",
+    "graphql/document/",
     "graphql/fault.rs",
     "graphql/judge.rs",
     "graphql/lexer.rs",
