@@ -93,6 +93,7 @@ impl<B: Send + 'static> Gate<B> for CorsGate {
 
     fn enter(self: &Arc<Self>, request: &mut Request<B>, context: &Arc<RequestContext>) -> Entry<B, Self::Pass> {
         let policy = self.current.load();
+        context.announce(policy.waivers.as_ref());
         let now = context.now().monotonic;
         if let Some(method) = preflight_method(request) {
             return preflight(&policy, method, request, now);

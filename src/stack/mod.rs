@@ -60,7 +60,11 @@ mod bounds;
 mod lints;
 mod service;
 
-use std::{borrow::Cow, time::Duration};
+use std::{
+    borrow::Cow,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use tower_layer::Layer;
 
@@ -75,7 +79,7 @@ use crate::{
     gate::{ContextGate, GateLayer, RequestContextLayer},
     headers::{SecurityHeadersGate, SecurityHeadersLayer},
     ip_filter::{IpFilterGate, IpFilterLayer},
-    lint::{Lints, Report},
+    lint::{Lints, Report, Waivers},
     quota::{QuotaGate, QuotaLayer},
     rate_limit::{RateLimitGate, RateLimitLayer},
     request::TrustedProxies,
@@ -120,6 +124,8 @@ pub struct Stack {
     lints: Lints,
     /// What was found about the layers, with the setter's name.
     reports: Vec<(&'static str, Report)>,
+    /// What is allowed of the whole; known once the stack is first put around something.
+    waivers: Arc<OnceLock<Option<Arc<Waivers>>>>,
 }
 
 impl Stack {
@@ -146,6 +152,7 @@ impl Stack {
             webhook: GateLayer::absent(),
             lints: Lints::new(),
             reports: Vec::new(),
+            waivers: Arc::default(),
         }
     }
 
@@ -278,9 +285,10 @@ impl Stack {
     }
 
     /// Allows a kind of finding about the stack as a whole, and says why. (What is found about a layer
-    /// is allowed at its own builder.)
+    /// is allowed at its own builder.) The reason reaches the audit log.
     pub fn allow_lint(mut self, code: impl Into<Cow<'static, str>>, why: impl Into<Cow<'static, str>>) -> Self {
         self.lints = self.lints.allow(code, why);
+        self.waivers = Arc::default();
         self
     }
 
@@ -315,7 +323,8 @@ impl Stack {
     }
 
     fn context_gate(&self) -> GateLayer<ContextGate> {
-        self.context.gate_layer()
+        let waivers = self.waivers.get_or_init(|| lints::whole(self, self.lints.clone()).waivers("stack"));
+        self.context.gate_layer(waivers.clone())
     }
 }
 

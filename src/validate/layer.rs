@@ -26,6 +26,7 @@ use super::{
 };
 use crate::{
     gate::{Collected, Entry, Gate, GateLayer, Gated, Leave, Reading, VerdictCounts},
+    identity::Principal,
     lint::{Report, Waivers},
     rejection::{Rejection, RejectionKind},
     request::{Place, RequestContext},
@@ -208,10 +209,9 @@ pub(super) fn hand_on(request: &mut Request<Body>, read: Collected, parsed: Opti
 }
 
 fn plan(context: &RequestContext) -> Option<&str> {
-    context.principal().and_then(|principal| principal.plan())
+    context.principal().and_then(Principal::plan)
 }
 
-/// Whether nothing is left to be read.
 impl Course {
     fn begin(&self, request: &mut Request<Body>) -> Option<Reading> {
         let limit = match self.expected {

@@ -357,7 +357,7 @@ impl Rule {
 
 pub(super) fn check_depth(depth: Option<usize>, field: &str, issues: &mut ConfigIssues) {
     if depth.is_some_and(|depth| !(1..=DEEPEST).contains(&depth)) {
-        issues.add(format!("{field}max_depth"), "it is not 1 to 127", "use a few levels more than the handlers expect");
+        issues.add(format!("{field}max_depth"), "it is not 1 to 126", "use a few levels more than the handlers expect");
     }
 }
 
