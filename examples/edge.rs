@@ -15,7 +15,7 @@ use axum::{
 };
 use http::{Method, header};
 use portcullis::{
-    auth::{AuthLayer, forward::IdentityHeaders},
+    auth::{AuthLayer, IdentityHeaders},
     backend::memory::MemoryStore,
     blocks::BlockList,
     cors::CorsSecurityLayer,

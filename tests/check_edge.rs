@@ -9,7 +9,7 @@ mod strangers;
 use axum::{Json, Router, middleware::map_response, response::Response, routing::get};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use portcullis::{
-    auth::{AuthLayer, forward::IdentityHeaders},
+    auth::{AuthLayer, IdentityHeaders},
     backend::memory::MemoryStore,
     cors::CorsSecurityLayer,
     gate::ProblemLayer,
