@@ -2,7 +2,12 @@
 //! instructions of. `cargo bench --bench instructions -- CASE COUNT`; without arguments, every
 //! case once, as a check that it is what it says.
 
-use std::{hint::black_box, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    hint::black_box,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::{Router, body::Body, extract::ConnectInfo, routing::get};
 use base64ct::{Base64UrlUnpadded, Encoding as _};
@@ -20,6 +25,7 @@ use portcullis::{
     cors::CorsSecurityLayer,
     headers::SecurityHeadersLayer,
     identity::Scopes,
+    ip_filter::IpFilterLayer,
     quota::{Plan, QuotaLayer},
     rate_limit::{Key, Rate, RateLimitLayer, Rule},
     stack::Stack,
@@ -32,7 +38,7 @@ const ORIGIN: &str = "https://app.example.com";
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// Case, the status that it must have.
-const CASES: [(&str, u16); 19] = [
+const CASES: [(&str, u16); 27] = [
     ("bare", 200),
     ("seven", 200),
     ("seven-key", 200),
@@ -52,6 +58,14 @@ const CASES: [(&str, u16); 19] = [
     ("ten-thousand-endpoints", 200),
     ("one-plan", 200),
     ("ten-thousand-plans", 200),
+    ("one-network", 200),
+    ("ten-thousand-networks", 200),
+    ("one-network-v6", 200),
+    ("ten-thousand-networks-v6", 200),
+    ("one-origin", 200),
+    ("ten-thousand-origins", 200),
+    ("one-pattern", 200),
+    ("ten-thousand-patterns", 200),
 ];
 
 #[derive(Debug)]
@@ -170,6 +184,66 @@ fn run_scopes(held: usize, count: u64) -> Result<u16, Box<dyn std::error::Error>
     Ok(if right { 200 } else { 403 })
 }
 
+/// Look-ups in a deny list, half of them of addresses that are on it. Ten thousand networks stand as
+/// close as real lists have them: in a hundred neighbourhoods, from single addresses to /16 (/32).
+fn run_networks(many: usize, v6: bool, count: u64) -> Result<u16, Box<dyn std::error::Error>> {
+    let mut state = 88_172_645_463_325_252_u64;
+    let mut random = move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    };
+    let address = |number: u64| -> IpAddr {
+        if v6 {
+            let high = 0x2000_0000_0000_0000 | (number >> 3);
+            IpAddr::V6(Ipv6Addr::from_bits(u128::from(high) << 64 | u128::from(number)))
+        } else {
+            #[expect(clippy::cast_possible_truncation, reason = "the upper half")]
+            IpAddr::V4(Ipv4Addr::from_bits((number >> 32) as u32))
+        }
+    };
+    let mut neighbourhood = 0;
+    let (mut networks, mut asked) = (Vec::new(), Vec::new());
+    for index in 0..many {
+        if index % 100 == 0 {
+            neighbourhood = random() & 0xfff0_0000_0000_0000;
+        }
+        let first = address(neighbourhood | (random() & 0x000f_ffff_ffff_ffff));
+        let prefix = random() % 17;
+        let prefix = u8::try_from(if v6 {
+            32_u64.saturating_add(prefix.saturating_mul(2))
+        } else {
+            16_u64.saturating_add(prefix)
+        })?;
+        asked.push(first);
+        asked.push(address(random()));
+        networks.push(network(first, prefix));
+    }
+    let handle = IpFilterLayer::builder().deny(networks).build()?.handle();
+    // Each is asked as often as others, with one network as with many.
+    let asked: Vec<IpAddr> = asked.into_iter().cycle().take(256).collect();
+    let refused = (0..count)
+        .zip(asked.iter().cycle())
+        .filter(|(_, address)| !black_box(handle.judge(black_box(**address))).passes)
+        .count();
+    Ok(if refused > 0 || count < 2 { 200 } else { 403 })
+}
+
+fn network(address: IpAddr, prefix: u8) -> String {
+    let dropped = |bits: u32| bits.saturating_sub(prefix.into());
+    match address {
+        IpAddr::V4(ip) => {
+            let mask = u32::MAX.checked_shl(dropped(32)).unwrap_or(0);
+            format!("{}/{prefix}", Ipv4Addr::from_bits(ip.to_bits() & mask))
+        }
+        IpAddr::V6(ip) => {
+            let mask = u128::MAX.checked_shl(dropped(128)).unwrap_or(0);
+            format!("{}/{prefix}", Ipv6Addr::from_bits(ip.to_bits() & mask))
+        }
+    }
+}
+
 /// `RateLimitLayer` with so many rules, endpoints of one rule or plans of one rule, of which the one in
 /// the middle holds for the request, on a router with as many routes.
 fn limited(many: &str, count: usize) -> Result<Router, Box<dyn std::error::Error>> {
@@ -208,6 +282,33 @@ async fn run_limited(many: &str, count: usize, requests: u64) -> Result<u16, Box
     Ok(status)
 }
 
+/// `CorsSecurityLayer` alone, with so many origins or patterns of them, of which the one in the middle is asked
+/// for.
+fn browsed(kind: &str, count: usize) -> Result<Router, Box<dyn std::error::Error>> {
+    let others = (1..count).map(|index| match kind {
+        "origin" => format!("https://app-{index:05}.example.com"),
+        _ => format!("https://*.tenant-{index:05}.example"),
+    });
+    let own = if kind == "origin" { ORIGIN } else { "https://*.example.com" };
+    let mut origins: Vec<String> = others.collect();
+    origins.insert(origins.len().wrapping_div(2), own.to_owned());
+    Ok(bare().layer(CorsSecurityLayer::builder().allow_origins(origins).build()?))
+}
+
+/// Requests of a page that may read.
+async fn run_browsed(kind: &str, count: usize, requests: u64) -> Result<u16, Box<dyn std::error::Error>> {
+    let app = browsed(kind, count)?;
+    let mut status = 0;
+    for _ in 0..requests {
+        let request = Request::builder().uri("/orders/42").header("origin", ORIGIN).body(Body::empty())?;
+        let response = app.clone().oneshot(request).await?;
+        let readable = response.headers().contains_key("access-control-allow-origin");
+        status = if readable { response.status().as_u16() } else { 0 };
+        black_box(response.into_body().collect().await?);
+    }
+    Ok(status)
+}
+
 fn bare() -> Router {
     Router::new().route("/orders/{id}", get(|| async { "ok" }))
 }
@@ -216,6 +317,10 @@ async fn run(case: &str, count: u64) -> Result<u16, Box<dyn std::error::Error>> 
     match case {
         "one-scope" => return run_scopes(1, count),
         "many-scopes" => return run_scopes(256, count),
+        "one-network" => return run_networks(1, false, count),
+        "ten-thousand-networks" => return run_networks(10_000, false, count),
+        "one-network-v6" => return run_networks(1, true, count),
+        "ten-thousand-networks-v6" => return run_networks(10_000, true, count),
         _ => {}
     }
     for (many, one, ten_thousand) in [
@@ -225,6 +330,11 @@ async fn run(case: &str, count: u64) -> Result<u16, Box<dyn std::error::Error>> 
     ] {
         if case == one || case == ten_thousand {
             return run_limited(many, if case == one { 1 } else { 10_000 }, count).await;
+        }
+    }
+    for kind in ["origin", "pattern"] {
+        if case == format!("one-{kind}") || case == format!("ten-thousand-{kind}s") {
+            return run_browsed(kind, if case.starts_with("one") { 1 } else { 10_000 }, count).await;
         }
     }
     let many = match case {

@@ -1,5 +1,7 @@
 //! What most applications name: `use portcullis::prelude::*;`.
 
+#[cfg(feature = "graphql")]
+pub use crate::graphql::GraphQlLimitLayer;
 pub use crate::{
     audit::{Audit, AuditLayer, JsonLines},
     auth::{
@@ -11,15 +13,20 @@ pub use crate::{
         object::{Access, Authorized, ListScope, Read, Write},
     },
     backend::memory::MemoryStore,
+    blocks::BlockList,
     config_error::ConfigError,
     cors::CorsSecurityLayer,
-    headers::SecurityHeadersLayer,
+    headers::{CspNonce, SecurityHeaders, SecurityHeadersLayer},
     identity::{Grant, Principal},
+    ip_filter::IpFilterLayer,
     quota::{Plan, QuotaLayer},
     rate_limit::{Key, Rate, RateLimitLayer, Rule},
     rejection::{Rejection, RejectionKind},
-    request::{QuotaStatus, RateLimitStatus, RequestId, VerifiedWebhook},
+    request::{ClientIp, QuotaStatus, RateLimitStatus, RequestId, TrustedProxies, VerifiedWebhook},
+    require_https::RequireHttpsLayer,
     secret::{Secret, SecretSet},
     stack::Stack,
+    validate::{RequestValidationLayer, ValidatedJson},
+    versioning::{ApiVersion, ApiVersionLayer, SupportedVersion, UtcDate, VersionSource},
     webhook::{Provider, WebhookVerifyLayer},
 };

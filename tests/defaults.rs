@@ -10,9 +10,11 @@
 )]
 
 mod defaults {
+    pub(crate) mod addresses;
     pub(crate) mod credentials;
     pub(crate) mod observed;
     pub(crate) mod page;
+    pub(crate) mod shapes;
     pub(crate) mod source;
 }
 

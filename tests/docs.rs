@@ -78,6 +78,7 @@ fn links_lead_somewhere() {
         "authorization.md",
         "object-level.md",
         "rate-limiting.md",
+        "edge.md",
         "stacking.md",
         "stores.md",
         "defaults.md",

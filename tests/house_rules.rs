@@ -20,6 +20,7 @@ mod house_rules {
     pub(crate) mod public_api;
     pub(crate) mod references;
     pub(crate) mod tree;
+    pub(crate) mod waivers;
 
     mod broken;
 }

@@ -2,7 +2,12 @@
 //! answers for it is a problem document that an allowed page can read.
 
 #![cfg(feature = "aws-lc")]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+#[path = "stack/pains.rs"]
+mod pains;
+#[path = "stack/pairs.rs"]
+mod pairs;
 
 use std::time::Duration;
 
@@ -22,9 +27,9 @@ use portcullis::{
 };
 use tower::ServiceExt as _;
 
-const ORIGIN: &str = "https://app.example.com";
+pub(crate) const ORIGIN: &str = "https://app.example.com";
 
-fn cors() -> CorsSecurityLayer {
+pub(crate) fn cors() -> CorsSecurityLayer {
     CorsSecurityLayer::builder().allow_origin(ORIGIN).build().unwrap()
 }
 

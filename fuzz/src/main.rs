@@ -8,12 +8,21 @@
 mod api_key;
 mod authorization_details;
 mod client_cert;
+mod content_types;
 mod door;
 mod dpop;
+mod forwarded;
+mod graphql;
+mod json_body;
 mod logout_token;
+mod naive;
+mod origin;
+mod pages;
+mod request_headers;
 mod signature_input;
 mod sigv4;
 mod token;
+mod versions;
 
 use std::sync::{OnceLock, atomic::Ordering::Relaxed};
 
@@ -22,7 +31,7 @@ use libfuzzer_sys::fuzz_target;
 
 type Target = fn(&[u8]);
 
-const TARGETS: [(&str, Target); 8] = [
+const TARGETS: [(&str, Target); 16] = [
     ("token", token::run),
     ("api_key", api_key::run),
     ("dpop", dpop::run),
@@ -31,6 +40,14 @@ const TARGETS: [(&str, Target); 8] = [
     ("client_cert", client_cert::run),
     ("logout_token", logout_token::run),
     ("authorization_details", authorization_details::run),
+    ("forwarded", forwarded::forwarded),
+    ("x_forwarded_for", forwarded::x_forwarded_for),
+    ("content_types", content_types::run),
+    ("json_body", json_body::run),
+    ("versions", versions::run),
+    ("graphql", graphql::run),
+    ("origin", origin::run),
+    ("request_headers", request_headers::run),
 ];
 
 fn target() -> Target {

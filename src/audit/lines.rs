@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     identity::Principal,
+    lint::Issue,
     request::{
         ClientIp, Notes, Provenance, QuotaStatus, RateLimitStatus, RequestContext, RequestId, Scheme, VerifiedWebhook,
     },
@@ -139,6 +140,49 @@ impl<'a> GapLine<'a> {
     }
 }
 
+/// Tells what the owner of a layer has allowed, and why.
+#[derive(Serialize)]
+pub(super) struct WaiverLine<'a> {
+    v: u8,
+    kind: &'static str,
+    pub(super) service: Option<&'a str>,
+    pub(super) stream: &'a str,
+    pub(super) seq: u64,
+    timestamp: String,
+    level: &'static str,
+    layer: &'a str,
+    code: &'a str,
+    severity: &'static str,
+    field: &'a str,
+    message: &'a str,
+    value: Option<&'a str>,
+    spec: &'a str,
+    reason: &'a str,
+}
+
+impl<'a> WaiverLine<'a> {
+    /// The number, stream and service are the scribe's to set.
+    pub(super) fn new(layer: &'a str, issue: &'a Issue, at: Timestamp) -> Self {
+        Self {
+            v: VERSION,
+            kind: "waiver",
+            service: None,
+            stream: "",
+            seq: 0,
+            timestamp: at.to_rfc3339(),
+            level: AuditLevel::Warn.as_str(),
+            layer,
+            code: issue.code,
+            severity: issue.severity.as_str(),
+            field: &issue.field,
+            message: &issue.message,
+            value: issue.value.as_deref(),
+            spec: issue.spec,
+            reason: issue.allowed.as_deref().unwrap_or_default(),
+        }
+    }
+}
+
 #[derive(Serialize)]
 struct ClientPart<'a> {
     ip: Option<Text<IpAddr>>,
@@ -151,7 +195,7 @@ impl<'a> ClientPart<'a> {
     fn new(client: ClientIp, user_agent: Option<&'a str>, geo: Option<&'a Geo>) -> Self {
         let ip_source = match client.provenance() {
             Provenance::Peer => "peer",
-            Provenance::Forwarded { .. } => "forwarded",
+            Provenance::Header { .. } => "forwarded",
             Provenance::AllTrusted => "all_trusted",
             Provenance::Malformed => "malformed",
             Provenance::Unknown => "unknown",

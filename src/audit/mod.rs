@@ -42,7 +42,7 @@
 //!
 //! | field | meaning |
 //! |---|---|
-//! | `v`, `kind` | 1; `request`, or `gap` |
+//! | `v`, `kind` | 1; `request`, `gap` or `waiver` |
 //! | `service` | [`AuditLayerBuilder::service`] |
 //! | `stream`, `seq` | random name of this process's layer, and the line's number in it, from 0 without holes unless a sink failed |
 //! | `timestamp` | arrival, RFC 3339 in UTC with microseconds |
@@ -65,7 +65,10 @@
 //! | `action`, `resources`, `data_access` | what the handler noted with [`Audit`] |
 //!
 //! A gap line has `v`, `kind`, `service`, `stream`, `seq`, `level` and `lost`: that many requests
-//! have no record here.
+//! have no record here. A waiver line tells that the owner of a layer has allowed a
+//! [finding](crate::lint) about its configuration: `layer`, `code`, `severity`, `field`, `message`, `value`, `spec`
+//! and `reason`, with the `timestamp` of the first request for which it was allowed. It is written once for each layer
+//! and process, whichever way the layers are stacked.
 //!
 //! # What is never written
 //! Headers (beside the user agent), bodies, claims, the source of an error. Of the query only the

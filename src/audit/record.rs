@@ -12,13 +12,15 @@ use http::StatusCode;
 use super::{
     geo::{Geo, GeoIp},
     json::push_line,
-    lines::{ErrorPart, GapLine, RequestLine},
+    lines::{ErrorPart, GapLine, RequestLine, WaiverLine},
     sink::AuditLevel,
     ticket::Asked,
 };
 use crate::{
+    lint::Issue,
     rejection::{Rejection, RejectionKind},
     request::RequestContext,
+    time::Timestamp,
 };
 
 /// How a request ended.
@@ -90,6 +92,20 @@ impl Scribe {
         push_line(out, &line)
     }
 
+    pub(super) fn waiver(
+        &mut self,
+        layer: &str,
+        issue: &Issue,
+        at: Timestamp,
+        out: &mut BytesMut,
+    ) -> Result<(), serde_json::Error> {
+        let mut line = WaiverLine::new(layer, issue, at);
+        line.seq = self.number();
+        line.stream = &self.stream;
+        line.service = self.service.as_deref();
+        push_line(out, &line)
+    }
+
     pub(super) fn gap(&mut self, lost: u64, out: &mut BytesMut) -> Result<(), serde_json::Error> {
         let seq = self.number();
         push_line(out, &GapLine::new(self.service.as_deref(), &self.stream, seq, lost))
@@ -127,6 +143,8 @@ pub(super) fn security_event(kind: RejectionKind) -> Option<&'static str> {
         Kind::InvalidSignature | Kind::MalformedSignature | Kind::StaleTimestamp | Kind::UnsupportedAlgorithm => {
             Some("signature_validation_failure")
         }
+        Kind::CredentialExposed => Some("credential_exposure"),
+        Kind::HttpsRequired => Some("insecure_transport"),
         Kind::RateLimited => Some("rate_limit_exceeded"),
         Kind::QuotaExceeded => Some("quota_exceeded"),
         _ if kind.status() == StatusCode::UNAUTHORIZED => Some("authentication_failure"),

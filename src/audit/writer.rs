@@ -10,6 +10,7 @@ use super::{
     record::Scribe,
     sink::{AuditBatch, AuditLevel, AuditSink},
 };
+use crate::{lint::Waivers, request::RequestContext};
 
 const MAX_MESSAGES: usize = 256;
 /// A page is delivered when it has grown to this, full or not.
@@ -35,6 +36,8 @@ struct Page {
     records: u64,
     /// How many lost records the gap lines tell of.
     gap: u64,
+    /// What the waiver lines tell of.
+    waivers: Vec<Arc<Waivers>>,
 }
 
 impl Writer {
@@ -57,6 +60,7 @@ impl Writer {
                 match message {
                     Message::Record(record) => {
                         self.note_gap(record.lost_before);
+                        self.note_waivers(&record.context);
                         if self.scribe.request(&record, &mut self.page.bytes).is_ok() {
                             self.page.end_line(self.scribe.level(&record), 1, 0);
                         } else {
@@ -90,6 +94,19 @@ impl Writer {
         }
     }
 
+    /// What is allowed stands before the first request that it was allowed for.
+    fn note_waivers(&mut self, context: &RequestContext) {
+        for waivers in context.announced().into_iter().filter(|waivers| waivers.take()) {
+            for issue in waivers.issues() {
+                let at = context.now().wall;
+                if self.scribe.waiver(waivers.part(), issue, at, &mut self.page.bytes).is_ok() {
+                    self.page.end_line(AuditLevel::Warn, 0, 0);
+                }
+            }
+            self.page.waivers.push(waivers);
+        }
+    }
+
     fn note_gap(&mut self, lost: u64) {
         if lost == 0 {
             return;
@@ -111,7 +128,7 @@ impl Writer {
             Ok(Err(error)) => Some(error.to_string()),
             Err(_) => Some("the sink panicked".to_owned()),
         };
-        let (records, gap) = self.page.settle();
+        let (records, gap) = self.page.settle(complaint.is_none());
         let Some(complaint) = complaint else {
             self.failing = false;
             return self.counters.write(records);
@@ -127,7 +144,7 @@ impl Writer {
 /// The runtime ended before the queue did.
 impl Drop for Writer {
     fn drop(&mut self) {
-        let (records, _) = self.page.settle();
+        let (records, _) = self.page.settle(false);
         self.counters.lose(records);
         self.inbox.close();
         while let Ok(message) = self.inbox.try_recv() {
@@ -155,7 +172,8 @@ impl Page {
         Some(batch)
     }
 
-    fn settle(&mut self) -> (u64, u64) {
+    fn settle(&mut self, delivered: bool) -> (u64, u64) {
+        self.waivers.drain(..).for_each(|waivers| waivers.settle(delivered));
         (mem::take(&mut self.records), mem::take(&mut self.gap))
     }
 }

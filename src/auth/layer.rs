@@ -110,6 +110,7 @@ pub struct AuthGate {
 impl Gate<Body> for AuthGate {
     const NAME: &'static str = "auth";
     const PLACE: Place = Place::Auth;
+    const EMITS: &'static [&'static str] = crate::gate::emitted::AUTH;
     /// Header fields of the response.
     type Pass = Vec<(HeaderName, HeaderValue)>;
 

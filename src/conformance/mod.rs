@@ -20,6 +20,7 @@
 //! They use keys of their own, so they may run beside each other, and more than once on one server.
 
 pub mod api_keys;
+pub mod blocks;
 pub mod permits;
 pub mod rates;
 pub mod replays;

@@ -2,26 +2,53 @@
 
 use std::cmp::Ordering;
 
+use super::names::is_token;
+
 /// The request headers that an allowed origin may send.
 #[derive(Debug, Default)]
 pub(super) struct AllowedHeaders {
     /// Lower case, sorted, without duplicates.
     names: Box<[Box<str>]>,
+    /// Whether others may be sent, too.
+    any: bool,
     /// No honest list is longer: every allowed name once, with a comma and a space each.
     longest: usize,
 }
+
+/// What a list may hold where any name is allowed: servers take no larger head than that.
+const LONGEST_OF_ANY: usize = 8 * 1024;
+
+/// No wildcard stands for it (Fetch §4.8, step 13 of the CORS-preflight fetch): it must be listed.
+const AUTHORIZATION: &[u8] = b"authorization";
 
 /// Room for the empty elements that RFC 9110 §5.6.1.2 asks recipients to bear.
 const SLACK: usize = 32;
 
 impl AllowedHeaders {
-    pub(super) fn new<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
+    pub(super) fn new<'a>(names: impl IntoIterator<Item = &'a str>, any: bool) -> Self {
         let mut names: Vec<Box<str>> =
             names.into_iter().map(|name| name.to_ascii_lowercase().into_boxed_str()).collect();
         names.sort_unstable();
         names.dedup();
-        let longest = names.iter().fold(SLACK, |sum, name| sum.saturating_add(name.len()).saturating_add(2));
-        Self { names: names.into_boxed_slice(), longest }
+        let listed = names.iter().fold(SLACK, |sum, name| sum.saturating_add(name.len()).saturating_add(2));
+        let longest = if any { listed.max(LONGEST_OF_ANY) } else { listed };
+        Self { names: names.into_boxed_slice(), any, longest }
+    }
+
+    /// The names, in lower case and sorted.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(AsRef::as_ref)
+    }
+
+    pub(super) fn any(&self) -> bool {
+        self.any
+    }
+
+    /// The first name in these lines that is not allowed, as far as it can be told without reading a
+    /// list that is too long.
+    pub(super) fn stranger<'a>(&self, lines: impl Iterator<Item = &'a [u8]>) -> Option<&'a [u8]> {
+        let mut names = lines.take(64).flat_map(|line| line.split(|byte| *byte == b',').take(256)).map(trim);
+        names.find(|name| !self.covers(name))
     }
 
     /// Whether every name in these lines is allowed. What is longer than all allowed names together
@@ -37,7 +64,11 @@ impl AllowedHeaders {
     }
 
     fn covers(&self, name: &[u8]) -> bool {
-        name.is_empty() || self.names.binary_search_by(|allowed| compare(allowed.as_bytes(), name)).is_ok()
+        name.is_empty() || self.lists(name) || self.any && is_token(name) && !name.eq_ignore_ascii_case(AUTHORIZATION)
+    }
+
+    fn lists(&self, name: &[u8]) -> bool {
+        self.names.binary_search_by(|allowed| compare(allowed.as_bytes(), name)).is_ok()
     }
 }
 
@@ -59,7 +90,7 @@ mod tests {
     use super::*;
 
     fn cover(lines: &[&[u8]]) -> bool {
-        AllowedHeaders::new(["Authorization", "content-type", "X-API-Key"]).cover(lines.iter().copied())
+        AllowedHeaders::new(["Authorization", "content-type", "X-API-Key"], false).cover(lines.iter().copied())
     }
 
     #[test]
@@ -103,15 +134,33 @@ mod tests {
     #[test]
     fn all_allowed_names_together_fit() {
         let names: Vec<String> = (0..200).map(|n| format!("x-header-{n}")).collect();
-        let allowed = AllowedHeaders::new(names.iter().map(String::as_str));
+        let allowed = AllowedHeaders::new(names.iter().map(String::as_str), false);
         assert!(allowed.cover([names.join(", ").as_bytes()].into_iter()));
         assert!(allowed.cover(names.iter().map(String::as_bytes)));
+    }
+
+    #[test]
+    fn any_name_is_any_but_authorization() {
+        let any = AllowedHeaders::new(["x-a"], true);
+        assert!(any.cover([&b"x-b, x-a,Content-Type"[..]].into_iter()));
+        for line in [&b"x-b,Authorization"[..], b"x b", b"caf\xe9", b"a;q=1"] {
+            assert!(!any.cover([line].into_iter()), "{line:?}");
+        }
+        assert!(AllowedHeaders::new(["authorization"], true).cover([&b"authorization,x-b"[..]].into_iter()));
+        assert!(!any.cover([&b"x-b,".repeat(3_000)[..]].into_iter()));
+    }
+
+    #[test]
+    fn the_stranger_is_named() {
+        let allowed = AllowedHeaders::new(["a", "b"], false);
+        assert_eq!(allowed.stranger([&b"a, x-other ,b"[..]].into_iter()), Some(&b"x-other"[..]));
+        assert_eq!(allowed.stranger([&b"a"[..], b"b"].into_iter()), None);
     }
 
     proptest::proptest! {
         #[test]
         fn agrees_with_the_naive_reading(line in "[ \tac,-]{0,24}") {
-            let allowed = AllowedHeaders::new(["a", "c-a", "ac"]);
+            let allowed = AllowedHeaders::new(["a", "c-a", "ac"], false);
             let naive = line.split(',').map(|name| name.trim_matches([' ', '\t']))
                 .all(|name| ["", "a", "c-a", "ac"].contains(&name));
             proptest::prop_assert_eq!(allowed.cover([line.as_bytes()].into_iter()), naive);
@@ -119,7 +168,8 @@ mod tests {
 
         #[test]
         fn no_bytes_make_it_panic(lines in proptest::collection::vec(proptest::collection::vec(0_u8.., 0..64), 0..4)) {
-            let _ = AllowedHeaders::new(["a"]).cover(lines.iter().map(Vec::as_slice));
+            let covers = |any| AllowedHeaders::new(["a"], any).cover(lines.iter().map(Vec::as_slice));
+            proptest::prop_assert!(!covers(false) || covers(true));
         }
     }
 }

@@ -34,7 +34,9 @@ const UPPER_CASE: &[&str] = &["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST
 /// What is wrong with a name, and the cure.
 pub(super) type Fault = (&'static str, &'static str);
 
-const WILDCARD: Fault = ("is a wildcard", "list what the page really uses");
+const ANY_METHOD: Fault = ("is a wildcard", "list the methods, or say allow_any_method()");
+const ANY_REQUEST_HEADER: Fault = ("is a wildcard", "list the headers, or say allow_any_request_header()");
+const ANY_EXPOSED: Fault = ("is a wildcard", "list the headers, or say expose_any()");
 const NO_TOKEN: Fault = ("is not a token (RFC 9110 §5.6.2)", "use letters, digits and `-`");
 const PROTOCOL: Fault = ("belongs to the CORS protocol itself", "leave it out: the layer handles it");
 
@@ -45,7 +47,7 @@ pub(super) fn is_token(text: &[u8]) -> bool {
 
 pub(super) fn check_method(method: &str) -> Result<(), Fault> {
     if method == "*" {
-        return Err(WILDCARD);
+        return Err(ANY_METHOD);
     }
     if !is_token(method.as_bytes()) {
         return Err(("is not a method", "use a method such as GET"));
@@ -61,7 +63,7 @@ pub(super) fn check_method(method: &str) -> Result<(), Fault> {
 }
 
 pub(super) fn check_request_header(name: &str) -> Result<(), Fault> {
-    let name = checked_name(name)?;
+    let name = checked_name(name, ANY_REQUEST_HEADER)?;
     if name.starts_with("access-control-") {
         return Err(PROTOCOL);
     }
@@ -72,7 +74,7 @@ pub(super) fn check_request_header(name: &str) -> Result<(), Fault> {
 }
 
 pub(super) fn check_exposed_header(name: &str) -> Result<(), Fault> {
-    let name = checked_name(name)?;
+    let name = checked_name(name, ANY_EXPOSED)?;
     if name.starts_with("access-control-") || name == "origin" {
         return Err(PROTOCOL);
     }
@@ -82,9 +84,9 @@ pub(super) fn check_exposed_header(name: &str) -> Result<(), Fault> {
     Ok(())
 }
 
-fn checked_name(name: &str) -> Result<String, Fault> {
+fn checked_name(name: &str, wildcard: Fault) -> Result<String, Fault> {
     match name {
-        "*" => Err(WILDCARD),
+        "*" => Err(wildcard),
         _ if !is_token(name.as_bytes()) => Err(NO_TOKEN),
         // A name that http cannot carry would be lost at start-up, not here.
         _ if name.len() > 256 => Err(("is longer than 256 bytes", "use a shorter name")),

@@ -1,255 +1,234 @@
-//! The grammar of an origin as browsers serialise it (RFC 6454 §6.2, WHATWG HTML §7.1.1), and why
-//! one that is written otherwise would never match.
+//! Origins, and patterns of them.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::{borrow::Cow, convert::Infallible, fmt, net::Ipv4Addr, str::FromStr};
 
-use super::names::Fault;
+use super::{
+    fault::OriginFault,
+    grammar::{self, Port, Shape},
+};
 
-/// Schemes whose origins browsers serialise as `null`.
-const OPAQUE: &[&str] = &["about", "blob", "data", "file", "javascript"];
-
-/// An origin, taken apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Origin<'a> {
-    scheme: &'a str,
-    host: &'a str,
+/// Origins whose pages may read the responses: one, all subdomains of a domain, all ports of a host, or
+/// both.
+///
+/// | pattern | which origins |
+/// |---|---|
+/// | `https://app.example.com` | this one |
+/// | `https://*.example.com` | all subdomains, of one or more labels; never `https://example.com` itself |
+/// | `http://localhost:*` | all ports, the scheme's own (which is not written) among them |
+/// | `https://*.example.com:*` | both |
+///
+/// Nothing else is a pattern: there are no regular expressions and no suffixes, which is how
+/// `https://app.example.com.evil.example` gets in elsewhere. And an origin must be written as browsers
+/// send it, because one that is written otherwise would never match: see [`OriginFault`] for everything
+/// that is refused, each with its cure.
+///
+/// What is known when the program is written, [`origin!`](crate::cors::origin!) checks when it is compiled.
+///
+/// ```
+/// use portcullis::cors::OriginPattern;
+///
+/// let pattern: OriginPattern = "https://*.example.com".parse()?;
+/// assert!(pattern.matches("https://app.example.com") && pattern.matches("https://a.b.example.com"));
+/// for origin in ["https://example.com", "https://evilexample.com", "https://.example.com", "http://a.example.com",
+///     "https://a.example.com:8443", "https://a.example.com.evil.example", "null"] {
+///     assert!(!pattern.matches(origin), "{origin}");
+/// }
+///
+/// let error = OriginPattern::parse("https://app.example.com:443").unwrap_err();
+/// assert_eq!(
+///     error.to_string(),
+///     r#""https://app.example.com:443" names the scheme's default port, which browsers leave out (remove the port)"#,
+/// );
+/// # Ok::<_, portcullis::cors::OriginError>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct OriginPattern {
+    text: Cow<'static, str>,
+    shape: Shape,
 }
 
-impl<'a> Origin<'a> {
-    /// Reads an origin in exactly the form in which a browser sends it.
-    pub(super) fn parse(text: &'a str) -> Result<Self, Fault> {
-        refuse_special(text)?;
-        let (scheme, authority) = text
-            .split_once("://")
-            .ok_or(("has no scheme", "write the whole origin, such as https://app.example.com"))?;
-        check_scheme(scheme)?;
-        check_characters(authority)?;
-        let (host, port) = split_port(authority)?;
-        check_host(host)?;
-        port.map_or(Ok(()), |port| check_port(scheme, port))?;
-        Ok(Self { scheme, host })
-    }
-
-    /// Whether what this origin's pages send and receive can be read and changed on the way.
-    pub(super) fn is_insecure(&self) -> bool {
-        let loopback = self.host == "localhost"
-            || self.host.ends_with(".localhost")
-            || self.host == "[::1]"
-            || self.host.parse::<Ipv4Addr>().is_ok_and(|ip| ip.is_loopback());
-        self.scheme == "http" && !loopback
-    }
-}
-
-fn refuse_special(text: &str) -> Result<(), Fault> {
-    match text {
-        "" => Err(("is empty", "write an origin, such as https://app.example.com")),
-        "null" => Err(("is the origin of every sandboxed frame and local file: any site can have it", "remove it")),
-        _ if text.contains('*') => Err(("contains a wildcard", "list each origin exactly")),
-        _ if !text.is_ascii() => Err(("is not ASCII, as browsers send it", "write the host in Punycode (xn--…)")),
-        _ if text.len() > 300 => Err(("is longer than a host and port can be", "write an origin")),
-        _ => Ok(()),
-    }
-}
-
-fn check_scheme(scheme: &str) -> Result<(), Fault> {
-    let mut bytes = scheme.bytes();
-    let begins_well = bytes.next().is_some_and(|first| first.is_ascii_alphabetic());
-    if !begins_well || !bytes.all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte)) {
-        return Err(("has a malformed scheme", "use https"));
-    }
-    if scheme.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        return Err(("has capitals, which browsers never send", "write it in lower case"));
-    }
-    if OPAQUE.contains(&scheme) {
-        return Err(("has a scheme whose pages send `null`", "serve the page over https"));
-    }
-    Ok(())
-}
-
-fn check_characters(authority: &str) -> Result<(), Fault> {
-    if authority.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        return Err(("has capitals, which browsers never send", "write it in lower case"));
-    }
-    if authority.contains('@') {
-        return Err(("has user information, which is no part of an origin", "remove it"));
-    }
-    if let Some(end) = authority.find(['/', '?', '#', '\\']) {
-        return Err(if authority.get(end..) == Some("/") {
-            ("has a trailing slash, which browsers never send", "remove the slash")
-        } else {
-            ("has a path or query, which is no part of an origin", "end it after the host and port")
-        });
-    }
-    Ok(())
-}
-
-fn split_port(authority: &str) -> Result<(&str, Option<&str>), Fault> {
-    let end_of_host = match authority.rfind(']') {
-        Some(bracket) => bracket.saturating_add(1),
-        None => authority.find(':').unwrap_or(authority.len()),
-    };
-    match authority.split_at_checked(end_of_host) {
-        Some((host, "")) => Ok((host, None)),
-        Some((host, rest)) => Ok((host, Some(rest.strip_prefix(':').ok_or(BAD_HOST)?))),
-        None => Err(BAD_HOST),
-    }
-}
-
-const BAD_HOST: Fault = ("has a malformed host", "use a host name or an IP address");
-
-fn check_port(scheme: &str, port: &str) -> Result<(), Fault> {
-    const BAD_PORT: Fault = ("has a malformed port", "use a port from 1 to 65535, without leading zeros");
-    if port.is_empty() || port.starts_with('0') || !port.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(BAD_PORT);
-    }
-    match (scheme, port.parse::<u16>()) {
-        (_, Err(_)) => Err(BAD_PORT),
-        ("https", Ok(443)) | ("http", Ok(80)) => {
-            Err(("names the scheme's default port, which browsers leave out", "remove the port"))
+impl OriginPattern {
+    /// Reads a pattern.
+    ///
+    /// # Errors
+    /// Whatever no browser would ever send, and wildcards that stand elsewhere.
+    pub fn parse(text: &str) -> Result<Self, OriginError> {
+        match grammar::parse(text) {
+            Ok(shape) => Ok(Self { text: Cow::Owned(text.to_owned()), shape }),
+            Err(fault) => Err(OriginError::new(text, fault)),
         }
-        _ => Ok(()),
+    }
+
+    /// What is wrong with a text, in words for a compiler. For [`origin!`](crate::cors::origin!).
+    #[doc(hidden)]
+    pub const fn complaint(text: &str) -> Option<&'static str> {
+        match grammar::parse(text) {
+            Ok(_) => None,
+            Err(fault) => Some(fault.sentence()),
+        }
+    }
+
+    /// A text that has been checked; one that has not matches nothing. For
+    /// [`origin!`](crate::cors::origin!).
+    #[doc(hidden)]
+    pub const fn literal(text: &'static str) -> Self {
+        let shape = match grammar::parse(text) {
+            Ok(shape) => shape,
+            Err(_) => Shape::NONE,
+        };
+        Self { text: Cow::Borrowed(text), shape }
+    }
+
+    /// As it was written.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// `https`.
+    pub fn scheme(&self) -> &str {
+        self.text.get(..self.shape.scheme).unwrap_or_default()
+    }
+
+    /// The host, or the domain of which all subdomains are meant.
+    pub fn host(&self) -> &str {
+        self.text.get(self.shape.host..self.shape.host_end).unwrap_or_default()
+    }
+
+    /// Whether this is one origin, and no pattern.
+    pub fn is_exact(&self) -> bool {
+        !self.shape.subdomains && !self.has_any_port()
+    }
+
+    /// Whether it stands for all subdomains.
+    pub fn has_any_subdomain(&self) -> bool {
+        self.shape.subdomains
+    }
+
+    /// Whether it stands for all ports.
+    pub fn has_any_port(&self) -> bool {
+        self.shape.port == Port::Any
+    }
+
+    /// Whether what these pages send and receive can be read and changed on the way: plain HTTP beyond
+    /// this machine.
+    pub fn is_insecure(&self) -> bool {
+        let host = self.host();
+        let loopback = host == "localhost"
+            || host.ends_with(".localhost")
+            || host == "[::1]"
+            || host.parse::<Ipv4Addr>().is_ok_and(|ip| ip.is_loopback());
+        self.scheme() == "http" && !loopback
+    }
+
+    /// Whether an origin, as a browser sends it, is one of these.
+    pub fn matches(&self, origin: &str) -> bool {
+        let Ok(asked) = Self::parse(origin) else { return false };
+        asked.is_exact() && self.covers(&asked)
+    }
+
+    /// Whether every origin of `other` is one of these.
+    pub(super) fn covers(&self, other: &Self) -> bool {
+        let host = if self.shape.subdomains {
+            let below = other.host().strip_suffix(self.host());
+            below.is_some_and(|rest| rest.ends_with('.') || rest.is_empty() && other.shape.subdomains)
+        } else {
+            !other.shape.subdomains && self.host() == other.host()
+        };
+        host && self.scheme() == other.scheme() && self.shape.port.covers(other.shape.port)
+    }
+
+    pub(super) fn port(&self) -> Port {
+        self.shape.port
     }
 }
 
-fn check_host(host: &str) -> Result<(), Fault> {
-    if let Some(literal) = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-        return check_ipv6(literal);
+impl fmt::Debug for OriginPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("OriginPattern").field(&self.text).finish()
     }
-    if host.len() > 253 || !host.split('.').all(is_label) {
-        return Err(BAD_HOST);
-    }
-    // A host whose last label is a number is an address (WHATWG URL §3.5).
-    let numeric = host.rsplit('.').next().is_some_and(|last| last.bytes().all(|byte| byte.is_ascii_digit()));
-    if numeric && host.parse::<Ipv4Addr>().is_err() {
-        return Err(("is neither a name nor an IPv4 address", "write the address as four decimal numbers"));
-    }
-    Ok(())
 }
 
-fn is_label(label: &str) -> bool {
-    (1..=63).contains(&label.len())
-        && !label.starts_with('-')
-        && !label.ends_with('-')
-        && label.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte))
+impl fmt::Display for OriginPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
 }
 
-fn check_ipv6(literal: &str) -> Result<(), Fault> {
-    let address: Ipv6Addr = literal.parse().map_err(|_| BAD_HOST)?;
-    if address.to_ipv4_mapped().is_some() {
-        return Err(("is an IPv4 address written as IPv6", "write the IPv4 address"));
+impl AsRef<str> for OriginPattern {
+    fn as_ref(&self) -> &str {
+        &self.text
     }
-    // Browsers send the shortest form (WHATWG URL §3.5), in hexadecimal only.
-    if literal.contains('.') || address.to_string() != literal {
-        return Err(("is an IPv6 address in a form that browsers never send", "write it in its shortest form"));
+}
+
+impl FromStr for OriginPattern {
+    type Err = OriginError;
+
+    fn from_str(text: &str) -> Result<Self, OriginError> {
+        Self::parse(text)
     }
-    Ok(())
+}
+
+impl TryFrom<&str> for OriginPattern {
+    type Error = OriginError;
+
+    fn try_from(text: &str) -> Result<Self, OriginError> {
+        Self::parse(text)
+    }
+}
+
+impl TryFrom<String> for OriginPattern {
+    type Error = OriginError;
+
+    fn try_from(text: String) -> Result<Self, OriginError> {
+        Self::parse(&text)
+    }
+}
+
+impl TryFrom<&String> for OriginPattern {
+    type Error = OriginError;
+
+    fn try_from(text: &String) -> Result<Self, OriginError> {
+        Self::parse(text)
+    }
+}
+
+/// A text that is no origin and no pattern of origins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OriginError {
+    text: String,
+    fault: OriginFault,
+}
+
+impl OriginError {
+    fn new(text: &str, fault: OriginFault) -> Self {
+        Self { text: text.chars().take(200).collect(), fault }
+    }
+
+    /// The text, of which the first 200 characters are kept.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// What is wrong with it.
+    pub fn fault(&self) -> OriginFault {
+        self.fault
+    }
+}
+
+impl fmt::Display for OriginError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} {} ({})", self.text, self.fault.reason(), self.fault.cure())
+    }
+}
+
+impl std::error::Error for OriginError {}
+
+/// So that setters take patterns and texts alike.
+impl From<Infallible> for OriginError {
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_browsers_send_is_accepted() {
-        for origin in [
-            "https://app.example.com",
-            "https://example.com:8443",
-            "http://localhost:3000",
-            "http://127.0.0.1:8080",
-            "http://[::1]:8080",
-            "https://[2001:db8::1]",
-            "https://xn--bcher-kva.example",
-            "https://a_b.example",
-            "https://1and1.example",
-            "http://example.com:443",
-            "capacitor://localhost",
-            "chrome-extension://abcdefghijklmnop",
-        ] {
-            assert!(Origin::parse(origin).is_ok(), "{origin}: {:?}", Origin::parse(origin));
-        }
-    }
-
-    #[test]
-    fn what_browsers_never_send_is_refused() {
-        for (origin, reason) in [
-            ("", "empty"),
-            ("*", "wildcard"),
-            ("https://*.example.com", "wildcard"),
-            ("null", "sandboxed"),
-            ("app.example.com", "no scheme"),
-            ("//app.example.com", "no scheme"),
-            ("https:app.example.com", "no scheme"),
-            ("https://app.example.com/", "trailing slash"),
-            ("https://app.example.com/path", "path"),
-            ("https://app.example.com?x", "path"),
-            ("https://app.example.com#x", "path"),
-            ("https://app.example.com\\x", "path"),
-            ("https://user@app.example.com", "user information"),
-            ("HTTPS://app.example.com", "capitals"),
-            ("https://App.example.com", "capitals"),
-            ("https://app.example.com:443", "default port"),
-            ("http://app.example.com:80", "default port"),
-            ("https://app.example.com:0", "port"),
-            ("https://app.example.com:", "port"),
-            ("https://app.example.com:65536", "port"),
-            ("https://app.example.com:08443", "port"),
-            ("https://app.example.com:+80", "port"),
-            ("https://app.example.com:80:90", "port"),
-            ("https://bücher.example", "Punycode"),
-            ("https://", "host"),
-            ("https://.example.com", "host"),
-            ("https://example.com.", "host"),
-            ("https://a..b", "host"),
-            ("https://-a.example", "host"),
-            ("https://a b.example", "host"),
-            ("https://a,b.example", "host"),
-            ("https://1.2.3", "IPv4"),
-            ("https://1.2.3.256", "IPv4"),
-            ("https://01.2.3.4", "IPv4"),
-            ("https://[::ffff:1.2.3.4]", "IPv4"),
-            ("https://[2001:db8:0:0::1]", "shortest"),
-            ("https://[fe80::1%25eth0]", "host"),
-            ("https://[::1", "host"),
-            ("https://[::1]x", "host"),
-            ("file://host", "null"),
-            ("1https://a.example", "scheme"),
-            ("https://a.example\n", "host"),
-        ] {
-            let (found, cure) = Origin::parse(origin).expect_err(origin);
-            assert!(found.contains(reason) || cure.contains(reason), "{origin}: {found} ({cure})");
-        }
-        assert!(Origin::parse(&format!("https://{}", "a.".repeat(5_000))).is_err());
-    }
-
-    #[test]
-    fn only_plain_http_beyond_this_machine_is_insecure() {
-        let insecure = |text| Origin::parse(text).unwrap().is_insecure();
-        for origin in ["http://app.example.com", "http://10.0.0.1", "http://notlocalhost", "http://[2001:db8::1]"] {
-            assert!(insecure(origin), "{origin}");
-        }
-        for origin in
-            ["https://a.example", "http://localhost:1", "http://a.localhost", "http://127.9.9.9", "http://[::1]"]
-        {
-            assert!(!insecure(origin), "{origin}");
-        }
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn no_text_makes_it_panic(text in "\\PC{0,40}") {
-            let _ = Origin::parse(&text);
-        }
-
-        #[test]
-        fn what_is_accepted_is_what_a_url_parser_would_serialise(
-            host in "[a-z0-9.-]{1,12}", port in proptest::option::of("[0-9]{1,6}"),
-        ) {
-            let text = port.map_or(format!("https://{host}"), |port| format!("https://{host}:{port}"));
-            if Origin::parse(&text).is_ok() {
-                let uri: http::Uri = text.parse().unwrap();
-                proptest::prop_assert_eq!(uri.host(), Some(&*host));
-                proptest::prop_assert!(uri.port_u16() != Some(443));
-            }
-        }
-    }
-}
+mod tests;

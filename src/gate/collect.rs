@@ -19,6 +19,10 @@ pub(crate) struct Collected {
 }
 
 impl Collected {
+    pub(super) fn new(bytes: Bytes, trailers: Option<HeaderMap>) -> Self {
+        Self { bytes, trailers }
+    }
+
     /// Of a body that came in one piece, that piece; else a copy.
     pub(crate) fn bytes(&self) -> &Bytes {
         &self.bytes

@@ -4,8 +4,11 @@ use http::Request;
 use tower_layer::Layer;
 
 use super::{Entry, Gate, GateLayer, Gated};
-use crate::request::{ContextSettings, Place, RequestContext, TrustedProxies};
-use crate::time::Clock;
+use crate::{
+    lint::Waivers,
+    request::{ContextSettings, Place, RequestContext, TrustedProxies},
+    time::Clock,
+};
 
 /// Says with which clock and which trusted proxies the [`RequestContext`] is made. Put it
 /// outermost; without it, the machine's clock and no trusted proxies are used.
@@ -36,15 +39,16 @@ impl RequestContextLayer {
         self
     }
 
-    /// The proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
+    /// The proxies whose word on the client's address and scheme is taken.
     #[must_use]
     pub fn trusted_proxies(mut self, proxies: TrustedProxies) -> Self {
         self.settings = self.settings.trusted_proxies(proxies);
         self
     }
 
-    pub(crate) fn gate_layer(&self) -> GateLayer<ContextGate> {
-        GateLayer::new(ContextGate { settings: self.settings.clone() })
+    /// With what is allowed of a stack as a whole.
+    pub(crate) fn gate_layer(&self, waivers: Option<Arc<Waivers>>) -> GateLayer<ContextGate> {
+        GateLayer::new(ContextGate { settings: self.settings.clone(), waivers })
     }
 }
 
@@ -52,7 +56,7 @@ impl<S> Layer<S> for RequestContextLayer {
     type Service = Gated<ContextGate, S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        self.gate_layer().layer(inner)
+        self.gate_layer(None).layer(inner)
     }
 }
 
@@ -60,6 +64,7 @@ impl<S> Layer<S> for RequestContextLayer {
 #[derive(Debug)]
 pub struct ContextGate {
     settings: ContextSettings,
+    waivers: Option<Arc<Waivers>>,
 }
 
 impl<B> Gate<B> for ContextGate {
@@ -67,7 +72,9 @@ impl<B> Gate<B> for ContextGate {
     const PLACE: Place = Place::Context;
     type Pass = ();
 
-    fn enter(self: &Arc<Self>, _: &mut Request<B>, _: &Arc<RequestContext>) -> Entry<B, ()> {
+    fn enter(self: &Arc<Self>, _: &mut Request<B>, context: &Arc<RequestContext>) -> Entry<B, ()> {
+        context.announce(self.settings.proxies.waivers());
+        context.announce(self.waivers.as_ref());
         Entry::Pass(())
     }
 

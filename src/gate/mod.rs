@@ -62,8 +62,10 @@ mod collect;
 mod context;
 mod counters;
 mod drain;
+pub(crate) mod emitted;
 mod future;
 mod problem;
+mod reading;
 mod service;
 mod values;
 mod wiring;
@@ -75,9 +77,10 @@ use http::{Request, request::Parts};
 
 pub(crate) use self::{
     body::{BodyEnd, Watch, held_back, watched},
-    collect::{announced, collect},
+    collect::{Collected, announced, collect},
     drain::drained,
     problem::panicked,
+    reading::{Pace, Reading},
     values::{decimal, written},
 };
 pub use self::{
@@ -107,6 +110,13 @@ pub trait Gate<B>: Send + Sync + 'static {
     /// How many header fields [`leave`](Self::leave) may add to a response. Room for those of all
     /// gates is made at once; a number that is too small costs time, nothing else.
     const RESPONSE_FIELDS: usize = 0;
+
+    /// The response header fields that the gate writes and a page may want to read, in lower case, on
+    /// what it lets through and on its refusals. Browsers hide them from pages of other origins unless
+    /// `Access-Control-Expose-Headers` names them. What this crate's own gates declare,
+    /// [`CorsSecurityLayer`](crate::cors::CorsSecurityLayer) exposes; of a gate of yours it is told:
+    /// `.expose(<MyGate as Gate<Body>>::EMITS)`.
+    const EMITS: &'static [&'static str] = &[];
 
     /// What is remembered between the way in and the way out. If there is no way out, it is
     /// dropped: `Drop` must then settle (give back, release, write) without awaiting or panicking.

@@ -1,20 +1,31 @@
 //! Orders of layers that are dangerous, found at run time from the places a request passes.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 
 use crate::request::{Place, RequestContext};
 
-/// `outer` belongs outside `inner`; if it does not, `consequence`.
+use Place::{
+    ApiVersion, Audit, Auth, Context, Cors, GraphQl, IpFilter, Problem, Quota, RateLimit, RequireHttps, Scope,
+    SecurityHeaders, Validation, Webhook,
+};
+
+/// `outer` belongs outside each of `inner`; if it does not, `consequence`.
 struct Rule {
     outer: Place,
-    inner: Place,
+    inner: &'static [Place],
     consequence: &'static str,
     cure: &'static str,
 }
 
-const fn rule(outer: Place, inner: Place, consequence: &'static str, cure: &'static str) -> Rule {
+const fn rule(outer: Place, inner: &'static [Place], consequence: &'static str, cure: &'static str) -> Rule {
     Rule { outer, inner, consequence, cure }
 }
+
+/// What may refuse a request.
+const REFUSING: &[Place] =
+    &[IpFilter, RequireHttps, ApiVersion, Auth, RateLimit, Scope, GraphQl, Quota, Validation, Webhook];
+const REFUSING_OR_CORS: &[Place] =
+    &[Cors, IpFilter, RequireHttps, ApiVersion, Auth, RateLimit, Scope, GraphQl, Quota, Validation, Webhook];
 
 const CORS: &str = "preflights are refused, and an allowed origin's page cannot read the refusals";
 const CORS_CURE: &str = "put CorsSecurityLayer outside (before) it, in the same ServiceBuilder";
@@ -25,61 +36,100 @@ const HEADERS_CURE: &str = "put SecurityHeadersLayer outside, next to AuditLayer
 const CONTEXT: &str = "its clock and trusted proxies come too late to be used";
 const CONTEXT_CURE: &str = "put RequestContextLayer outermost";
 
-const RULES: &[Rule] = &[
-    rule(Place::Cors, Place::Auth, CORS, CORS_CURE),
-    rule(Place::Cors, Place::RateLimit, CORS, CORS_CURE),
-    rule(Place::Cors, Place::Scope, CORS, CORS_CURE),
-    rule(Place::Cors, Place::Quota, CORS, CORS_CURE),
-    rule(Place::Cors, Place::Webhook, CORS, CORS_CURE),
-    rule(Place::Audit, Place::Cors, AUDIT, AUDIT_CURE),
-    rule(Place::Audit, Place::Auth, AUDIT, AUDIT_CURE),
-    rule(Place::Audit, Place::RateLimit, AUDIT, AUDIT_CURE),
-    rule(Place::Audit, Place::Scope, AUDIT, AUDIT_CURE),
-    rule(Place::Audit, Place::Quota, AUDIT, AUDIT_CURE),
-    rule(Place::Audit, Place::Webhook, AUDIT, AUDIT_CURE),
+const RULES: [Rule; 11] = [
+    rule(Cors, REFUSING, CORS, CORS_CURE),
+    rule(Audit, REFUSING_OR_CORS, AUDIT, AUDIT_CURE),
     rule(
-        Place::Audit,
-        Place::Problem,
+        Audit,
+        &[Problem],
         "a body that the outer layer replaces is on record as one that the client did not want",
         AUDIT_CURE,
     ),
-    rule(Place::SecurityHeaders, Place::Cors, HEADERS, HEADERS_CURE),
-    rule(Place::SecurityHeaders, Place::Auth, HEADERS, HEADERS_CURE),
-    rule(Place::SecurityHeaders, Place::RateLimit, HEADERS, HEADERS_CURE),
-    rule(Place::SecurityHeaders, Place::Scope, HEADERS, HEADERS_CURE),
-    rule(Place::SecurityHeaders, Place::Quota, HEADERS, HEADERS_CURE),
-    rule(Place::SecurityHeaders, Place::Webhook, HEADERS, HEADERS_CURE),
-    rule(Place::Context, Place::Audit, CONTEXT, CONTEXT_CURE),
-    rule(Place::Context, Place::SecurityHeaders, CONTEXT, CONTEXT_CURE),
-    rule(Place::Context, Place::Cors, CONTEXT, CONTEXT_CURE),
-    rule(Place::Context, Place::Auth, CONTEXT, CONTEXT_CURE),
-    rule(Place::Context, Place::RateLimit, CONTEXT, CONTEXT_CURE),
-    rule(Place::Context, Place::Scope, CONTEXT, CONTEXT_CURE),
-    rule(Place::Context, Place::Quota, CONTEXT, CONTEXT_CURE),
-    rule(Place::Context, Place::Webhook, CONTEXT, CONTEXT_CURE),
-    rule(Place::Auth, Place::Scope, "every call is refused with 500 misconfigured", "put AuthLayer outside ScopeLayer"),
+    rule(SecurityHeaders, REFUSING_OR_CORS, HEADERS, HEADERS_CURE),
     rule(
-        Place::Problem,
-        Place::Quota,
+        Context,
+        &[
+            Audit,
+            SecurityHeaders,
+            Cors,
+            IpFilter,
+            RequireHttps,
+            ApiVersion,
+            Auth,
+            RateLimit,
+            Scope,
+            GraphQl,
+            Quota,
+            Validation,
+            Webhook,
+        ],
+        CONTEXT,
+        CONTEXT_CURE,
+    ),
+    rule(Auth, &[Scope], "every call is refused with 500 misconfigured", "put AuthLayer outside ScopeLayer"),
+    rule(
+        Problem,
+        &[Quota],
         "bare errors of the handler count as refusals, and cost no quota",
         "put ProblemLayer outside QuotaLayer",
     ),
     rule(
-        Place::Auth,
-        Place::Quota,
+        Auth,
+        &[Quota],
         "no caller has a plan yet: all are metered by the default plan, by address",
         "put AuthLayer outside QuotaLayer",
     ),
+    rule(
+        Auth,
+        &[Validation, GraphQl],
+        "anybody's body is read and parsed, and limits by plan never apply",
+        "put AuthLayer outside what reads bodies",
+    ),
+    rule(
+        IpFilter,
+        &[RateLimit, Auth, Quota],
+        "addresses that are blocked still cost limits, signature checks and stores",
+        "put IpFilterLayer outside them, inside CorsSecurityLayer",
+    ),
+    rule(
+        RequireHttps,
+        &[Auth],
+        "a credential that came over plain text is used before it is refused",
+        "put RequireHttpsLayer outside AuthLayer",
+    ),
 ];
 
-const _: () = assert!(RULES.len() < 64, "one bit each in REPORTED");
+const _: () = assert!(Place::Anywhere as usize == PLACES, "a place for each row of INNER");
 
-static REPORTED: AtomicU64 = AtomicU64::new(0);
-const LATE_CONTEXT: u64 = 1 << 63;
+const PLACES: usize = 15;
+
+/// For each place, all that must not have been entered before.
+const INNER: [u32; PLACES] = {
+    let mut masks = [0; PLACES];
+    let mut rules: &[Rule] = &RULES;
+    while let [rule, rest @ ..] = rules {
+        masks[rule.outer as usize] |= mask(rule.inner);
+        rules = rest;
+    }
+    masks
+};
+
+const fn mask(mut places: &[Place]) -> u32 {
+    let mut mask = 0;
+    while let [place, rest @ ..] = places {
+        mask |= place.bit();
+        places = rest;
+    }
+    mask
+}
+
+/// For each rule, the inner places that have been reported.
+static REPORTED: [AtomicU32; RULES.len()] = [const { AtomicU32::new(0) }; RULES.len()];
+static LATE_CONTEXT: AtomicBool = AtomicBool::new(false);
 
 /// A gate that has no place stands outside the context's layer, and has already made a context.
 pub(super) fn enter_with_foreign_settings(context: &RequestContext) {
-    if context.marks() == 0 && REPORTED.fetch_or(LATE_CONTEXT, Relaxed) & LATE_CONTEXT == 0 {
+    if context.marks() == 0 && !LATE_CONTEXT.swap(true, Relaxed) {
         tracing::warn!(
             target: "portcullis",
             layer = "context",
@@ -90,28 +140,79 @@ pub(super) fn enter_with_foreign_settings(context: &RequestContext) {
     }
 }
 
-/// Marks `place` as entered, and warns, once for each rule and process, if it was entered too late.
+/// Marks `place` as entered, and warns, once for each pair and process, if it was entered too late.
 pub(super) fn enter(context: &RequestContext, place: Place, name: &'static str) {
     let before = context.mark(place.bit());
-    // The common case: nothing that belongs inside has been passed already.
-    if before < place.bit() || place == Place::Anywhere {
+    let wrong = INNER.get(place as usize).map_or(0, |inner| before & inner);
+    // The common case. And a second layer of the same place was right the first time.
+    if wrong == 0 || before & place.bit() != 0 {
         return;
     }
-    for (index, rule) in RULES.iter().enumerate() {
-        // A second layer of the same place was right the first time.
-        if rule.outer != place || before & rule.inner.bit() == 0 || before & place.bit() != 0 {
-            continue;
+    report(place, wrong, name);
+}
+
+#[cold]
+fn report(outer: Place, wrong: u32, name: &'static str) {
+    for (rule, reported) in RULES.iter().zip(&REPORTED).filter(|(rule, _)| rule.outer == outer) {
+        for inner in rule.inner.iter().filter(|inner| wrong & inner.bit() != 0) {
+            if reported.fetch_or(inner.bit(), Relaxed) & inner.bit() == 0 {
+                tracing::warn!(
+                    target: "portcullis",
+                    layer = name,
+                    stands_inside = ?inner,
+                    consequence = rule.consequence,
+                    cure = rule.cure,
+                    "dangerous order of layers"
+                );
+            }
         }
-        let bit = 1_u64.checked_shl(u32::try_from(index).unwrap_or(0)).unwrap_or(0);
-        if REPORTED.fetch_or(bit, Relaxed) & bit == 0 {
-            tracing::warn!(
-                target: "portcullis",
-                layer = name,
-                stands_inside = ?rule.inner,
-                consequence = rule.consequence,
-                cure = rule.cure,
-                "dangerous order of layers"
-            );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wrong(before: u32, place: Place) -> u32 {
+        if before & place.bit() == 0 { before & INNER[place as usize] } else { 0 }
+    }
+
+    #[test]
+    fn the_order_of_a_stack_is_right_in_every_part() {
+        let stack = [
+            Context,
+            Audit,
+            SecurityHeaders,
+            Cors,
+            Problem,
+            IpFilter,
+            RequireHttps,
+            RateLimit,
+            ApiVersion,
+            Auth,
+            RateLimit,
+            Scope,
+            GraphQl,
+            Quota,
+            Validation,
+            Webhook,
+        ];
+        for skipped in 0..stack.len() {
+            let parts = stack.iter().enumerate().filter(|(index, _)| *index >= skipped).map(|(_, place)| *place);
+            parts.fold(0, |before, place| {
+                assert_eq!(wrong(before, place), 0, "{place:?}");
+                before | place.bit()
+            });
+        }
+    }
+
+    #[test]
+    fn each_rule_is_found_by_its_mask_and_contradicts_no_other() {
+        for rule in &RULES {
+            for inner in rule.inner {
+                assert_eq!(wrong(inner.bit(), rule.outer), inner.bit(), "{:?} in {inner:?}", rule.outer);
+                assert_eq!(wrong(rule.outer.bit(), *inner), 0, "{inner:?} in {:?}", rule.outer);
+            }
         }
     }
 }

@@ -1,95 +1,49 @@
-use std::time::Duration;
+use std::borrow::Cow;
 
-use http::{HeaderName, HeaderValue, header};
+use super::{
+    Csp, FrameOptions, Hsts, OpenerPolicy, PermissionsPolicy, ReferrerPolicy, ResourcePolicy, SecurityHeaders,
+    SecurityHeadersLayer,
+    layer::{SecurityHeadersGate, Timing},
+    lints::assumed_https,
+};
+use crate::{
+    config_error::{ConfigError, ConfigIssues},
+    lint::{Lints, Report},
+};
 
-use super::{FrameOptions, Hsts, ReferrerPolicy, ResourcePolicy, SecurityHeadersLayer, csp, layer::Fixed};
-use crate::config_error::{ConfigError, ConfigIssues};
-
-const PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-policy");
-const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
-
-/// Set by typed setters only.
-const TYPED: &[&str] = &[
-    "strict-transport-security",
-    "content-security-policy",
-    "x-frame-options",
-    "x-content-type-options",
-    "referrer-policy",
-    "permissions-policy",
-    "cross-origin-resource-policy",
-    "cache-control",
-];
-
-/// Belong to one message or connection, or to another layer, so that a constant is wrong.
-const NEVER_CONSTANT: &[&str] = &[
-    "connection",
-    "content-encoding",
-    "content-length",
-    "content-range",
-    "content-type",
-    "date",
-    "keep-alive",
-    "location",
-    "retry-after",
-    "server",
-    "set-cookie",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "vary",
-    "www-authenticate",
-    "x-powered-by",
-    "x-request-id",
-];
-
-const YEAR: u64 = 31_536_000;
-
-/// Builds a [`SecurityHeadersLayer`]; begins with the values for an API. See the
-/// [module](super).
+/// Builds a [`SecurityHeadersLayer`]; begins with the values for an API, or with those that are given to
+/// [`SecurityHeadersLayer::with`]. See the [module](super).
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct SecurityHeadersLayerBuilder {
-    hsts: Option<Hsts>,
+    headers: SecurityHeaders,
+    paths: Vec<(String, SecurityHeaders)>,
     assume_https: bool,
-    fixed: Vec<Fixed>,
-    /// Mistakes in values, kept until `build`.
-    issues: ConfigIssues,
-    forced: Vec<String>,
-    dropped: Vec<String>,
+    timing: Option<Timing>,
+    lints: Lints,
+}
+
+/// The setters of [`SecurityHeaders`], for what is not under a path of its own.
+macro_rules! passed_on {
+    ($($(#[$doc:meta])* $name:ident($($argument:ident: $type:ty),*);)*) => {
+        $($(#[$doc])*
+        pub fn $name(mut self, $($argument: $type),*) -> Self {
+            self.headers = self.headers.$name($($argument),*);
+            self
+        })*
+    };
 }
 
 impl SecurityHeadersLayerBuilder {
-    pub(super) fn api() -> Self {
-        let fixed = [
-            (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-            (header::X_FRAME_OPTIONS, FrameOptions::Deny.as_str()),
-            (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
-            (header::REFERRER_POLICY, ReferrerPolicy::NoReferrer.as_str()),
-            (PERMISSIONS_POLICY, "geolocation=(), camera=(), microphone=(), payment=()"),
-            (header::CACHE_CONTROL, "no-store"),
-            (RESOURCE_POLICY, ResourcePolicy::SameOrigin.as_str()),
-        ];
-        Self {
-            hsts: Some(Hsts::max_age(Duration::from_secs(YEAR)).include_subdomains()),
-            assume_https: false,
-            fixed: fixed.map(|(name, value)| Fixed::new(name, HeaderValue::from_static(value))).into(),
-            issues: ConfigIssues::new(),
-            forced: Vec::new(),
-            dropped: Vec::new(),
-        }
+    pub(super) fn new(headers: SecurityHeaders) -> Self {
+        Self { headers, paths: Vec::new(), assume_https: false, timing: None, lints: Lints::new() }
     }
 
-    /// Another `Strict-Transport-Security`. Default: one year and the subdomains, without preload.
-    pub fn strict_transport_security(mut self, hsts: Hsts) -> Self {
-        if hsts.preload && !(hsts.include_subdomains && hsts.max_age >= YEAR) {
-            self.issues.add(
-                "strict_transport_security",
-                "the preload list refuses less than a year, or a policy without subdomains",
-                "use max_age of 31536000 s or more and include_subdomains(), or leave preload() out",
-            );
-        }
-        self.hsts = Some(hsts);
+    /// Other headers for the paths under a prefix, which is compared segment by segment: `/docs` is
+    /// `/docs` and `/docs/a`, not `/docsets`. The longest prefix counts. The path is the one that the
+    /// layer sees: inside `Router::nest`, axum has taken the nest's own prefix away.
+    pub fn for_paths(mut self, prefix: impl Into<String>, headers: SecurityHeaders) -> Self {
+        self.paths.push((prefix.into(), headers));
         self
     }
 
@@ -101,118 +55,110 @@ impl SecurityHeadersLayerBuilder {
         self
     }
 
-    /// Another `Content-Security-Policy`. A handler that serves HTML may also set its own.
-    pub fn content_security_policy(mut self, policy: &str) -> Self {
-        if let Err((reason, cure)) = csp::check(policy) {
-            self.issues.add("content_security_policy", reason, cure);
-        }
-        self.checked("content_security_policy", header::CONTENT_SECURITY_POLICY, policy)
-    }
-
-    /// Another `X-Frame-Options`. Default: [`FrameOptions::Deny`].
-    pub fn frame_options(self, options: FrameOptions) -> Self {
-        self.set(header::X_FRAME_OPTIONS, HeaderValue::from_static(options.as_str()))
-    }
-
-    /// Another `Referrer-Policy`. Default: [`ReferrerPolicy::NoReferrer`].
-    pub fn referrer_policy(self, policy: ReferrerPolicy) -> Self {
-        self.set(header::REFERRER_POLICY, HeaderValue::from_static(policy.as_str()))
-    }
-
-    /// Another `Permissions-Policy`. Default: no geolocation, camera, microphone or payment.
-    pub fn permissions_policy(self, policy: &str) -> Self {
-        self.checked("permissions_policy", PERMISSIONS_POLICY, policy)
-    }
-
-    /// Another `Cross-Origin-Resource-Policy`. Default: [`ResourcePolicy::SameOrigin`], which does
-    /// not hinder pages that use CORS.
-    pub fn resource_policy(self, policy: ResourcePolicy) -> Self {
-        self.set(RESOURCE_POLICY, HeaderValue::from_static(policy.as_str()))
-    }
-
-    /// Another `Cache-Control` for responses whose handler set none. Default: `no-store`.
-    pub fn cache_control(self, value: &str) -> Self {
-        self.checked("cache_control", header::CACHE_CONTROL, value)
-    }
-
-    /// One more constant header, such as `X-API-Version`.
-    pub fn header(mut self, name: &str, value: &str) -> Self {
-        let field = format!("header[{name:?}]");
-        let Ok(parsed) = name.parse::<HeaderName>() else {
-            self.issues.add(field, "is not a header name", "use letters, digits and `-`");
-            return self;
-        };
-        if TYPED.contains(&parsed.as_str()) {
-            self.issues.add(field, "has a setter of its own", "use that setter");
-            return self;
-        }
-        if NEVER_CONSTANT.contains(&parsed.as_str()) || parsed.as_str().starts_with("access-control-") {
-            self.issues.add(field, "is not the same for all responses", "let the handler or its own layer set it");
-            return self;
-        }
-        self.checked(&field, parsed, value)
-    }
-
-    /// The layer's value wins over the handler's. Default: the handler's wins.
-    pub fn force(mut self, name: &str) -> Self {
-        self.forced.push(name.to_ascii_lowercase());
+    /// Sends `X-Response-Time: 45ms`: the whole milliseconds from the request's arrival until its
+    /// response passed the layer. Not sent by default; costs one reading of the clock.
+    pub fn response_time(mut self) -> Self {
+        self.timing = Some(Timing::ResponseTime);
         self
     }
 
-    /// Leaves one of the headers out.
-    pub fn without(mut self, name: &str) -> Self {
-        self.dropped.push(name.to_ascii_lowercase());
+    /// The same as `Server-Timing: total;dur=45.012`, which browsers show in their tools.
+    pub fn server_timing(mut self) -> Self {
+        self.timing = Some(Timing::ServerTiming);
         self
+    }
+
+    /// Allows a finding of [`lint`](Self::lint) by its code, and says why. The reason reaches the audit
+    /// log.
+    pub fn allow_lint(mut self, code: impl Into<Cow<'static, str>>, why: impl Into<Cow<'static, str>>) -> Self {
+        self.lints = self.lints.allow(code, why);
+        self
+    }
+
+    passed_on! {
+        /// Another `Strict-Transport-Security`. Default: one year and the subdomains, without preload.
+        strict_transport_security(hsts: Hsts);
+        /// Another `Content-Security-Policy`: a [`Csp`], or its text. A handler that serves a page may also set
+        /// its own.
+        content_security_policy(policy: impl Into<Csp>);
+        /// A policy that browsers only report on, to try it out.
+        content_security_policy_report_only(policy: impl Into<Csp>);
+        /// Another `X-Frame-Options`. Default: [`FrameOptions::Deny`].
+        frame_options(options: FrameOptions);
+        /// Another `Referrer-Policy`. Default: [`ReferrerPolicy::NoReferrer`].
+        referrer_policy(policy: ReferrerPolicy);
+        /// Another `Permissions-Policy`: a [`PermissionsPolicy`], or its text. Default: no geolocation, camera,
+        /// microphone or payment.
+        permissions_policy(policy: impl Into<PermissionsPolicy>);
+        /// Another `Cross-Origin-Resource-Policy`. Default: [`ResourcePolicy::SameOrigin`], which does not hinder
+        /// pages that use CORS.
+        resource_policy(policy: ResourcePolicy);
+        /// Another `Cross-Origin-Opener-Policy`. Default: none, for an API has no pages.
+        opener_policy(policy: OpenerPolicy);
+        /// `Origin-Agent-Cluster: ?1`: browsers may keep the origin in a process of its own.
+        origin_agent_cluster();
+        /// Another `Cache-Control` for responses whose handler set none. Default: `no-store`.
+        cache_control(value: &str);
+        /// `X-API-Version`: the version that the service has. The version that a request was served in wins.
+        api_version(version: &str);
+        /// `X-XSS-Protection: 1; mode=block`. A lint: see [`SecurityHeaders::legacy_xss_protection`].
+        legacy_xss_protection();
+        /// One more constant header.
+        header(name: &str, value: &str);
+        /// The layer's value wins over the handler's. Default: the handler's wins.
+        force(name: &str);
+        /// Leaves one of the headers out.
+        without(name: &str);
+    }
+
+    /// Everything that is doubtful, without building.
+    pub fn lint(&self) -> Report {
+        self.clone().compile().1
     }
 
     /// The layer.
     ///
     /// # Errors
-    /// Every malformed or ineffective value, and every name in [`force`](Self::force) or
-    /// [`without`](Self::without) that is no header of this layer.
+    /// Every malformed or ineffective value, every name in [`force`](Self::force) or
+    /// [`without`](Self::without) that is no header of this layer, every prefix that is no path, and
+    /// every critical or high finding that is not allowed.
     pub fn build(self) -> Result<SecurityHeadersLayer, ConfigError> {
-        let Self { hsts, assume_https, mut fixed, mut issues, forced, dropped } = self;
-        let mut hsts = hsts.and_then(|hsts| HeaderValue::try_from(hsts.to_string()).ok()).map(|value| Fixed {
-            name: header::STRICT_TRANSPORT_SECURITY,
-            value,
-            force: false,
-        });
-        for name in &forced {
-            match fixed.iter_mut().chain(hsts.as_mut()).find(|held| held.name.as_str() == name) {
-                Some(held) => held.force = true,
-                None => unknown(&mut issues, "force", name),
-            }
-        }
-        for name in &dropped {
-            let before = fixed.len();
-            fixed.retain(|held| held.name.as_str() != name);
-            let found = fixed.len() < before || hsts.take_if(|held| held.name.as_str() == name).is_some();
-            if !found {
-                unknown(&mut issues, "without", name);
-            }
-        }
-        issues.finish(SecurityHeadersLayer::new(fixed.into_boxed_slice(), hsts, assume_https))
+        let (gate, report, mut issues) = self.compile();
+        report.add_to(&mut issues);
+        issues.finish(SecurityHeadersLayer::new(gate, report))
     }
 
-    fn checked(mut self, field: &str, name: HeaderName, value: &str) -> Self {
-        match HeaderValue::from_str(value) {
-            Ok(parsed) if !value.trim().is_empty() && value.is_ascii() => self.set(name, parsed),
-            _ => {
-                self.issues.add(field.to_owned(), "is not a header value", "use one line of visible ASCII");
-                self
+    fn compile(self) -> (SecurityHeadersGate, Report, ConfigIssues) {
+        let Self { headers, paths, assume_https, timing, mut lints } = self;
+        let mut issues = ConfigIssues::new();
+        let base = headers.compile("", &mut issues, &mut lints);
+        let mut by_path = Vec::new();
+        for (index, (prefix, headers)) in paths.iter().enumerate() {
+            let part = format!("for_paths[{prefix:?}]");
+            if let Some((reason, cure)) = fault(prefix) {
+                issues.add(part.clone(), reason, cure);
+            } else if paths.iter().take(index).any(|(other, _)| other == prefix) {
+                issues.add(part.clone(), "stands twice", "give the headers of a prefix once");
             }
+            by_path.push((prefix.clone().into_boxed_str(), headers.clone().compile(&part, &mut issues, &mut lints)));
         }
-    }
-
-    fn set(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        match self.fixed.iter_mut().find(|held| held.name == name) {
-            Some(held) => held.value = value,
-            None => self.fixed.push(Fixed::new(name, value)),
+        // The first that fits is the longest.
+        by_path.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
+        if assume_https {
+            assumed_https(&mut lints);
         }
-        self
+        let report = lints.report();
+        let gate = SecurityHeadersGate::new(base, by_path, assume_https, timing, report.waivers("security_headers"));
+        (gate, report, issues)
     }
 }
 
-fn unknown(issues: &mut ConfigIssues, field: &'static str, name: &str) {
-    issues.add(field, format!("{name:?} is no header of this layer"), "name one that it sets");
+fn fault(prefix: &str) -> Option<(&'static str, &'static str)> {
+    if !prefix.starts_with('/') || prefix.contains(['?', '#', '*', '{']) {
+        return Some(("is no path", "write /docs: everything below it is meant, too"));
+    }
+    if prefix.ends_with('/') {
+        return Some(("ends with a slash", "write /docs; what holds for all paths is given to with()"));
+    }
+    None
 }

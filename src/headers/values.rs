@@ -29,6 +29,10 @@ impl Hsts {
         self
     }
 
+    pub(super) const fn may_be_preloaded(self) -> bool {
+        self.include_subdomains && self.max_age >= 31_536_000
+    }
+
     /// Consents to the list that browsers ship (<https://hstspreload.org>). It takes months to be
     /// taken off it again, so this is never a default. Needs a year and the subdomains.
     pub const fn preload(mut self) -> Self {
@@ -107,6 +111,28 @@ impl ResourcePolicy {
             Self::SameOrigin => "same-origin",
             Self::SameSite => "same-site",
             Self::CrossOrigin => "cross-origin",
+        }
+    }
+}
+
+/// `Cross-Origin-Opener-Policy` (HTML §7.1.3): whether a page shares its group with those that open it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OpenerPolicy {
+    /// Only with pages of the same origin.
+    SameOrigin,
+    /// The same, but pages that it opens itself may be others: for sign-in windows and payments.
+    SameOriginAllowPopups,
+    /// With everybody, as without the header.
+    UnsafeNone,
+}
+
+impl OpenerPolicy {
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::SameOrigin => "same-origin",
+            Self::SameOriginAllowPopups => "same-origin-allow-popups",
+            Self::UnsafeNone => "unsafe-none",
         }
     }
 }

@@ -4,7 +4,7 @@
 //! what works and should not be done, or need not: it holds [`Issue`]s from [`Severity::Info`] to
 //! [`Severity::Critical`], and serialises. Those that are critical or high fail the `build()` of their
 //! layer, unless the owner allows the code and says why: then the reason stands in the report, and in
-//! the audit log.
+//! the audit log ([`Waivers`]).
 //!
 //! ```
 //! use portcullis::lint::{Lint, Lints, Severity};
@@ -29,8 +29,10 @@
 
 mod lints;
 mod report;
+mod waivers;
 
 pub use self::{
     lints::Lints,
     report::{Issue, Lint, Report, Severity},
+    waivers::Waivers,
 };

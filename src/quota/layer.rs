@@ -206,6 +206,7 @@ impl<B: Send + 'static> Gate<B> for QuotaGate {
     const NAME: &'static str = "quota";
     const PLACE: Place = Place::Quota;
     const RESPONSE_FIELDS: usize = 4;
+    const EMITS: &'static [&'static str] = crate::gate::emitted::QUOTA;
     type Pass = QuotaPass;
 
     fn enter(self: &Arc<Self>, _: &mut Request<B>, context: &Arc<RequestContext>) -> Entry<B, QuotaPass> {

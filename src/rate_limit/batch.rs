@@ -1,7 +1,8 @@
 use std::hash::{Hash, Hasher};
 
 use super::{
-    Algorithm, AlgorithmId, Decision, HashedPart, HashedRule, KeyPart, Op, State, Step, Write, identity::mix,
+    Algorithm, AlgorithmId, Decision, HashedPart, HashedRule, KeyPart, Op, State, Step, Write,
+    identity::{bucket, mix},
     inline::Inline,
 };
 use crate::time::Timestamp;
@@ -19,13 +20,13 @@ impl<'a> Charge<'a> {
     /// A charge.
     #[inline]
     pub fn new(key: ChargeKey<'a>, algorithm: &'a dyn Algorithm, op: Op) -> Self {
-        Self { hash: mix(key.hash, algorithm.id().layout().into()), key, algorithm, op }
+        Self { hash: bucket(key.hash, algorithm.id().layout()), key, algorithm, op }
     }
 
     /// The same, of an algorithm whose id was asked before.
     #[inline]
     pub(super) fn of(key: ChargeKey<'a>, id: AlgorithmId, algorithm: &'a dyn Algorithm, op: Op) -> Self {
-        Self { hash: mix(key.hash, id.layout().into()), key, algorithm, op }
+        Self { hash: bucket(key.hash, id.layout()), key, algorithm, op }
     }
 
     /// Whose bucket.

@@ -44,6 +44,7 @@ pub struct Cost {
 pub(super) enum Source {
     Fixed,
     Header { name: HeaderName, least: u64, most: u64 },
+    Computed { most: u64 },
     Reported,
     Bytes { per_unit: u64 },
 }
@@ -62,6 +63,13 @@ impl Cost {
     /// costs at the least.
     pub const fn header(name: HeaderName, least: u64, most: u64) -> Self {
         Self { units: most, source: Source::Header { name, least, most } }
+    }
+
+    /// What a layer outside has computed, as `GraphQlLimitLayer` does of a query
+    /// ([`RequestContext::computed_cost`](crate::request::RequestContext::computed_cost)), up to `most`: give
+    /// that layer's own limit. A request of which nothing was computed costs 1.
+    pub const fn computed(most: u64) -> Self {
+        Self { units: 1, source: Source::Computed { most } }
     }
 
     /// What the handler says by the extractor [`RateLimitUsage`](super::RateLimitUsage), until the end
@@ -85,6 +93,9 @@ impl Cost {
 
     /// What is charged on the way in.
     pub(super) fn on_entry(&self, view: &RequestView<'_>) -> Result<u64, Rejection> {
+        if let Source::Computed { most } = self.source {
+            return Ok(view.context().computed_cost().unwrap_or(self.units).min(most));
+        }
         let Source::Header { name, least, most } = &self.source else { return Ok(self.units) };
         let Some(value) = view.single(name)? else { return Ok(*most) };
         // `parse` takes a sign, which RFC 9110 §5.6 numbers do not have.
@@ -101,7 +112,7 @@ impl Cost {
     /// The largest charge on the way in.
     pub(super) fn most(&self) -> u64 {
         match self.source {
-            Source::Header { most, .. } => most,
+            Source::Header { most, .. } | Source::Computed { most } => most,
             _ => self.units,
         }
     }
@@ -114,6 +125,9 @@ impl Cost {
                     "the bounds allow no cost, or a free one",
                     "use 1 or more, up to the most",
                 );
+            }
+            Source::Computed { most: 0 } => {
+                issues.add(field.to_owned(), "at most zero is free", "use the largest cost that is let through");
             }
             Source::Bytes { per_unit: 0 } => {
                 issues.add(field.to_owned(), "a unit of zero bytes", "say how many bytes are a unit, as in 1024");

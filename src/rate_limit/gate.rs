@@ -194,6 +194,7 @@ impl<B: Send + 'static> Gate<B> for RateLimitGate {
     const NAME: &'static str = "rate_limit";
     const PLACE: Place = Place::RateLimit;
     const RESPONSE_FIELDS: usize = 5;
+    const EMITS: &'static [&'static str] = crate::gate::emitted::RATE_LIMIT;
     type Pass = RateLimitPass;
 
     fn enter(self: &Arc<Self>, request: &mut Request<B>, context: &Arc<RequestContext>) -> Entry<B, RateLimitPass> {

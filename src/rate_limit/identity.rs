@@ -25,10 +25,19 @@ const SPREAD: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
 
 /// Mixes a number that nobody outside knows into an identity: for each of the two a permutation of the
 /// other. The halves change places, because a multiplication carries upwards only.
-pub(super) const fn mix(identity: u128, part: u128) -> u128 {
+pub(crate) const fn mix(identity: u128, part: u128) -> u128 {
     (identity ^ part).wrapping_mul(SPREAD).rotate_left(64)
 }
 
+/// What a bucket is known by: see [`Charge::identity_hash`](super::Charge::identity_hash). Layouts are
+/// few, and nobody chooses them: what differs in one of them differs by a constant, and two keys differ by
+/// that with a chance of 2^-128.
+#[inline]
+pub(crate) const fn bucket(key: u128, layout: u128) -> u128 {
+    key ^ layout
+}
+
+#[inline]
 fn hashed(bytes: &[u8]) -> u128 {
     SECRET.hash(bytes).as_u128()
 }
@@ -53,7 +62,7 @@ pub struct HashedRule<'a> {
 
 impl<'a> HashedRule<'a> {
     /// The name again, with the hash that was made of it before.
-    pub(super) const fn again(name: &'a str, hash: u128) -> Self {
+    pub(crate) const fn again(name: &'a str, hash: u128) -> Self {
         Self { name, hash }
     }
 
@@ -62,7 +71,7 @@ impl<'a> HashedRule<'a> {
         self.name
     }
 
-    pub(super) const fn hash(&self) -> u128 {
+    pub(crate) const fn hash(&self) -> u128 {
         self.hash
     }
 }
@@ -108,7 +117,7 @@ impl<'a> HashedPart<'a> {
         self.part
     }
 
-    pub(super) const fn hash(&self) -> u128 {
+    pub(crate) const fn hash(&self) -> u128 {
         self.hash
     }
 }
@@ -116,7 +125,9 @@ impl<'a> HashedPart<'a> {
 impl<'a> From<KeyPart<'a>> for HashedPart<'a> {
     #[inline]
     fn from(part: KeyPart<'a>) -> Self {
-        Self { part, hash: hash_part(&part) }
+        // The kind is mostly known where this is inlined, and what most keys of applications are is short.
+        let hash = if let KeyPart::Bytes(bytes) = part { mix(9, hashed(bytes)) } else { hash_part(&part) };
+        Self { part, hash }
     }
 }
 

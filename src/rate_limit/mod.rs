@@ -143,6 +143,7 @@ mod view;
 
 #[cfg(feature = "postgres")]
 pub(crate) use self::contention::Turn;
+pub(crate) use self::identity::{bucket, mix};
 pub(crate) use self::inline::Inline;
 pub use self::{
     algorithm::{

@@ -159,7 +159,7 @@ impl Open {
             None => match rule.price(pick)?.source {
                 Source::Reported => self.usage.as_ref()?.said()?,
                 Source::Bytes { per_unit } => facts.bytes?.div_ceil(per_unit.max(1)).max(1),
-                Source::Fixed | Source::Header { .. } => return None,
+                Source::Fixed | Source::Header { .. } | Source::Computed { .. } => return None,
             },
         };
         let (actual, held) = (actual.min(Rate::MOST), pick.units);

@@ -123,6 +123,18 @@ kinds! {
     Forbidden => FORBIDDEN, "forbidden", Medium,
         "Forbidden", "The caller may not do this.",
         "Do not repeat the request with this credential.";
+    /// The request came over plain HTTP.
+    HttpsRequired => FORBIDDEN, "https_required", Medium,
+        "HTTPS required", "This service answers over HTTPS only.",
+        "Use the `https` address; the same request over plain HTTP is refused again.";
+    /// A credential came over plain HTTP.
+    CredentialExposed => FORBIDDEN, "credential_exposed", High,
+        "Credential exposed", "A credential was sent over plain HTTP, where others can read it. Replace it.",
+        "Use the `https` address, and a new credential: treat the one that was sent as known to others.";
+    /// Nobody from this address may come in, or not now.
+    AddressRefused => FORBIDDEN, "address_refused", Medium,
+        "Address refused", "Requests from this address are not accepted.",
+        "Send from another network, or after `Retry-After` where there is one; another credential does not help.";
     /// There is nothing here, or nothing that the caller may know of.
     NotFound => NOT_FOUND, "not_found", Low,
         "Not found", "There is nothing here.",
@@ -131,6 +143,10 @@ kinds! {
     MethodNotAllowed => METHOD_NOT_ALLOWED, "method_not_allowed", Low,
         "Method not allowed", "The resource does not support this method.",
         "Use one of the methods named in `Allow`.";
+    /// Nothing that the client accepts can be served.
+    NotAcceptable => NOT_ACCEPTABLE, "not_acceptable", Low,
+        "Not acceptable", "Nothing that `Accept` names can be served.",
+        "Accept a media type, and with it a version, that the resource has.";
     /// The client was too slow.
     RequestTimeout => REQUEST_TIMEOUT, "request_timeout", Low,
         "Request timeout", "The request was not received in time.",
@@ -143,6 +159,10 @@ kinds! {
     EventInFlight => CONFLICT, "event_in_flight", Low,
         "Event in flight", "The same event is being processed; send it again later.",
         "Deliver the event again later; it will not be processed twice.";
+    /// What was here has been taken away for good, as versions of an API are.
+    Gone => GONE, "gone", Low,
+        "Gone", "What was here is no longer served.",
+        "Move to what `Link` names, with `rel=\"successor-version\"`; do not repeat the request.";
     /// The body is larger than allowed.
     PayloadTooLarge => PAYLOAD_TOO_LARGE, "payload_too_large", Medium,
         "Content too large", "The request body is larger than allowed.",
@@ -155,6 +175,10 @@ kinds! {
     UnprocessableContent => UNPROCESSABLE_ENTITY, "unprocessable_content", Low,
         "Unprocessable content", "The body is well-formed, but not what is expected.",
         "Correct the body; the same body is refused again.";
+    /// A query asks for more at once than is allowed.
+    QueryTooComplex => UNPROCESSABLE_ENTITY, "query_too_complex", Medium,
+        "Query too complex", "The query asks for more at once than is allowed.",
+        "Ask for less: `limit` says how much of what `exceeded` names is allowed; the same query is refused again.";
     /// Too many requests in a short time.
     RateLimited => TOO_MANY_REQUESTS, "rate_limit_exceeded", Medium,
         "Rate limit exceeded", "Too many requests; retry later.",

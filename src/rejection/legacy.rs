@@ -25,20 +25,8 @@ pub enum LegacyJson {
 
 impl LegacyJson {
     /// Rewrites the body if the response is a rejection; returns every other response untouched.
-    pub fn restyle(self, mut response: Response) -> Response {
-        let Some(rejection) = response.extensions().get::<Rejection>() else { return response };
-        let is_empty = http_body::Body::is_end_stream(response.body());
-        let body = self.body(rejection).to_string();
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        forget_body(headers);
-        // A response to HEAD stays without a body.
-        if !is_empty {
-            headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
-            let old = mem::take(response.body_mut());
-            *response.body_mut() = in_place_of(old, body.into());
-        }
-        response
+    pub fn restyle(self, response: Response) -> Response {
+        restyled(response, &HeaderValue::from_static("application/json"), |rejection| self.body(rejection))
     }
 
     /// The body for one rejection.
@@ -68,6 +56,27 @@ impl LegacyJson {
         }
         Value::Object(body)
     }
+}
+
+/// The response with another body, if it is a rejection.
+pub(super) fn restyled(
+    mut response: Response,
+    media_type: &HeaderValue,
+    body: impl FnOnce(&Rejection) -> Value,
+) -> Response {
+    let Some(rejection) = response.extensions().get::<Rejection>() else { return response };
+    let is_empty = http_body::Body::is_end_stream(response.body());
+    let body = body(rejection).to_string();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, media_type.clone());
+    forget_body(headers);
+    // A response to HEAD stays without a body.
+    if !is_empty {
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+        let old = mem::take(response.body_mut());
+        *response.body_mut() = in_place_of(old, body.into());
+    }
+    response
 }
 
 /// The old body is read to its end all the same: an `AuditLayer` further inside would take one that

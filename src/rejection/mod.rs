@@ -17,6 +17,7 @@
 //!     .layer(ServiceBuilder::new().map_response(|response: Response| LegacyJson::Workflow.restyle(response)));
 //! ```
 
+mod graphql;
 mod kind;
 mod legacy;
 mod render;
@@ -36,6 +37,7 @@ use tower_http::timeout::TimeoutError;
 
 pub(crate) use self::render::{Stamp, forget_body, render, restamp};
 pub use self::{
+    graphql::GraphQlErrors,
     kind::{RejectionKind, Severity},
     legacy::LegacyJson,
 };
@@ -66,6 +68,8 @@ struct Inner {
     headers: Lines,
     members: Vec<(&'static str, Value)>,
     source: Option<SharedError>,
+    /// The form of the body, where it is no problem document.
+    body: Option<GraphQlErrors>,
 }
 
 impl Inner {
@@ -78,6 +82,7 @@ impl Inner {
             headers: Vec::new(),
             members: Vec::new(),
             source: None,
+            body: None,
         }
     }
 }
@@ -224,6 +229,12 @@ impl Rejection {
         self.edit(|inner| inner.source = Some(Arc::new(source)))
     }
 
+    /// Answers as a GraphQL server does, in place of the problem document.
+    #[must_use]
+    pub fn with_graphql_body(self, form: GraphQlErrors) -> Self {
+        self.edit(|inner| inner.body = Some(form))
+    }
+
     /// Why.
     pub fn kind(&self) -> RejectionKind {
         self.inner.kind
@@ -261,6 +272,10 @@ impl Rejection {
 
     pub(crate) fn members(&self) -> &[(&'static str, Value)] {
         &self.inner.members
+    }
+
+    pub(crate) fn graphql_body(&self) -> Option<GraphQlErrors> {
+        self.inner.body
     }
 
     pub(crate) fn is_stamped(&self) -> bool {

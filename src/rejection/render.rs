@@ -6,7 +6,7 @@ use axum::{body::Body, response::Response};
 use http::{HeaderValue, header};
 use serde::Serialize;
 
-use super::{Rejection, RejectionKind};
+use super::{GraphQlErrors, Rejection, RejectionKind};
 
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
@@ -46,14 +46,17 @@ pub(crate) fn render(rejection: Rejection, stamp: Option<Stamp<'_>>) -> Response
     let body = match stamp {
         Some(Stamp { is_head: true, .. }) => Vec::new(),
         // Only a member that cannot be written as JSON leaves nothing; the status still tells.
-        _ => body(&rejection, stamp).unwrap_or_default(),
+        _ => match rejection.graphql_body() {
+            Some(form) => form.body_with(&rejection, stamp.map(|stamp| stamp.request_id)).to_string().into_bytes(),
+            None => body(&rejection, stamp).unwrap_or_default(),
+        },
     };
     let mut response = Response::new(Body::empty());
     *response.status_mut() = rejection.status();
     let headers = response.headers_mut();
     // And one for the request's id.
     headers.reserve(rejection.headers().len().saturating_add(4));
-    headers.insert(header::CONTENT_TYPE, PROBLEM_JSON);
+    headers.insert(header::CONTENT_TYPE, media_type(&rejection));
     headers.insert(header::CACHE_CONTROL, NO_STORE);
     if let Some(secs) = rejection.retry_after_secs() {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(secs));
@@ -65,6 +68,10 @@ pub(crate) fn render(rejection: Rejection, stamp: Option<Stamp<'_>>) -> Response
     let rejection = if stamp.is_some() { rejection.stamped() } else { rejection };
     response.extensions_mut().insert(rejection);
     response
+}
+
+fn media_type(rejection: &Rejection) -> HeaderValue {
+    rejection.graphql_body().map_or(PROBLEM_JSON, GraphQlErrors::media_type)
 }
 
 /// Written piece by piece, without a tree in between: refusing must be cheap.
@@ -133,7 +140,8 @@ fn usual_beginning(kind: RejectionKind) -> Option<&'static [u8]> {
 /// Writes the body of a rejection that a handler or extractor returned anew, now with the id.
 /// Headers that were added since stay, and so does a body that the application has restyled.
 pub(crate) fn restamp(mut response: Response, rejection: Rejection, stamp: Stamp<'_>) -> Response {
-    if response.headers().get(header::CONTENT_TYPE) != Some(&PROBLEM_JSON) {
+    let media_type = media_type(&rejection);
+    if response.headers().get(header::CONTENT_TYPE) != Some(&media_type) {
         response.extensions_mut().insert(rejection.stamped());
         return response;
     }
@@ -142,7 +150,7 @@ pub(crate) fn restamp(mut response: Response, rejection: Rejection, stamp: Stamp
     let fresh = render(rejection, Some(stamp));
     let (fresh_parts, body) = fresh.into_parts();
     forget_body(&mut parts.headers);
-    parts.headers.insert(header::CONTENT_TYPE, PROBLEM_JSON);
+    parts.headers.insert(header::CONTENT_TYPE, media_type);
     parts.extensions.extend(fresh_parts.extensions);
     parts.status = status;
     Response::from_parts(parts, body)

@@ -1,24 +1,25 @@
 use std::{
     fmt,
-    net::SocketAddr,
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
-        atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
 };
 
-use axum::extract::{ConnectInfo, MatchedPath, connect_info::MockConnectInfo};
+use axum::extract::MatchedPath;
 use http::{Extensions, HeaderValue, Method, Request};
 
 use super::{
+    api_version::ApiVersion,
     append_only::AppendOnly,
+    arrival::{Arrival, arrival},
     client_ip::ClientIp,
     limits::{QuotaStatus, RateLimitStatus},
     notes::Notes,
     obligation::ObligationSlot,
-    peer::TlsPeer,
     proxies::TrustedProxies,
     request_id::RequestId,
+    scheme::Scheme,
     trail::Trail,
     webhook::VerifiedWebhook,
 };
@@ -27,18 +28,6 @@ use crate::{
     rejection::Stamp,
     time::{Clock, Now, SystemClock},
 };
-
-/// How the connection to the client was made, as far as it can be known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Scheme {
-    /// Plain text.
-    Http,
-    /// TLS.
-    Https,
-    /// The server did not say, and no trusted proxy did.
-    Unknown,
-}
 
 /// What is needed to make a [`RequestContext`]: the clock, and whose word on the client's address
 /// is taken.
@@ -61,7 +50,7 @@ impl ContextSettings {
         self
     }
 
-    /// The proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
+    /// The proxies whose word on the client's address and scheme is taken.
     #[must_use]
     pub fn trusted_proxies(mut self, proxies: TrustedProxies) -> Self {
         self.proxies = proxies;
@@ -115,6 +104,9 @@ pub struct RequestContext {
     rate_limits: AppendOnly<RateLimitStatus, 4>,
     quota: Mutex<Option<QuotaStatus>>,
     webhook: OnceLock<VerifiedWebhook>,
+    api_version: OnceLock<ApiVersion>,
+    /// What the work that was asked for costs, plus one; 0 is that nobody computed it.
+    cost: AtomicU64,
     hashes: RequestHashes,
     /// Few handlers have any.
     notes: Mutex<Option<Box<Notes>>>,
@@ -137,19 +129,14 @@ impl RequestContext {
 
     pub(crate) fn open<B>(request: &Request<B>, settings: &ContextSettings) -> Arc<Self> {
         let now = settings.clock.now();
-        let extensions = request.extensions();
-        let tls = extensions.get::<ConnectInfo<TlsPeer>>();
-        let peer = extensions
-            .get::<ConnectInfo<SocketAddr>>()
-            .map(|info| info.0)
-            .or_else(|| tls.map(|info| info.0.address()))
-            .or_else(|| extensions.get::<MockConnectInfo<SocketAddr>>().map(|info| info.0));
+        let Arrival { client, scheme } =
+            arrival(request.extensions(), request.headers(), request.uri(), &settings.proxies);
         Arc::new(Self {
             now,
             clock: Arc::clone(&settings.clock),
             id: RequestId::generate(now.wall),
-            client: ClientIp::resolve(peer, request.headers(), &settings.proxies),
-            scheme: scheme(request, peer, tls.is_some(), &settings.proxies),
+            client,
+            scheme,
             method: request.method().clone(),
             route: OnceLock::new(),
             trail: Trail::new(),
@@ -164,6 +151,8 @@ impl RequestContext {
             rate_limits: AppendOnly::new(),
             quota: Mutex::new(None),
             webhook: OnceLock::new(),
+            api_version: OnceLock::new(),
+            cost: AtomicU64::new(0),
             hashes: RequestHashes::default(),
             notes: Mutex::new(None),
         })
@@ -189,11 +178,11 @@ impl RequestContext {
         self.client
     }
 
-    /// Whether the TCP peer is one of the trusted proxies: only then is its word taken on what lies
+    /// Whether the peer is one of the trusted proxies: only then is its word taken on what lies
     /// behind it.
     pub fn peer_is_trusted(&self) -> bool {
-        use super::client_ip::Provenance::{AllTrusted, Forwarded, Malformed};
-        matches!(self.client.provenance(), Forwarded { .. } | AllTrusted | Malformed)
+        use super::client_ip::Provenance::{AllTrusted, Header, Malformed};
+        matches!(self.client.provenance(), Header { .. } | AllTrusted | Malformed)
     }
 
     /// How the connection to the client was made.
@@ -248,6 +237,16 @@ impl RequestContext {
     /// The verified webhook, on hook routes.
     pub fn webhook(&self) -> Option<&VerifiedWebhook> {
         self.webhook.get()
+    }
+
+    /// The version of the API that the request is served with, if an `ApiVersionLayer` found one.
+    pub fn api_version(&self) -> Option<ApiVersion> {
+        self.api_version.get().copied()
+    }
+
+    /// What the work that was asked for costs, if a layer outside computed it: `GraphQlLimitLayer` does.
+    pub fn computed_cost(&self) -> Option<u64> {
+        self.cost.load(Relaxed).checked_sub(1)
     }
 
     /// What the handler adds to the audit record.
@@ -351,27 +350,19 @@ impl RequestContext {
         let _ = self.webhook.set(webhook);
     }
 
+    /// The first layer decides.
+    pub(crate) fn set_api_version(&self, version: ApiVersion) {
+        let _ = self.api_version.set(version);
+    }
+
+    #[cfg(feature = "graphql")]
+    pub(crate) fn set_computed_cost(&self, cost: u64) {
+        self.cost.store(cost.saturating_add(1), Relaxed);
+    }
+
     pub(crate) fn note(&self, change: impl FnOnce(&mut Notes)) {
         change(self.notes.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default());
     }
-}
-
-/// Only a trusted proxy's `X-Forwarded-Proto` is believed; of several values the last is its own.
-fn scheme<B>(request: &Request<B>, peer: Option<SocketAddr>, tls: bool, proxies: &TrustedProxies) -> Scheme {
-    let named = |scheme: &[u8]| match scheme.trim_ascii() {
-        scheme if scheme.eq_ignore_ascii_case(b"https") => Scheme::Https,
-        scheme if scheme.eq_ignore_ascii_case(b"http") => Scheme::Http,
-        _ => Scheme::Unknown,
-    };
-    if peer.is_some_and(|peer| !proxies.is_empty() && proxies.trusts(peer.ip().to_canonical()))
-        && let Some(line) = request.headers().get_all("x-forwarded-proto").iter().next_back()
-    {
-        return line.as_bytes().rsplit(|byte| *byte == b',').next().map_or(Scheme::Unknown, named);
-    }
-    if tls {
-        return Scheme::Https;
-    }
-    request.uri().scheme_str().map_or(Scheme::Unknown, |scheme| named(scheme.as_bytes()))
 }
 
 impl fmt::Debug for RequestContext {

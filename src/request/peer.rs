@@ -107,3 +107,36 @@ impl TlsPeer {
         self.certificate.as_ref()
     }
 }
+
+/// The other end of a unix socket: an extension of each request that came over one, for such a
+/// connection has no address. Where a listener serves nothing else, one layer says so for all:
+///
+/// ```
+/// use axum::{Extension, Router, body::Body, routing::get};
+/// use http::Request;
+/// use portcullis::{
+///     gate::RequestContextLayer,
+///     request::{ClientIp, TrustedProxies, UnixPeer},
+/// };
+/// use tower::{ServiceBuilder, ServiceExt};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// // Only nginx on this machine may open the socket; it writes X-Forwarded-For.
+/// let proxies = TrustedProxies::builder().unix_sockets().build()?;
+/// let app = Router::new()
+///     .route("/", get(|client: ClientIp| async move { format!("{:?}", client.ip()) }))
+///     .layer(
+///         ServiceBuilder::new()
+///             .layer(Extension(UnixPeer))
+///             .layer(RequestContextLayer::new().trusted_proxies(proxies)),
+///     );
+/// let request = Request::get("/").header("x-forwarded-for", "198.51.100.7").body(Body::empty())?;
+/// let response = app.oneshot(request).await?;
+/// let body = axum::body::to_bytes(response.into_body(), 100).await?;
+/// assert_eq!(body, "Some(198.51.100.7)");
+/// # Ok(()) }
+/// ```
+///
+/// Without it the client is [unknown](super::Provenance::Unknown), which is a value and no error.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct UnixPeer;

@@ -14,14 +14,24 @@ pub enum Place {
     Cors,
     /// Turns foreign errors and panics into problem documents.
     Problem,
+    /// Lets in by address.
+    IpFilter,
+    /// Refuses plain text.
+    RequireHttps,
+    /// Finds out which version is asked for.
+    ApiVersion,
     /// Finds out who calls.
     Auth,
     /// Limits speed.
     RateLimit,
     /// Checks what the caller may do.
     Scope,
+    /// Bounds what a query may cost.
+    GraphQl,
     /// Meters the plan's allowance.
     Quota,
+    /// Checks the shape of what was sent.
+    Validation,
     /// Verifies a webhook.
     Webhook,
     /// Has no place of its own: gates of third parties.

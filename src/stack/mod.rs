@@ -12,13 +12,18 @@
 //! | 4 | [`SecurityHeadersLayer`] | on every response, preflights and refusals among them |
 //! | 5 | [`CorsSecurityLayer`] | answers preflights before they cost anything; makes refusals readable |
 //! | 6 | problem documents, catch-panic | what panics or fails below is still decorated by 4 and 5 |
-//! | 7 | time-out, body limit, body deadline | bound everything below |
-//! | 8 | [`RateLimitLayer`], by address and globally | signature checks are dearer than a counter |
-//! | 9 | [`AuthLayer`] | |
-//! | 10 | [`RateLimitLayer`], by client | needs the principal |
-//! | 11 | [`ScopeLayer`] | a forbidden call must cost no quota |
-//! | 12 | [`QuotaLayer`] | |
-//! | 13 | [`WebhookVerifyLayer`] | reads the body, so it comes last; takes 9's place on hook routes |
+//! | 7 | [`IpFilterLayer`] | the cheapest refusal; inside 5, so that a page can read it |
+//! | 8 | [`RequireHttpsLayer`] | before anything looks at a credential that everybody has read |
+//! | 9 | time-out, body limit, body deadline | bound everything below |
+//! | 10 | [`RateLimitLayer`], by address and globally | signature checks are dearer than a counter |
+//! | 11 | [`ApiVersionLayer`] | who calls a version that has ended learns so without a credential |
+//! | 12 | [`AuthLayer`] | |
+//! | 13 | [`RateLimitLayer`], by client | needs the principal |
+//! | 14 | [`ScopeLayer`] | a forbidden call must cost no quota |
+//! | 15 | `GraphQlLimitLayer` (feature `graphql`) | a query that is refused costs no quota |
+//! | 16 | [`QuotaLayer`] | |
+//! | 17 | [`RequestValidationLayer`] | reads the body, for callers who may call |
+//! | 18 | [`WebhookVerifyLayer`] | needs the bytes of the body; takes 12's place on hook routes |
 //!
 //! ```
 //! use axum::{Router, body::Body, routing::get};
@@ -52,13 +57,20 @@
 //! tower-http's and box the response body.
 
 mod bounds;
+mod lints;
 mod service;
 
-use std::time::Duration;
+use std::{
+    borrow::Cow,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use tower_layer::Layer;
 
 pub use self::service::StackService;
+#[cfg(feature = "graphql")]
+use crate::graphql::{GraphQlLimitGate, GraphQlLimitLayer};
 use crate::{
     audit::{AuditGate, AuditLayer},
     auth::{AuthGate, AuthLayer},
@@ -66,10 +78,15 @@ use crate::{
     cors::{CorsGate, CorsSecurityLayer},
     gate::{ContextGate, GateLayer, RequestContextLayer},
     headers::{SecurityHeadersGate, SecurityHeadersLayer},
+    ip_filter::{IpFilterGate, IpFilterLayer},
+    lint::{Lints, Report, Waivers},
     quota::{QuotaGate, QuotaLayer},
     rate_limit::{RateLimitGate, RateLimitLayer},
     request::TrustedProxies,
+    require_https::{RequireHttpsGate, RequireHttpsLayer},
     time::Clock,
+    validate::{RequestValidationLayer, ValidationGate},
+    versioning::{ApiVersionGate, ApiVersionLayer},
     webhook::{WebhookGate, WebhookVerifyLayer},
 };
 
@@ -77,6 +94,11 @@ use crate::{
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/stacking.md")]
 struct Page;
+
+/// Runs the programs of the guide to the edge.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/edge.md")]
+struct Edge;
 
 /// The layers of one router. See the [module](self) for the order.
 #[derive(Clone, Debug)]
@@ -86,13 +108,24 @@ pub struct Stack {
     audit: GateLayer<AuditGate>,
     headers: GateLayer<SecurityHeadersGate>,
     cors: GateLayer<CorsGate>,
+    ip_filter: GateLayer<IpFilterGate>,
+    require_https: GateLayer<RequireHttpsGate>,
     bounds: bounds::Bounds,
     rate_before_auth: GateLayer<RateLimitGate>,
+    api_version: GateLayer<ApiVersionGate>,
     auth: GateLayer<AuthGate>,
     rate: GateLayer<RateLimitGate>,
     scope: GateLayer<ScopeGate>,
+    #[cfg(feature = "graphql")]
+    graphql: GateLayer<GraphQlLimitGate>,
     quota: GateLayer<QuotaGate>,
+    validation: GateLayer<ValidationGate>,
     webhook: GateLayer<WebhookGate>,
+    lints: Lints,
+    /// What was found about the layers, with the setter's name.
+    reports: Vec<(&'static str, Report)>,
+    /// What is allowed of the whole; known once the stack is first put around something.
+    waivers: Arc<OnceLock<Option<Arc<Waivers>>>>,
 }
 
 impl Stack {
@@ -104,13 +137,22 @@ impl Stack {
             audit: GateLayer::absent(),
             headers: GateLayer::absent(),
             cors: GateLayer::absent(),
+            ip_filter: GateLayer::absent(),
+            require_https: GateLayer::absent(),
             bounds: bounds::Bounds::default(),
             rate_before_auth: GateLayer::absent(),
+            api_version: GateLayer::absent(),
             auth: GateLayer::absent(),
             rate: GateLayer::absent(),
             scope: GateLayer::absent(),
+            #[cfg(feature = "graphql")]
+            graphql: GateLayer::absent(),
             quota: GateLayer::absent(),
+            validation: GateLayer::absent(),
             webhook: GateLayer::absent(),
+            lints: Lints::new(),
+            reports: Vec::new(),
+            waivers: Arc::default(),
         }
     }
 
@@ -122,8 +164,9 @@ impl Stack {
 
     /// The proxies whose word on the client's address is taken. None by default.
     pub fn trusted_proxies(mut self, proxies: TrustedProxies) -> Self {
+        let report = proxies.report();
         self.context = self.context.trusted_proxies(proxies);
-        self
+        self.found("trusted_proxies", &report)
     }
 
     /// Writes one record for each request.
@@ -135,13 +178,26 @@ impl Stack {
     /// Sets the security headers.
     pub fn security_headers(mut self, layer: &SecurityHeadersLayer) -> Self {
         self.headers = layer.gate_layer();
-        self
+        self.found("security_headers", layer.report())
     }
 
     /// Answers preflights and lets allowed origins read the responses.
     pub fn cors(mut self, layer: &CorsSecurityLayer) -> Self {
         self.cors = layer.gate_layer();
-        self
+        self.found("cors", layer.report())
+    }
+
+    /// Lets in and keeps out by address.
+    pub fn ip_filter(mut self, layer: &IpFilterLayer) -> Self {
+        self.ip_filter = layer.gate_layer();
+        let report = layer.report();
+        self.found("ip_filter", &report)
+    }
+
+    /// Refuses plain HTTP.
+    pub fn require_https(mut self, layer: &RequireHttpsLayer) -> Self {
+        self.require_https = layer.gate_layer();
+        self.found("require_https", layer.report())
     }
 
     /// The largest request body in bytes; 1 MiB by default. A larger one is 413.
@@ -174,6 +230,13 @@ impl Stack {
         self
     }
 
+    /// Finds out which version of the API is asked for, and ends old ones. (Paths that are to be
+    /// rewritten need [`ApiVersionLayer::wrap`] around the router instead.)
+    pub fn api_version(mut self, layer: &ApiVersionLayer) -> Self {
+        self.api_version = layer.gate_layer();
+        self.found("api_version", layer.report())
+    }
+
     /// Finds out who calls.
     pub fn auth(mut self, layer: &AuthLayer) -> Self {
         self.auth = layer.gate_layer();
@@ -193,10 +256,26 @@ impl Stack {
         self
     }
 
+    /// Bounds what GraphQL queries may ask for. (A rule that charges what they cost stands on the route,
+    /// inside: [`rate_limit`](Self::rate_limit) counts requests.)
+    #[cfg(feature = "graphql")]
+    pub fn graphql_limit(mut self, layer: &GraphQlLimitLayer) -> Self {
+        self.graphql = layer.gate_layer();
+        self.found("graphql_limit", layer.report())
+    }
+
     /// Meters the plan's allowance.
     pub fn quota(mut self, layer: &QuotaLayer) -> Self {
         self.quota = layer.gate_layer();
         self
+    }
+
+    /// Refuses requests of another shape than the routes take. Bodies are bounded by
+    /// [`body_limit`](Self::body_limit) and [`body_deadline`](Self::body_deadline) as well: raise them as
+    /// far as the largest route needs.
+    pub fn validation(mut self, layer: &RequestValidationLayer) -> Self {
+        self.validation = layer.gate_layer();
+        self.found("validation", layer.report())
     }
 
     /// Verifies webhooks.
@@ -205,8 +284,47 @@ impl Stack {
         self
     }
 
+    /// Allows a kind of finding about the stack as a whole, and says why. (What is found about a layer
+    /// is allowed at its own builder.) The reason reaches the audit log.
+    pub fn allow_lint(mut self, code: impl Into<Cow<'static, str>>, why: impl Into<Cow<'static, str>>) -> Self {
+        self.lints = self.lints.allow(code, why);
+        self.waivers = Arc::default();
+        self
+    }
+
+    /// Everything that is doubtful about the stack: what was found about each layer, with the setter's
+    /// name before the field, and what only shows where they stand together: scopes without
+    /// authentication, authentication that nothing protects from guessing, no security headers, no
+    /// time-out.
+    ///
+    /// ```
+    /// use portcullis::{auth::AuthLayer, backend::memory::MemoryStore, stack::Stack};
+    ///
+    /// let auth = AuthLayer::builder().api_keys(MemoryStore::new()).build()?;
+    /// let report = Stack::new().auth(&auth).lint();
+    /// let codes: Vec<_> = report.issues().iter().map(|issue| issue.code).collect();
+    /// assert_eq!(codes, ["no-limit-before-auth", "no-security-headers", "no-audit"]);
+    /// assert!(report.check().is_ok(), "none of it is fatal");
+    /// # Ok::<_, portcullis::config_error::ConfigError>(())
+    /// ```
+    #[must_use]
+    pub fn lint(&self) -> Report {
+        let whole = lints::whole(self, self.lints.clone());
+        self.reports.iter().fold(whole, |report, (part, found)| report.merged(part, found))
+    }
+
+    /// Of a layer that is given twice, the second one counts.
+    fn found(mut self, part: &'static str, report: &Report) -> Self {
+        self.reports.retain(|(held, _)| *held != part);
+        if !report.is_empty() {
+            self.reports.push((part, report.clone()));
+        }
+        self
+    }
+
     fn context_gate(&self) -> GateLayer<ContextGate> {
-        self.context.gate_layer()
+        let waivers = self.waivers.get_or_init(|| lints::whole(self, self.lints.clone()).waivers("stack"));
+        self.context.gate_layer(waivers.clone())
     }
 }
 

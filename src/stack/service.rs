@@ -24,24 +24,35 @@ use crate::{
     cors::CorsGate,
     gate::{ContextGate, Gated, ProblemGate, ProblemLayer, panicked},
     headers::SecurityHeadersGate,
+    ip_filter::IpFilterGate,
     quota::QuotaGate,
     rate_limit::RateLimitGate,
+    require_https::RequireHttpsGate,
+    validate::ValidationGate,
+    versioning::ApiVersionGate,
     webhook::WebhookGate,
 };
 
-/// Rows 8 to 13 of the table.
-type Inner<S> = Gated<
-    RateLimitGate,
-    Gated<AuthGate, Gated<RateLimitGate, Gated<ScopeGate, Gated<QuotaGate, Gated<WebhookGate, S>>>>>,
->;
+/// Rows 16 to 18 of the table.
+type Innermost<S> = Gated<QuotaGate, Gated<ValidationGate, Gated<WebhookGate, S>>>;
 
-/// Rows 3 to 7.
-type Middle<S> = Gated<
-    AuditGate,
-    Gated<SecurityHeadersGate, Gated<CorsGate, Gated<ProblemGate, CatchPanic<Bounded<Inner<S>>, OnPanic>>>>,
->;
+#[cfg(feature = "graphql")]
+type Bodied<S> = Gated<crate::graphql::GraphQlLimitGate, Innermost<S>>;
+#[cfg(not(feature = "graphql"))]
+type Bodied<S> = Innermost<S>;
 
-type Nested<S> = Gated<ContextGate, SetSensitiveRequestHeaders<Middle<S>>>;
+/// Rows 10 to 14.
+type Inner<S> =
+    Gated<RateLimitGate, Gated<ApiVersionGate, Gated<AuthGate, Gated<RateLimitGate, Gated<ScopeGate, Bodied<S>>>>>>;
+
+/// Rows 6 to 9.
+type Caught<S> =
+    Gated<ProblemGate, CatchPanic<Gated<IpFilterGate, Gated<RequireHttpsGate, Bounded<Inner<S>>>>, OnPanic>>;
+
+/// Rows 3 to 5.
+type Outer<S> = Gated<AuditGate, Gated<SecurityHeadersGate, Gated<CorsGate, Caught<S>>>>;
+
+type Nested<S> = Gated<ContextGate, SetSensitiveRequestHeaders<Outer<S>>>;
 
 type OnPanic = fn(Box<dyn Any + Send>) -> Response;
 
@@ -54,12 +65,18 @@ pub struct StackService<S> {
 impl<S> StackService<S> {
     pub(super) fn new(stack: &Stack, inner: S) -> Self {
         let inner = stack.webhook.layer(inner);
+        let inner = stack.validation.layer(inner);
         let inner = stack.quota.layer(inner);
+        #[cfg(feature = "graphql")]
+        let inner = stack.graphql.layer(inner);
         let inner = stack.scope.layer(inner);
         let inner = stack.rate.layer(inner);
         let inner = stack.auth.layer(inner);
+        let inner = stack.api_version.layer(inner);
         let inner = stack.rate_before_auth.layer(inner);
         let inner = stack.bounds.layer(inner);
+        let inner = stack.require_https.layer(inner);
+        let inner = stack.ip_filter.layer(inner);
         let inner = CatchPanicLayer::custom(panicked as OnPanic).layer(inner);
         let inner = ProblemLayer::new().into_gate_layer().layer(inner);
         let inner = stack.cors.layer(inner);

@@ -9,6 +9,8 @@
 //! * [`unmatched_fields`] finds properties of a response type that were meant to be hidden and are not.
 //! * `AuthMatrix::check` and `AuthInventory::check` ask a service what it lets whom do, and make an
 //!   [`AuthReport`] of what is not as the matrix, or the table of routes, says.
+//! * [`check_edge`] sends a router what browsers, attackers and lost clients send, and makes an
+//!   [`EdgeReport`] of what its stack of layers does not stand up to.
 //! * [`ManualClock`] moves only when told to.
 //! * [`SigV4Signer`] signs requests as AWS's clients do, `MessageSigner` (feature
 //!   `http-signatures`) as RFC 9421 says.
@@ -38,6 +40,7 @@
 mod authz;
 #[cfg(any(feature = "aws-lc", feature = "rust-crypto"))]
 mod dpop;
+mod edge;
 #[cfg(any(feature = "aws-lc", feature = "rust-crypto"))]
 mod issuer;
 #[cfg(feature = "http-signatures")]
@@ -54,6 +57,7 @@ mod token;
 mod webhook;
 
 pub use self::authz::{AuthMismatch, AuthReport};
+pub use self::edge::{EdgeCheck, EdgeReport, check_edge};
 #[cfg(feature = "http-signatures")]
 pub use self::message::MessageSigner;
 pub use self::objects::{assert_indistinguishable, authorized, enforce_obligations, unmatched_fields};

@@ -1,15 +1,19 @@
 //! What the crate does when it is told nothing.
 
+mod addresses;
 mod browsers;
 mod callers;
 mod edge;
 mod hooks;
 mod limits;
 mod objects;
+mod origin_sources;
 mod permits;
 mod records;
 mod signed;
 mod tokens;
+mod validation;
+mod versions;
 
 use axum::{Router, body::Body};
 use http::{HeaderMap, Request, StatusCode};
@@ -27,6 +31,7 @@ impl Observed {
 
 pub(crate) async fn all(seen: &mut Observed) {
     edge::look(seen).await;
+    addresses::look(seen).await;
     callers::look(seen).await;
     objects::look(seen).await;
     permits::look(seen).await;
@@ -34,8 +39,11 @@ pub(crate) async fn all(seen: &mut Observed) {
     signed::look(seen).await;
     limits::look(seen).await;
     browsers::look(seen).await;
+    origin_sources::look(seen).await;
     hooks::look(seen).await;
+    validation::look(seen).await;
     records::look(seen).await;
+    versions::look(seen).await;
 }
 
 /// Status, headers and body of the response.

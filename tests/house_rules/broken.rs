@@ -263,6 +263,16 @@ fn public_api() {
 }
 
 #[test]
+fn waivers() {
+    let builder = ("cors/builder.rs", "struct B;\nimpl B { pub fn allow_lint(self) {} }");
+    assert_found(
+        &[builder, ("quota/layer.rs", "fn f() { report.waivers(); }")],
+        "Waivers: cors/builder.rs:2: cors has allow_lint, and announces to the audit log nothing of what it allows",
+    );
+    assert_clean(&[builder, ("cors/layer.rs", "fn f() { report.waivers(\"cors\"); }")]);
+}
+
+#[test]
 fn exceptions() {
     let breach = || findings::check(&Tree::of([("auth/mod.rs", "use crate::quota::X;")]));
     let exception = |path, what, reason| Exception { rule: Rule::Direction, path, what, reason };

@@ -25,8 +25,8 @@ use Group::{Backend, Feature, ForTests, Prelude, Spine, Stack};
 
 /// A new folder under `src` gets a row here, or the check fails.
 const GROUPS: &[(Group, &[&str])] = &[
-    (Spine, &["time", "secret", "config_error", "lint", "identity", "request", "rejection", "gate", "store"]),
-    (Feature, &["auth", "authz", "rate_limit", "quota", "cors", "headers", "webhook", "audit"]),
+    (Spine, &["time", "secret", "config_error", "lint", "identity", "request", "rejection", "gate", "store", "blocks"]),
+    (Feature, &["auth", "authz", "rate_limit", "quota", "cors", "headers", "require_https", "webhook", "audit"]),
     (Feature, &["ip_filter", "validate", "graphql", "versioning", "observatory", "threat", "metrics", "idempotency"]),
     (Backend, &["backend"]),
     (Stack, &["stack"]),

@@ -25,6 +25,8 @@ pub(crate) enum Rule {
     FunctionLength,
     /// Only http, tower, axum, bytes and serde appear in the public API.
     PublicApi,
+    /// What owners allow reaches the audit log.
+    Waivers,
 }
 
 /// One breach.
@@ -92,5 +94,6 @@ pub(crate) fn check(tree: &Tree) -> Vec<Finding> {
     super::mechanism::check(tree, &mut findings);
     super::budgets::check(tree, &mut findings);
     super::public_api::check(tree, &mut findings);
+    super::waivers::check(tree, &mut findings);
     findings
 }

@@ -4,6 +4,7 @@ mod caught;
 mod contents;
 mod endings;
 mod pipeline;
+mod waivers;
 mod wire;
 
 use std::{

@@ -45,7 +45,7 @@ const SPOOFED: [(&str, &str); 8] = [
 ];
 
 #[tokio::test]
-async fn callers_cannot_speak_for_themselves_anonymous_or_not() {
+async fn seed_bug_4_callers_cannot_speak_for_themselves_anonymous_or_not() {
     let (auth, key) = key_of(ApiKeyRecord::builder("usr_1"));
     let app = echo(auth.optional());
     for credential in [None, Some(("x-api-key", key.as_str()))] {
@@ -71,7 +71,7 @@ impl TokenVerifier for Odd {
 }
 
 #[tokio::test]
-async fn the_verified_caller_is_written_and_the_absent_is_not() {
+async fn seed_bug_4_the_verified_caller_is_written_and_the_absent_is_not() {
     let record = ApiKeyRecord::builder("usr_1").scopes(["read:orders", "write:*"]).plan("pro");
     let (auth, key) = key_of(record);
     let app = echo(auth.identity_headers(IdentityHeaders::new()).optional());

@@ -1,7 +1,9 @@
 //! State in this process: bounded, gone with the process, shared by nobody else.
 
 mod api_keys;
+mod blocks;
 mod identity;
+mod limiter;
 mod permits;
 mod quotas;
 mod rates;
@@ -12,6 +14,7 @@ mod signing_keys;
 
 use std::sync::Arc;
 
+pub use self::limiter::{Exceeded, MemoryLimiter};
 use crate::{
     rate_limit::{Charge, Decision},
     time::Timestamp,
@@ -31,6 +34,7 @@ struct Inner {
     permits: permits::Permits,
     quotas: quotas::Quotas,
     api_keys: api_keys::ApiKeys,
+    blocks: blocks::Blocks,
     replays: replays::Replays,
     revocations: revocations::Revocations,
     signing_keys: signing_keys::SigningKeys,

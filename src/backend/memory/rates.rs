@@ -98,6 +98,16 @@ impl Rates {
         self.apply_one(charge, self.moment(now).as_ref(), now)
     }
 
+    /// One charge of a packed state that is there, if `step` lets it pass: it is given the state, or zero,
+    /// and the time on the state's clock. `false`: nothing is written, and only a charge can tell.
+    #[inline]
+    pub(super) fn try_take(&self, identity: u128, now: Timestamp, step: impl Fn(u64, u64) -> Option<u64>) -> bool {
+        let Some(micros) = self.clock.get().and_then(|clock| clock.reading(now)) else { return false };
+        let Some(seen) = self.slots.place(identity).and_then(|place| place.find()) else { return false };
+        // One that has expired lies before `now`, and says as little as none.
+        step(seen.any_payload(), micros).is_some_and(|after| seen.exchange(after))
+    }
+
     #[inline]
     fn moment(&self, now: Timestamp) -> Option<Moment> {
         Moment::of(now, *self.clock.get_or_init(|| PackedClock::around(now)))

@@ -4,8 +4,9 @@
 //! outlive an outage of the server: what callers owe their rate limits
 //! ([`RateLimitStore`](crate::rate_limit::RateLimitStore)), which webhook events were claimed and completed
 //! ([`ReplayStore`](crate::webhook::ReplayStore)), which proofs and nonces were used
-//! ([`SeenStore`](crate::store::SeenStore)), and which tokens, sessions and keys are revoked
-//! ([`RevocationStore`](crate::auth::revocation::RevocationStore)).
+//! ([`SeenStore`](crate::store::SeenStore)), which tokens, sessions and keys are revoked
+//! ([`RevocationStore`](crate::auth::revocation::RevocationStore)), and who is kept out for a while
+//! ([`BlockStore`](crate::blocks::BlockStore)).
 //!
 //! ```
 //! use axum::{Router, body::Body, routing::post};
@@ -41,7 +42,7 @@
 //! Redis 7 or later, or what speaks its protocol (RESP3) and runs its scripts: one server, a primary
 //! with replicas behind one address, or a [cluster](RedisStore::cluster). Each operation is one script,
 //! so it is atomic. Rate limits, leases and repetitions are timed by the server's clock, so the clocks
-//! of the processes need not agree; when a revocation ends is decided by theirs.
+//! of the processes need not agree; when a revocation or a block ends is decided by theirs.
 //!
 //! # Rate limits
 //! A batch of rules is one run of a script: the server's time, one `HMGET` for each key, the programs of the
@@ -98,6 +99,7 @@
 //! One round trip for each operation, of about 200 bytes; in a cluster, the check of a token for
 //! revocation takes one for each of its names.
 
+mod blocks;
 mod cluster;
 mod connection;
 mod link;

@@ -86,6 +86,13 @@ impl GovernorKernel {
         (decision, write)
     }
 
+    /// When the bucket will be full after a charge that passes; `None` of every other one.
+    #[inline]
+    pub(super) fn full_after_take(&self, full_at: u64, now: u64, cost: u64) -> Option<u64> {
+        let after = self.owed_until(full_at, now).debt.saturating_add(self.unit.saturating_mul(cost));
+        (after <= self.empty && cost > 0).then(|| now.saturating_add(after))
+    }
+
     /// A charge that passes, which is what most are, in the fewest instructions: what governor computes
     /// (`take`, below) is this sum and this comparison where a debt is whole microseconds. `None` of
     /// every other charge.

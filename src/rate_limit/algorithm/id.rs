@@ -5,7 +5,7 @@ use std::fmt;
 pub struct AlgorithmId {
     name: &'static str,
     version: u16,
-    layout: u64,
+    layout: u128,
     parameters: u64,
 }
 
@@ -14,6 +14,8 @@ impl AlgorithmId {
     /// meaning of the state's words changes.
     pub const fn new(name: &'static str, version: u16, parameters: &[u64]) -> Self {
         let layout = fold(fold(OFFSET, name.as_bytes()), &version.to_le_bytes());
+        // An odd number without pattern, so that all of the 128 bits differ from layout to layout.
+        let layout = (layout as u128).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
         Self { name, version, layout, parameters: fingerprint(parameters) }
     }
 
@@ -28,7 +30,7 @@ impl AlgorithmId {
     }
 
     /// A fingerprint of name and version.
-    pub(crate) const fn layout(self) -> u64 {
+    pub(crate) const fn layout(self) -> u128 {
         self.layout
     }
 

@@ -79,6 +79,17 @@ impl TokenBucket {
         self
     }
 
+    /// When it will be full after a charge that passes, of a packed state and on its clock: nothing else
+    /// of the decision. `None` of every other charge, and of a bucket that does not
+    /// [pack](Algorithm::packing) its state.
+    #[inline]
+    pub(crate) fn take_packed(&self, full_at: u64, now: u64, cost: u64) -> Option<u64> {
+        match &self.arithmetic {
+            Arithmetic::Governor(kernel) => kernel.full_after_take(full_at, now, cost),
+            Arithmetic::Exact(_) => None,
+        }
+    }
+
     /// The same bucket, computed in exact fractions.
     #[cfg(test)]
     pub(crate) fn exact(mut self) -> Self {

@@ -177,6 +177,7 @@ impl<B: Send + 'static> Gate<B> for ConcurrencyLimitGate {
     const NAME: &'static str = "concurrency_limit";
     const PLACE: Place = Place::RateLimit;
     const RESPONSE_FIELDS: usize = 2;
+    const EMITS: &'static [&'static str] = crate::gate::emitted::CONCURRENCY;
     type Pass = ConcurrencyLimitPass;
 
     fn enter(self: &Arc<Self>, _: &mut Request<B>, context: &Arc<RequestContext>) -> Entry<B, ConcurrencyLimitPass> {

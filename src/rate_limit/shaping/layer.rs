@@ -161,6 +161,7 @@ impl ShapingGate {
 impl<B: Send + 'static> Gate<B> for ShapingGate {
     const NAME: &'static str = "shaping";
     const PLACE: Place = Place::RateLimit;
+    const EMITS: &'static [&'static str] = crate::gate::emitted::RATE_LIMIT;
     type Pass = ();
 
     fn enter(self: &Arc<Self>, request: &mut Request<B>, context: &Arc<RequestContext>) -> Entry<B, ()> {

@@ -1,20 +1,22 @@
-//! CORS and security headers.
+//! CORS, security headers and HTTPS.
 
 use std::time::Duration;
 
 use axum::{Router, body::Body, routing};
 use http::{HeaderMap, Request, header};
-use portcullis::{cors::CorsSecurityLayer, headers::SecurityHeadersLayer};
+use portcullis::{cors::CorsSecurityLayer, headers::SecurityHeadersLayer, require_https::RequireHttpsLayer};
 
-use super::{Observed, ask, codes, get, greatest};
+use super::{Observed, ask, codes, get, greatest, status};
 
 const CORS: &str = "CORS";
 const HEADERS: &str = "Security headers";
+const HTTPS: &str = "HTTPS";
 const PAGE: &str = "https://app.example.com";
 
 pub(super) async fn look(seen: &mut Observed) {
     cors(seen).await;
     headers(seen).await;
+    https(seen).await;
 }
 
 async fn cors(seen: &mut Observed) {
@@ -54,6 +56,17 @@ async fn cors(seen: &mut Observed) {
     seen.see(CORS, "credentials", if credentials { "yes" } else { "no" });
     let exposed = text(&response, header::ACCESS_CONTROL_EXPOSE_HEADERS);
     seen.see(CORS, "exposed headers", codes(exposed.split(", ")));
+    let patch =
+        Request::options("/").header(header::ORIGIN, PAGE).header(header::ACCESS_CONTROL_REQUEST_METHOD, "PATCH");
+    let (status, refused, _) = ask(&app, patch.body(Body::empty()).unwrap()).await;
+    seen.see(CORS, "status of a refused preflight", status.as_u16().to_string());
+    let told = refused.contains_key(header::ACCESS_CONTROL_ALLOW_METHODS);
+    seen.see(CORS, "preflights that fail are explained", if told { "yes" } else { "no" });
+    let network =
+        Request::options("/").header(header::ORIGIN, PAGE).header(header::ACCESS_CONTROL_REQUEST_METHOD, "GET");
+    let network = network.header("access-control-request-private-network", "true").body(Body::empty()).unwrap();
+    let opened = ask(&app, network).await.1.contains_key("access-control-allow-private-network");
+    seen.see(CORS, "private network access", if opened { "yes" } else { "no" });
     let age = async |secs: u64| {
         CorsSecurityLayer::builder().allow_origin(PAGE).max_age(Duration::from_secs(secs)).build().is_ok()
     };
@@ -88,4 +101,42 @@ async fn headers(seen: &mut Observed) {
     }
     let known = if sent == [false, false, true] { "over known HTTPS only" } else { "elsewhere, too" };
     seen.see(HEADERS, "where HSTS is sent", known);
+    let timed = headers.contains_key("x-response-time") || headers.contains_key("server-timing");
+    seen.see(HEADERS, "`X-Response-Time`, `Server-Timing`", if timed { "sent" } else { "not sent" });
+    let version = headers.contains_key("x-api-version");
+    seen.see(HEADERS, "`X-API-Version`", if version { "sent" } else { "not sent" });
+    let app = Router::new().fallback(|| async {}).layer(SecurityHeadersLayer::api());
+    let mut policies = Vec::new();
+    for path in ["/", "/docs", "/docs/index.html", "/swagger"] {
+        policies.push(ask(&app, get(path, &[])).await.1["content-security-policy"].clone());
+    }
+    policies.dedup();
+    seen.see(HEADERS, "headers by path", if policies.len() == 1 { "the same everywhere" } else { "by path" });
+}
+
+async fn https(seen: &mut Observed) {
+    let layer = RequireHttpsLayer::new();
+    let app = Router::new().fallback(|| async {}).layer(layer);
+    let exposed = async |uri: &str, header: &str| {
+        let fields = [(header, "secret")];
+        let (_, _, body) = ask(&app, get(uri, if header.is_empty() { &[] } else { &fields })).await;
+        body.contains("credential_exposed")
+    };
+    let mut names = Vec::new();
+    for name in ["authorization", "proxy-authorization", "cookie", "x-api-key", "x-auth-token", "x-request-id"] {
+        if exposed("http://a.example/", name).await {
+            names.push(name);
+        }
+    }
+    seen.see(HTTPS, "credential headers", codes(names));
+    let mut names = Vec::new();
+    for name in ["access_token", "api_key", "apikey", "token", "code", "key", "page"] {
+        if exposed(&format!("http://a.example/?{name}=secret"), "").await {
+            names.push(name);
+        }
+    }
+    seen.see(HTTPS, "credential parameters", codes(names));
+    let said = |status: u16| if status == 403 { "refused" } else { "passes" };
+    seen.see(HTTPS, "plain HTTP without a credential", said(status(&app, get("http://a.example/", &[])).await));
+    seen.see(HTTPS, "unknown scheme", said(status(&app, get("/", &[])).await));
 }

@@ -3,6 +3,7 @@
 //! Nothing here is skipped where the foreign code is absent: a test that did not run has shown
 //! nothing, so it fails, and says what is to be installed.
 
+pub mod browser;
 pub mod dpop;
 pub mod postgres;
 pub mod provider;

@@ -33,13 +33,17 @@ type Work = Box<dyn FnMut(u64)>;
 const KEYS: usize = 10_000;
 const MANY: NonZeroU32 = NonZeroU32::new(1_000_000_000).unwrap();
 
-const CASES: [&str; 20] = [
+const CASES: [&str; 24] = [
     "governor, u64 key",
     "governor, u64 key, standing clock",
     "governor, String key",
     "axum_gcra, u64 key",
     "pingora-limits, u64 key (sketch)",
     "nothing",
+    "limiter, hashed identity",
+    "limiter, u64 key, hashed",
+    "limiter, 19-byte string, hashed",
+    "limiter, hashed identity, 4 limits",
     "hashed identity, charge at hand",
     "hashed identity",
     "u64 key, hashed",
@@ -98,12 +102,21 @@ fn names() -> Vec<String> {
 }
 
 fn bucket() -> Result<&'static TokenBucket, Error> {
-    Ok(leak(TokenBucket::new(Rate::per_second(1_000_000).burst(1_000_000_000))?))
+    Ok(leak(TokenBucket::new(rate())?))
+}
+
+fn rate() -> Rate {
+    Rate::per_second(1_000_000).burst(1_000_000_000)
 }
 
 /// Layers hold it as a `dyn RateLimitStore`, and so do the cases with a batch.
-fn store() -> &'static MemoryStore {
-    leak(MemoryStore::with_rate_slots(4 * KEYS))
+fn store(limits: usize) -> &'static MemoryStore {
+    leak(MemoryStore::with_rate_slots(4 * KEYS * limits))
+}
+
+/// How many limits a case asks about: a table that is too small for all of their keys evicts.
+fn limits(case: &str) -> usize {
+    if case.ends_with("limits") { case.split(' ').find_map(|word| word.parse().ok()).unwrap_or(1) } else { 1 }
 }
 
 /// By reference, as the layer looks at it: an answer has room for eight decisions.
@@ -196,7 +209,7 @@ fn peer(case: &str) -> Result<Work, Error> {
 }
 
 fn work(case: &str) -> Result<Work, Error> {
-    let (mut stream, bucket, memory, parts) = (Stream::new(KEYS), bucket()?, store(), parts());
+    let (mut stream, bucket, memory, parts) = (Stream::new(KEYS), bucket()?, store(limits(case)), parts());
     let store: &'static dyn RateLimitStore = memory;
     Ok(match case {
         "nothing" => Box::new(move |count| {
@@ -204,6 +217,46 @@ fn work(case: &str) -> Result<Work, Error> {
                 black_box(stream.next());
             }
         }),
+        "limiter, hashed identity" => {
+            let limiter = memory.limiter("rule", rate())?;
+            Box::new(move |count| {
+                for _ in 0..count {
+                    let (place, now) = stream.next();
+                    assert!(limiter.take_hashed(black_box(&parts[place]), 1, now).is_ok());
+                }
+            })
+        }
+        "limiter, hashed identity, 4 limits" => {
+            let limiter = |name| memory.limiter(name, rate());
+            let limiters = [limiter("one")?, limiter("two")?, limiter("three")?, limiter("four")?];
+            Box::new(move |count| {
+                for _ in 0..count {
+                    let (place, now) = stream.next();
+                    let part = black_box(&parts[place]);
+                    assert!(limiters.iter().all(|limiter| limiter.take_hashed(part, 1, now).is_ok()));
+                }
+            })
+        }
+        "limiter, u64 key, hashed" => {
+            let limiter = memory.limiter("rule", rate())?;
+            Box::new(move |count| {
+                for _ in 0..count {
+                    let (place, now) = stream.next();
+                    let key = black_box(place as u64).to_le_bytes();
+                    assert!(limiter.take(KeyPart::Bytes(&key), 1, now).is_ok());
+                }
+            })
+        }
+        "limiter, 19-byte string, hashed" => {
+            let (limiter, names) = (memory.limiter("rule", rate())?, names());
+            Box::new(move |count| {
+                for _ in 0..count {
+                    let (place, now) = stream.next();
+                    let key = black_box(names[place].as_bytes());
+                    assert!(limiter.take(KeyPart::Bytes(key), 1, now).is_ok());
+                }
+            })
+        }
         "hashed identity, charge at hand" => {
             let rule = rules(1)[0];
             let charges: Vec<Charge<'static>> =
@@ -229,8 +282,7 @@ fn work(case: &str) -> Result<Work, Error> {
         | "hashed identity, 2 limits"
         | "hashed identity, 4 limits"
         | "hashed identity, 8 limits" => {
-            let limits = case.split(' ').find_map(|word| word.parse().ok()).unwrap_or(1);
-            let rules = rules(limits);
+            let rules = rules(limits(case));
             Box::new(move |count| {
                 for _ in 0..count {
                     let (place, now) = stream.next();

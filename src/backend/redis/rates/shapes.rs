@@ -28,7 +28,7 @@ pub(super) enum Step {
     Quick,
     /// The program of the algorithm with that name and version: it is told the operation, its units, and so
     /// many parameters.
-    Program { layout: u64, parameters: u8 },
+    Program { layout: u128, parameters: u8 },
 }
 
 impl Step {

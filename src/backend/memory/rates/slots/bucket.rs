@@ -48,6 +48,14 @@ impl Bucket {
         self.fingerprints.iter().zip(&self.states).map(|(fingerprint, state)| Slot { fingerprint, state })
     }
 
+    /// The slot that a fingerprint names: a key that finds it free lies there, so that most are found at
+    /// once for as long as their bucket is not full.
+    #[inline]
+    fn preferred(&self, fingerprint: u64) -> Option<Slot<'_>> {
+        let place = usize::try_from(fingerprint % (WAYS as u64)).ok()?;
+        Some(Slot { fingerprint: self.fingerprints.get(place)?, state: self.states.get(place)? })
+    }
+
     /// Fingerprints and states, for loom.
     #[allow(dead_code, reason = "the models look at what is left at rest")]
     pub(crate) fn words(&self) -> impl Iterator<Item = (&AtomicU64, &AtomicU64)> {
@@ -88,6 +96,13 @@ impl Seen<'_> {
         (!self.word.has_expired(now)).then(|| self.word.payload())
     }
 
+    /// The payload, even if it says nothing any more.
+    #[inline]
+    #[allow(dead_code, reason = "loom has no use for it")]
+    pub(crate) fn any_payload(&self) -> u64 {
+        self.word.payload()
+    }
+
     /// Writes another payload, unless anybody has written since the load.
     #[inline]
     pub(crate) fn exchange(&self, payload: u64) -> bool {
@@ -123,6 +138,16 @@ impl<'t> Home<'t> {
     /// The key's state. Waits only while somebody inserts it.
     #[inline]
     pub(crate) fn find(&self) -> Option<Seen<'t>> {
+        let [first, second] = self.buckets;
+        let preferred = |bucket: &'t Bucket| match bucket.preferred(self.fingerprint)?.look(self.fingerprint) {
+            Look::Found(seen) => Some(seen),
+            Look::Locked | Look::Missing => None,
+        };
+        preferred(first).or_else(|| preferred(second)).or_else(|| self.search())
+    }
+
+    #[inline(never)]
+    fn search(&self) -> Option<Seen<'t>> {
         match self.look() {
             Look::Found(seen) => Some(seen),
             Look::Missing => None,
@@ -142,24 +167,13 @@ impl<'t> Home<'t> {
         self.stripe.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    #[inline]
     fn look(&self) -> Look<'t> {
         let mut look = Look::Missing;
-        for bucket in self.buckets {
-            for Slot { fingerprint, state } in bucket.slots() {
-                // A hint, which the load below confirms or not.
-                if fingerprint.load(Relaxed) != self.fingerprint {
-                    continue;
-                }
-                let word = Word(state.load(Acquire));
-                let holder = fingerprint.load(Acquire);
-                if holder != self.fingerprint {
-                    continue;
-                }
-                if !word.is_locked() {
-                    return Look::Found(Seen { state, word });
-                }
-                look = Look::Locked;
+        for slot in self.buckets.into_iter().flat_map(Bucket::slots) {
+            match slot.look(self.fingerprint) {
+                Look::Found(seen) => return Look::Found(seen),
+                Look::Locked => look = Look::Locked,
+                Look::Missing => {}
             }
         }
         look
@@ -188,7 +202,9 @@ impl<'t> Home<'t> {
         let [first, second] = self.buckets;
         let ordered = if second.live(now) < first.live(now) { [second, first] } else { [first, second] };
         let mut smallest: Option<(Slot<'t>, Word)> = None;
-        for slot in ordered.into_iter().flat_map(Bucket::slots) {
+        for slot in
+            ordered.into_iter().flat_map(|bucket| bucket.preferred(self.fingerprint).into_iter().chain(bucket.slots()))
+        {
             let word = Word(slot.state.load(Acquire));
             if word.is_locked() {
                 continue;
@@ -204,7 +220,22 @@ impl<'t> Home<'t> {
     }
 }
 
-impl Slot<'_> {
+impl<'t> Slot<'t> {
+    /// The state, if the slot is the key's.
+    #[inline]
+    fn look(self, fingerprint: u64) -> Look<'t> {
+        // A hint, which the load below confirms or not.
+        if self.fingerprint.load(Relaxed) != fingerprint {
+            return Look::Missing;
+        }
+        let word = Word(self.state.load(Acquire));
+        let holder = self.fingerprint.load(Acquire);
+        if holder != fingerprint {
+            return Look::Missing;
+        }
+        if word.is_locked() { Look::Locked } else { Look::Found(Seen { state: self.state, word }) }
+    }
+
     fn take(self, word: Word, fingerprint: u64, payload: u64) -> bool {
         if self.state.compare_exchange(word.0, word.locked().0, AcqRel, Relaxed).is_err() {
             return false;
