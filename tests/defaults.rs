@@ -62,7 +62,7 @@ fn every_quotation_stands_in_the_source() {
 fn every_setting_exists() {
     let source = source::all();
     let declared = |name: &str| {
-        let kinds = ["pub fn ", "pub const fn ", "pub struct ", "pub enum ", "pub trait "];
+        let kinds = ["pub fn ", "pub async fn ", "pub const fn ", "pub struct ", "pub enum ", "pub trait "];
         kinds.iter().any(|kind| source.contains(&format!("{kind}{name}"))) || source.contains(&format!("    {name},"))
     };
     for row in page::rows() {

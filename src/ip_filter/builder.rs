@@ -134,17 +134,22 @@ impl IpFilterLayerBuilder {
         self
     }
 
-    /// Everything that is doubtful, without building. Entries that cannot be read are left out.
+    /// Everything that is doubtful, without building. Lists of which an entry cannot be read are not judged.
     pub fn lint(&self) -> Report {
         self.compiled(&mut ConfigIssues::new()).1
     }
 
     /// The lists, and what is doubtful.
     pub(super) fn compiled(&self, issues: &mut ConfigIssues) -> (Compiled, Report) {
-        let compiled = self.lists.compile(issues);
+        let mut unreadable = ConfigIssues::new();
+        let compiled = self.lists.compile(&mut unreadable);
         let mut lints =
             self.allowed.iter().fold(Lints::new(), |lints, (code, why)| lints.allow(code.clone(), why.clone()));
-        lints::lists(&mut lints, &compiled);
+        // What is left of lists that cannot be read says nothing about them.
+        match unreadable.finish(()) {
+            Ok(()) => lints::lists(&mut lints, &compiled),
+            Err(error) => issues.merge("", error),
+        }
         if self.unknown == Some(Unlisted::Passes) && compiled.unlisted == Unlisted::Refused {
             let message = "who has no address passes an allow list";
             lints.add(&lints::UNKNOWN_PASSES, "dangerously_pass_unknown", message, None);

@@ -41,21 +41,22 @@ impl CidrTable {
             }
         }
         let (v6, halves) = Self::of_v6(wide, narrow);
-        Self { v4: index(NOBODY, v4), v6, halves }
+        Self { v4: index(NOBODY, v4, u32::MAX.into()), v6, halves }
     }
 
     fn of_v6(mut wide: Vec<Range>, mut narrow: Vec<(u64, Range)>) -> (RangeIndex, Box<[RangeIndex]>) {
         // Of those with a prefix of 64 bits at most: what holds where nothing longer does.
-        let coarse = index(NOBODY, wide.clone());
+        let coarse = index(NOBODY, wide.clone(), u64::MAX);
         narrow.sort_by_key(|(half, _)| *half);
         let mut halves = Vec::new();
         for group in narrow.chunk_by(|(a, _), (b, _)| a == b) {
             let Some((half, _)) = group.first() else { continue };
             let number = u32::try_from(halves.len()).unwrap_or(HALF).min(HALF.saturating_sub(2));
-            halves.push(index(coarse.find(*half), group.iter().map(|(_, range)| *range).collect()));
+            let ranges = group.iter().map(|(_, range)| *range).collect();
+            halves.push(index(coarse.find(*half), ranges, u64::MAX));
             wide.push((*half, *half, HALF | number));
         }
-        (index(NOBODY, wide), halves.into())
+        (index(NOBODY, wide, u64::MAX), halves.into())
     }
 
     /// The place, in the list that the table was made of, of the longest prefix that the address has.
@@ -98,14 +99,15 @@ fn halves(bits: u128) -> (u64, u64) {
     ((bits >> 64) as u64, bits as u64)
 }
 
-fn index(nobody: u32, ranges: Vec<Range>) -> RangeIndex {
-    let (before, bounds) = bounds(nobody, ranges);
+/// Of numbers up to `greatest`.
+fn index(nobody: u32, ranges: Vec<Range>, greatest: u64) -> RangeIndex {
+    let (before, bounds) = bounds(nobody, ranges, greatest);
     RangeIndex::new(before, bounds)
 }
 
 /// Ranges of which each two are apart, or one is within the other, as the borders at which the
 /// innermost range changes.
-fn bounds(nobody: u32, mut ranges: Vec<Range>) -> (u32, Vec<Bound>) {
+fn bounds(nobody: u32, mut ranges: Vec<Range>, greatest: u64) -> (u32, Vec<Bound>) {
     // The wider one first; of two that are the same, the table of a half, then the first given.
     ranges.sort_by_key(|(first, last, owner)| (*first, Reverse(*last), owner & HALF == 0, *owner));
     ranges.dedup_by_key(|(first, last, _)| (*first, *last));
@@ -119,7 +121,7 @@ fn bounds(nobody: u32, mut ranges: Vec<Range>) -> (u32, Vec<Bound>) {
         open.push((last, owner));
     }
     while let Some((end, _)) = open.pop() {
-        if let Some(next) = end.checked_add(1) {
+        if let Some(next) = end.checked_add(1).filter(|next| *next <= greatest) {
             borders.mark(next, open.last().map_or(nobody, |(_, owner)| *owner));
         }
     }

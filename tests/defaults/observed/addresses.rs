@@ -98,9 +98,9 @@ async fn filter(seen: &mut Observed) {
 
 async fn blocks(seen: &mut Observed) {
     let blocks = BlockList::new(MemoryStore::new());
-    let cidr = |text: &str| text.parse::<Cidr>().unwrap();
     let put = async |network: &str, secs: u64| {
-        blocks.block_network(cidr(network), Duration::from_secs(secs), &"x".repeat(500)).await
+        let network = network.parse().map_err(|_| BlockError::NotVerified)?;
+        blocks.block_network(network, Duration::from_secs(secs), &"x".repeat(500)).await
     };
     let mut protected = true;
     for ip in ["127.0.0.1", "127.9.9.9", "::1"] {
@@ -118,7 +118,7 @@ async fn blocks(seen: &mut Observed) {
     let longest = greatest(1..=10_000_000, async |secs| put("192.0.2.1", secs).await.is_ok()).await;
     seen.see(BLOCKS, "longest block", format!("{} days", longest / 86_400));
     let block = put("2001:db8::1", 60).await.unwrap();
-    let is_64 = block.network == cidr("2001:db8::/64");
+    let is_64 = block.network == "2001:db8::/64".parse::<Cidr>().unwrap();
     seen.see(BLOCKS, "block of an IPv6 address", if is_64 { "its /64" } else { "another" });
     seen.see(BLOCKS, "longest reason", format!("{} characters", block.reason.len()));
 }
