@@ -139,7 +139,6 @@ mod tests {
             "preflight-costs-rate-limit",
             "preflight-not-answered",
             "security-headers-missing",
-            "plain-text-error",
         ] {
             assert!(wrong.with_code(code).next().is_some(), "{code}: {wrong}");
         }

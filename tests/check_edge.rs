@@ -116,7 +116,7 @@ async fn a_good_edge_has_no_finding() {
     let report = check(routes().layer(edge())).await;
     only(&report, &[]);
     report.assert_ok();
-    assert!(report.requests() > 150, "{}", report.requests());
+    assert!(report.requests() > 140, "{}", report.requests());
     let json = serde_json::to_value(&report).unwrap();
     assert_eq!((&json["issues"], json["requests"].is_u64()), (&serde_json::json!([]), true));
 }
@@ -145,7 +145,7 @@ async fn route_layer_leaves_out_unknown_paths() {
     let report = check(routes().layer(inside).route_layer(cors()).layer(ProblemLayer::new())).await;
     let unreadable = found(&report, "cors-missing");
     assert!(unreadable.contains("GET of an unknown path") && !unreadable.contains("GET /orders"), "{unreadable}");
-    assert!(found(&report, "preflight-not-answered").contains("there-is-nothing-here"));
+    assert!(found(&report, "preflight-needs-credentials").contains("there-is-nothing-here"));
 }
 
 /// What CORS is outside of cannot be read, and is not even asked.

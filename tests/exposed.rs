@@ -212,7 +212,7 @@ fn names(folder: &Path) -> BTreeSet<String> {
             if path.file_name().is_none_or(|name| name != "tests") {
                 found.append(&mut names(&path));
             }
-        } else if path.file_name().is_none_or(|name| name != "tests.rs") {
+        } else if path.extension().is_some_and(|end| end == "rs") && !path.ends_with("tests.rs") {
             let source = fs::read_to_string(&path).unwrap();
             let lines = source.lines().take_while(|line| *line != "#[cfg(test)]");
             for line in lines.filter(|line| !line.trim_start().starts_with("//")) {

@@ -99,20 +99,38 @@ const RULES: [Rule; 11] = [
     ),
 ];
 
-const _: () = assert!(Place::Anywhere as usize == PLACES, "a place for each row of INNER");
-
-const PLACES: usize = 15;
+const _: () = assert!(Place::Anywhere as usize == INNER.len(), "a place for each row");
 
 /// For each place, all that must not have been entered before.
-const INNER: [u32; PLACES] = {
-    let mut masks = [0; PLACES];
+const INNER: [u32; 15] = [
+    inner_of(Context),
+    inner_of(Audit),
+    inner_of(SecurityHeaders),
+    inner_of(Cors),
+    inner_of(Problem),
+    inner_of(IpFilter),
+    inner_of(RequireHttps),
+    inner_of(ApiVersion),
+    inner_of(Auth),
+    inner_of(RateLimit),
+    inner_of(Scope),
+    inner_of(GraphQl),
+    inner_of(Quota),
+    inner_of(Validation),
+    inner_of(Webhook),
+];
+
+const fn inner_of(place: Place) -> u32 {
+    let mut inner = 0;
     let mut rules: &[Rule] = &RULES;
     while let [rule, rest @ ..] = rules {
-        masks[rule.outer as usize] |= mask(rule.inner);
+        if rule.outer as usize == place as usize {
+            inner |= mask(rule.inner);
+        }
         rules = rest;
     }
-    masks
-};
+    inner
+}
 
 const fn mask(mut places: &[Place]) -> u32 {
     let mut mask = 0;

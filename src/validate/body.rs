@@ -36,12 +36,12 @@ pub(super) struct Course {
     pub(super) routed: bool,
 }
 
-impl Course {
-    /// Whether what was read is judged in no time.
-    pub(super) fn is_quick(&self, read: &Reading) -> bool {
-        read.length() <= QUICK
-    }
+/// Whether what was read is judged in no time.
+pub(super) fn is_quick(read: &Reading) -> bool {
+    read.length() <= QUICK
+}
 
+impl Course {
     /// A byte where none was expected is no matter of size.
     pub(super) fn refusal(&self, rejection: Rejection, method: &Method) -> Rejection {
         match self.expected {

@@ -18,7 +18,7 @@ use tower_layer::Layer;
 
 use super::{
     ParsedJson, RequestFilter, RequestValidationLayerBuilder,
-    body::Course,
+    body::{Course, is_quick},
     head::{self, Expected},
     path::{self, EncodedSlash},
     rule::Compiled,
@@ -176,7 +176,7 @@ impl ValidationGate {
         if self.filters.is_empty() {
             let Some(mut begun) = reading.take() else { return Entry::Pass(course.routed) };
             match begun.now() {
-                Some(Ok(())) if course.is_quick(&begun) => {
+                Some(Ok(())) if is_quick(&begun) => {
                     let read = begun.into_collected();
                     let judged = course.judge(request.method(), read.bytes());
                     return Entry::from(judged.map(|parsed| {

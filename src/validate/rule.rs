@@ -250,6 +250,14 @@ impl Compiled {
             (false, false) => Presence::Optional,
         }
     }
+
+    /// Whether the route takes JSON of any shape.
+    pub(super) fn lint_shape(&self, method: &Method, field: &str, lints: &mut Lints) {
+        let shapeless = |content: &Content| matches!(content.kind, Look::Json(None));
+        if self.presence(method) != Presence::Never && self.contents.iter().any(shapeless) {
+            lints.add(&NO_SCHEMA, field.trim_end_matches('.').to_owned(), "the JSON may be anything", None);
+        }
+    }
 }
 
 impl Rule {
@@ -343,14 +351,6 @@ impl Rule {
                 format!("{whose} has a schema, and takes no JSON"),
                 "add accept_json, or leave the schema out",
             );
-        }
-    }
-
-    /// Whether a route of this rule takes JSON of any shape.
-    pub(super) fn lint_shape(&self, method: &Method, field: &str, compiled: &Compiled, lints: &mut Lints) {
-        let shapeless = |content: &Content| matches!(content.kind, Look::Json(None));
-        if compiled.presence(method) != Presence::Never && compiled.contents.iter().any(shapeless) {
-            lints.add(&NO_SCHEMA, field.trim_end_matches('.').to_owned(), "the JSON may be anything", None);
         }
     }
 }

@@ -67,7 +67,6 @@ pub(super) enum Clock {
     #[default]
     Servers,
     /// The batch's: for tests that replay a trace.
-    #[cfg_attr(not(feature = "conformance"), expect(dead_code, reason = "chosen with that feature only"))]
     Callers,
 }
 

@@ -3,7 +3,7 @@ use std::borrow::Cow;
 use crate::lint::{Lint, Lints, Report};
 
 /// More places of one finding are only counted.
-const PLACES: usize = 8;
+const PLACES: usize = 16;
 
 /// What was found, one finding for all answers that show it.
 #[derive(Default)]

@@ -29,7 +29,7 @@ pub(super) fn any(answer: &Answer, origin: Option<&HeaderValue>, findings: &mut 
         let message = "what the client wrote into X-User-ID and its kin arrived where the handler reads it";
         findings.add(&lints::SPOOFED_IDENTITY, answer.place(), message, None);
     }
-    if answer.header("x-request-id") == Some(CHOSEN_ID) {
+    if answer.headers.get_all("x-request-id").iter().any(|id| id == CHOSEN_ID) {
         findings.add(&lints::SPOOFED_REQUEST_ID, answer.place(), "the id is the one that the client chose", None);
     }
 }
@@ -176,7 +176,8 @@ pub(super) fn limited(answer: &Answer, origin: Option<&HeaderValue>, findings: &
     let hidden = ["retry-after", "ratelimit", "x-ratelimit-remaining"]
         .into_iter()
         .find(|name| answer.headers.contains_key(*name) && !exposed(name));
-    if let (Some(name), Some(_)) = (hidden, origin) {
+    // What a page cannot read at all is another finding.
+    if let (Some(name), Some(_), true) = (hidden, origin, answer.headers.contains_key(ALLOW_ORIGIN)) {
         findings.add(&lints::NOT_EXPOSED, answer.place(), "a page cannot read what the limit says", Some(name));
     }
 }

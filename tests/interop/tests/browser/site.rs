@@ -12,7 +12,7 @@ use axum::{
     response::Html,
     routing::{get, post},
 };
-use http::{HeaderMap, header};
+use http::{HeaderMap, StatusCode, header};
 use portcullis::{
     auth::AuthLayer,
     backend::memory::MemoryStore,
@@ -138,7 +138,9 @@ pub(crate) fn api(cors: &CorsSecurityLayer, issuer: &TestIssuer) -> Router {
     let limited = Router::new().route("/limited", get(|| async { "one of two" })).layer(few);
     let protected = Router::new().route("/orders", orders).layer(auth(issuer));
     let edge = Stack::new().cors(cors).security_headers(&SecurityHeadersLayer::api()).body_limit(1_024);
-    open.merge(limited).merge(protected).layer(edge)
+    // Of its own: else it would be that of `protected`, behind its credential.
+    let nowhere = || async { StatusCode::NOT_FOUND };
+    open.merge(limited).merge(protected).fallback(nowhere).layer(edge)
 }
 
 async fn me(headers: HeaderMap) -> String {
