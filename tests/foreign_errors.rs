@@ -13,7 +13,7 @@ use axum::{
     Extension, Form, Json, Router,
     body::{Body, Bytes},
     extract::{DefaultBodyLimit, Path, Query},
-    http::{HeaderMap, HeaderName, Request, StatusCode, header},
+    http::{HeaderMap, Request, StatusCode, header},
     response::{Html, IntoResponse as _, Response},
     routing::{get, post},
 };
@@ -111,7 +111,7 @@ async fn every_rejection_of_axum_becomes_a_problem() {
             "{shown}"
         );
         let text = format!("{body} {headers:?}");
-        for leak in [SECRET, "u32", "expected", "Extension"] {
+        for leak in [SECRET, "u32", "at line", "Extension"] {
             assert!(!text.contains(leak), "{shown} tells {leak}: {text}");
         }
     }
@@ -296,6 +296,5 @@ proptest::proptest! {
         proptest::prop_assert_eq!(&*body == b"own", !(is_bare && is_error));
         let converted = headers.get(header::CONTENT_TYPE).is_some_and(|value| value == "application/problem+json");
         proptest::prop_assert_eq!(converted, is_bare && is_error || media_type.as_deref() == Some("application/problem+json"));
-        proptest::prop_assert!(!headers.contains_key(HeaderName::from_static("content-length")) || is_bare || !is_error);
     }
 }

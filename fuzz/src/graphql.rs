@@ -13,7 +13,8 @@ use crate::door::Door;
 static DOOR: LazyLock<Door> = LazyLock::new(|| {
     Door::around(|| {
         let costs = QueryCosts::new().list_arguments(["first", "ids"]).weight("search", 7);
-        let layer = GraphQlLimitLayer::builder().costs(costs).allow_get().allow_introspection().build().expect("a layer");
+        let layer =
+            GraphQlLimitLayer::builder().costs(costs).allow_get().allow_introspection().build().expect("a layer");
         Router::new().fallback(any(|| async { "in" })).layer(layer)
     })
 });

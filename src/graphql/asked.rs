@@ -153,7 +153,7 @@ impl<'de> Visitor<'de> for SingleVisitor {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::variables::Given, *};
 
     fn queries(body: &str) -> Result<Vec<Option<String>>, Fault> {
         Ok(from_json(body.as_bytes(), 2)?.into_iter().map(|asked| asked.query).collect())
@@ -210,9 +210,9 @@ mod tests {
             ("j", Some(3)),
         ];
         for (name, amount) in wanted {
-            assert_eq!(asked.variables.get(name), Some(amount), "{name}");
+            assert_eq!(asked.variables.get(name), Given::As(amount), "{name}");
         }
-        assert_eq!(asked.variables.get("z"), None);
+        assert_eq!(asked.variables.get("z"), Given::Not);
         let many: Vec<String> = (0..1_001).map(|number| format!("\"v{number}\":1")).collect();
         let body = format!("{{\"variables\":{{{}}}}}", many.join(","));
         assert_eq!(from_json(body.as_bytes(), 1).unwrap_err(), SHAPE);
@@ -222,7 +222,7 @@ mod tests {
     fn an_address_is_a_form() {
         let asked = from_query("query=%7Ba+%2B+b%7D&&x&variables=%7B%22n%22%3A7%7D&operationName=").unwrap();
         assert_eq!((asked.query.as_deref(), asked.operation), (Some("{a + b}"), None));
-        assert_eq!(asked.variables.get("n"), Some(Some(7)));
+        assert_eq!(asked.variables.get("n"), Given::As(Some(7)));
         assert!(from_query("").unwrap().query.is_none());
         for (query, fault) in [
             ("query=a&query=b", Fault::Malformed("A parameter is there twice.")),

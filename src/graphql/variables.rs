@@ -10,14 +10,21 @@ use serde::{
 /// No operation has as many; what is kept of them is bounded by it.
 const MOST: usize = 1_000;
 
+/// What is known of a variable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Given {
+    Not,
+    /// As this much, or as nothing that says how much.
+    As(Option<u64>),
+}
+
 /// What each variable says as a list argument: a number, the length of a list, or nothing.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Variables(HashMap<String, Option<u64>>);
 
 impl Variables {
-    /// `None` if the variable is not given.
-    pub(super) fn get(&self, name: &str) -> Option<Option<u64>> {
-        self.0.get(name).copied()
+    pub(super) fn get(&self, name: &str) -> Given {
+        self.0.get(name).map_or(Given::Not, |amount| Given::As(*amount))
     }
 }
 

@@ -35,14 +35,15 @@ pub(super) fn asked<'a>(
         for range in split(line, b',') {
             let mut parts = split(range, b';');
             let media_type = parts.next().unwrap_or_default().trim_ascii();
-            let Some(version) = version_of(media_type, vendor) else {
+            let named = named(media_type, vendor);
+            if named == Named::Other {
                 // A weight that cannot be read is somebody else's business.
                 accepts_any |= is_general(media_type) && weight(parts) != Ok(0);
                 continue;
-            };
+            }
             let weight = weight(parts)?;
-            match version.filter(|version| is_served(*version)) {
-                Some(version) if weight > 0 => {
+            match named {
+                Named::Version(version) if weight > 0 && is_served(version) => {
                     if best.is_none_or(|(held, _)| weight > held) {
                         best = Some((weight, version));
                     }
@@ -58,20 +59,31 @@ pub(super) fn asked<'a>(
     })
 }
 
-/// Not of this vendor: `None`. Of this vendor, but with no version that could be one: `Some(None)`.
-fn version_of(media_type: &[u8], vendor: &str) -> Option<Option<ApiVersion>> {
-    let rest = strip(media_type, b"application/vnd.").and_then(|rest| strip(rest, vendor.as_bytes()))?;
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Named {
+    /// Not of this vendor.
+    Other,
+    /// Of this vendor, with no version that could be one.
+    Nothing,
+    Version(ApiVersion),
+}
+
+fn named(media_type: &[u8], vendor: &str) -> Named {
+    let rest = strip(media_type, b"application/vnd.").and_then(|rest| strip(rest, vendor.as_bytes()));
     // `vnd.example` is not the vendor of `vnd.example-two.v1`.
-    let name = rest.strip_prefix(b".")?;
-    Some(name.len().checked_sub(b"+json".len()).and_then(|end| {
-        let (version, suffix) = name.split_at_checked(end)?;
-        // Media types are compared without regard to case (RFC 9110 §8.3.1); no version is longer.
-        let mut lower = [0_u8; 16];
-        let lower = lower.get_mut(..version.len())?;
-        lower.copy_from_slice(version);
-        lower.make_ascii_lowercase();
-        suffix.eq_ignore_ascii_case(b"+json").then(|| std::str::from_utf8(lower).ok()?.parse().ok())?
-    }))
+    let Some(name) = rest.and_then(|rest| rest.strip_prefix(b".")) else { return Named::Other };
+    version_of(name).map_or(Named::Nothing, Named::Version)
+}
+
+/// `v2+json`
+fn version_of(name: &[u8]) -> Option<ApiVersion> {
+    let (version, suffix) = name.split_at_checked(name.len().checked_sub(b"+json".len())?)?;
+    // Media types are compared without regard to case (RFC 9110 §8.3.1); no version is longer.
+    let mut lower = [0_u8; 16];
+    let lower = lower.get_mut(..version.len())?;
+    lower.copy_from_slice(version);
+    lower.make_ascii_lowercase();
+    std::str::from_utf8(lower).ok()?.parse().ok().filter(|_| suffix.eq_ignore_ascii_case(b"+json"))
 }
 
 fn strip<'a>(text: &'a [u8], lower: &[u8]) -> Option<&'a [u8]> {

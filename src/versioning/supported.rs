@@ -183,7 +183,7 @@ fn is_link(uri: &str) -> bool {
             Some(_) => false,
             None => uri.authority().is_none(),
         })
-        && (uri.starts_with('/') || uri.contains("://"))
+        && (uri.starts_with('/') && !uri.starts_with("//") || uri.contains("://"))
 }
 
 impl From<ApiVersion> for SupportedVersion {

@@ -1,7 +1,7 @@
 //! Values of arguments, as far as they say how much is asked for.
 
 use super::{
-    super::{fault::Fault, lexer::Token},
+    super::{fault::Fault, lexer::Token, variables::Given},
     Parser,
 };
 
@@ -73,8 +73,8 @@ impl<'a> Parser<'a, '_> {
 
     /// One that is given as `null` has no default.
     fn variable_amount(&mut self, name: &'a str) -> Option<u64> {
-        if let Some(given) = self.reading.variables.get(name) {
-            return given;
+        if let Given::As(amount) = self.reading.variables.get(name) {
+            return amount;
         }
         let default = self.defaults.get(name).copied();
         self.is_late |= default.is_none();

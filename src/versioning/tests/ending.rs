@@ -142,13 +142,18 @@ async fn who_calls_is_counted_however_the_call_ends() {
                 }
             }),
         )
-        .layer(layer.clone());
+        .layer(at_present(&layer));
     assert!(tokio::spawn(broken.oneshot(ask("/v1/orders", &[]))).await.unwrap_err().is_panic());
-    let slow = Router::new().route("/v1/orders", get(std::future::pending::<()>)).layer(layer.clone());
+    let slow = Router::new().route("/v1/orders", get(std::future::pending::<()>)).layer(at_present(&layer));
     let mut call = Box::pin(slow.oneshot(ask("/v1/orders", &[])));
     assert!(futures_poll(call.as_mut()).is_none());
     drop(call);
     assert_eq!(layer.usage().callers(ONE)[0].calls, 3);
+}
+
+/// The layer, on the first of July.
+fn at_present(layer: &ApiVersionLayer) -> tower::layer::util::Stack<ApiVersionLayer, RequestContextLayer> {
+    tower::layer::util::Stack::new(layer.clone(), RequestContextLayer::new().clock(clock()))
 }
 
 /// Polls once.
@@ -172,7 +177,7 @@ async fn strangers_from_many_addresses_fill_no_memory_and_push_no_client_out() {
     let router = Router::new()
         .route("/v1/orders", get(|| async { "old" }))
         .layer(testing::with_principal(testing::principal("usr_1").build()))
-        .layer(layer.clone());
+        .layer(at_present(&layer));
     send(&router, "/v1/orders", &[]).await;
     let shown: Vec<_> =
         layer.usage().callers(ONE).iter().map(|caller| (caller.who.to_string(), caller.calls)).collect();
