@@ -145,7 +145,7 @@ const fn longest_run_of_zeros(value: u128) -> (u32, u32) {
     let (mut best, mut run, mut index) = ((0, 0), 0_u32, 0_u32);
     while index < 8 {
         let shift = 112_u32.wrapping_sub(index.wrapping_mul(16));
-        run = if value.wrapping_shr(shift) & 0xffff == 0 { run.wrapping_add(1) } else { 0 };
+        run = if value.wrapping_shr(shift).trailing_zeros() >= 16 { run.wrapping_add(1) } else { 0 };
         index = index.wrapping_add(1);
         if run > best.1 {
             best = (index.wrapping_sub(run), run);

@@ -178,11 +178,11 @@ fn method(policy: &Compiled, method: &HeaderValue, explanation: &mut Explanation
         return true;
     }
     let upper = method.as_bytes().to_ascii_uppercase();
-    let hint = match policy.methods.iter().any(|allowed| allowed.as_bytes() == upper) {
-        true => {
-            "; methods are case-sensitive, and browsers write only GET, HEAD, POST, PUT, DELETE and OPTIONS in capitals"
-        }
-        false => "",
+    let in_capitals = policy.methods.iter().any(|allowed| allowed.as_bytes() == upper);
+    let hint = if in_capitals {
+        "; methods are case-sensitive, and browsers write only GET, HEAD, POST, PUT, DELETE and OPTIONS in capitals"
+    } else {
+        ""
     };
     explanation.step("method", false, format!("{shown} is not allowed{hint}"));
     false

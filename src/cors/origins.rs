@@ -97,7 +97,7 @@ impl Patterns {
     }
 
     fn cover_subdomain(&self, host: &[u8], https: bool, port: Port) -> bool {
-        let mut dots = host.iter().filter(|byte| **byte == b'.').count();
+        let mut dots = host.split(|byte| *byte == b'.').count().saturating_sub(1);
         let mut domain = host;
         while let Some(dot) = domain.iter().position(|byte| *byte == b'.') {
             (_, domain) = domain.split_at(dot.saturating_add(1));

@@ -24,6 +24,7 @@ pub(super) const SAFELISTED_RESPONSE: &[&str] =
 /// What a page needs to know when to come back: one of each row.
 const RATE_LIMITS: &[&[&str]] = &[&["retry-after"], &["ratelimit", "ratelimit-remaining", "x-ratelimit-remaining"]];
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a setter, which is called or not")]
 #[derive(Clone, Debug, Default)]
 pub(super) struct Settings {
     pub(super) any_origin: bool,
@@ -164,7 +165,7 @@ impl Findings<'_> {
         }
         if settings.only_listed && !settings.any_exposed {
             let listed = |name: &&str| settings.exposed.iter().any(|listed| listed.eq_ignore_ascii_case(name));
-            if !RATE_LIMITS.iter().all(|row| row.iter().any(|name| listed(name))) {
+            if !RATE_LIMITS.iter().all(|row| row.iter().any(&listed)) {
                 let message = "a page that is told to wait cannot read for how long";
                 self.add(&lints::RATE_LIMITS_HIDDEN, "expose_only", message, None);
             }
