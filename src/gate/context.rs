@@ -4,6 +4,7 @@ use http::Request;
 use tower_layer::Layer;
 
 use super::{Entry, Gate, GateLayer, Gated};
+use crate::lint::Waivers;
 use crate::request::{ContextSettings, Place, RequestContext, TrustedProxies};
 use crate::time::Clock;
 
@@ -21,6 +22,7 @@ use crate::time::Clock;
 #[derive(Clone, Debug, Default)]
 pub struct RequestContextLayer {
     settings: ContextSettings,
+    waivers: Option<Arc<Waivers>>,
 }
 
 impl RequestContextLayer {
@@ -44,7 +46,13 @@ impl RequestContextLayer {
     }
 
     pub(crate) fn gate_layer(&self) -> GateLayer<ContextGate> {
-        GateLayer::new(ContextGate { settings: self.settings.clone() })
+        GateLayer::new(ContextGate { settings: self.settings.clone(), waivers: self.waivers.clone() })
+    }
+
+    /// Has the audit log told what is allowed of the whole stack.
+    pub(crate) fn announcing(mut self, waivers: Option<Arc<Waivers>>) -> Self {
+        self.waivers = waivers;
+        self
     }
 }
 
@@ -60,6 +68,7 @@ impl<S> Layer<S> for RequestContextLayer {
 #[derive(Debug)]
 pub struct ContextGate {
     settings: ContextSettings,
+    waivers: Option<Arc<Waivers>>,
 }
 
 impl<B> Gate<B> for ContextGate {
@@ -69,6 +78,7 @@ impl<B> Gate<B> for ContextGate {
 
     fn enter(self: &Arc<Self>, _: &mut Request<B>, context: &Arc<RequestContext>) -> Entry<B, ()> {
         context.announce(self.settings.proxies.waivers());
+        context.announce(self.waivers.as_ref());
         Entry::Pass(())
     }
 

@@ -60,7 +60,11 @@ mod bounds;
 mod lints;
 mod service;
 
-use std::{borrow::Cow, time::Duration};
+use std::{
+    borrow::Cow,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use tower_layer::Layer;
 
@@ -75,7 +79,7 @@ use crate::{
     gate::{ContextGate, GateLayer, RequestContextLayer},
     headers::{SecurityHeadersGate, SecurityHeadersLayer},
     ip_filter::{IpFilterGate, IpFilterLayer},
-    lint::{Lints, Report},
+    lint::{Lints, Report, Waivers},
     quota::{QuotaGate, QuotaLayer},
     rate_limit::{RateLimitGate, RateLimitLayer},
     request::TrustedProxies,
@@ -118,6 +122,8 @@ pub struct Stack {
     validation: GateLayer<ValidationGate>,
     webhook: GateLayer<WebhookGate>,
     lints: Lints,
+    /// What is allowed of the whole, for the audit log: one for all routes that the stack is put on.
+    waivers: Arc<OnceLock<Option<Arc<Waivers>>>>,
     /// What was found about the layers, with the setter's name.
     reports: Vec<(&'static str, Report)>,
 }
@@ -145,6 +151,7 @@ impl Stack {
             validation: GateLayer::absent(),
             webhook: GateLayer::absent(),
             lints: Lints::new(),
+            waivers: Arc::default(),
             reports: Vec::new(),
         }
     }
@@ -277,10 +284,12 @@ impl Stack {
         self
     }
 
-    /// Allows a kind of finding about the stack as a whole, and says why. (What is found about a layer
+    /// Allows a kind of finding about the stack as a whole, and says why; the reason reaches the audit
+    /// log. (What is found about a layer
     /// is allowed at its own builder.)
     pub fn allow_lint(mut self, code: impl Into<Cow<'static, str>>, why: impl Into<Cow<'static, str>>) -> Self {
         self.lints = self.lints.allow(code, why);
+        self.waivers = Arc::default();
         self
     }
 
@@ -315,7 +324,8 @@ impl Stack {
     }
 
     fn context_gate(&self) -> GateLayer<ContextGate> {
-        self.context.gate_layer()
+        let whole = || lints::whole(self, self.lints.clone()).waivers("stack");
+        self.context.clone().announcing(self.waivers.get_or_init(whole).clone()).gate_layer()
     }
 }
 
