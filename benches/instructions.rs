@@ -38,7 +38,7 @@ const ORIGIN: &str = "https://app.example.com";
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// Case, the status that it must have.
-const CASES: [(&str, u16); 23] = [
+const CASES: [(&str, u16); 27] = [
     ("bare", 200),
     ("seven", 200),
     ("seven-key", 200),
@@ -62,6 +62,10 @@ const CASES: [(&str, u16); 23] = [
     ("ten-thousand-networks", 200),
     ("one-network-v6", 200),
     ("ten-thousand-networks-v6", 200),
+    ("one-origin", 200),
+    ("ten-thousand-origins", 200),
+    ("one-pattern", 200),
+    ("ten-thousand-patterns", 200),
 ];
 
 #[derive(Debug)]
@@ -278,6 +282,33 @@ async fn run_limited(many: &str, count: usize, requests: u64) -> Result<u16, Box
     Ok(status)
 }
 
+/// `CorsSecurityLayer` alone, with so many origins or patterns of them, of which the one in the middle is asked
+/// for.
+fn browsed(kind: &str, count: usize) -> Result<Router, Box<dyn std::error::Error>> {
+    let others = (1..count).map(|index| match kind {
+        "origin" => format!("https://app-{index:05}.example.com"),
+        _ => format!("https://*.tenant-{index:05}.example"),
+    });
+    let own = if kind == "origin" { ORIGIN } else { "https://*.example.com" };
+    let mut origins: Vec<String> = others.collect();
+    origins.insert(origins.len().wrapping_div(2), own.to_owned());
+    Ok(bare().layer(CorsSecurityLayer::builder().allow_origins(origins).build()?))
+}
+
+/// Requests of a page that may read.
+async fn run_browsed(kind: &str, count: usize, requests: u64) -> Result<u16, Box<dyn std::error::Error>> {
+    let app = browsed(kind, count)?;
+    let mut status = 0;
+    for _ in 0..requests {
+        let request = Request::builder().uri("/orders/42").header("origin", ORIGIN).body(Body::empty())?;
+        let response = app.clone().oneshot(request).await?;
+        let readable = response.headers().contains_key("access-control-allow-origin");
+        status = if readable { response.status().as_u16() } else { 0 };
+        black_box(response.into_body().collect().await?);
+    }
+    Ok(status)
+}
+
 fn bare() -> Router {
     Router::new().route("/orders/{id}", get(|| async { "ok" }))
 }
@@ -299,6 +330,11 @@ async fn run(case: &str, count: u64) -> Result<u16, Box<dyn std::error::Error>> 
     ] {
         if case == one || case == ten_thousand {
             return run_limited(many, if case == one { 1 } else { 10_000 }, count).await;
+        }
+    }
+    for kind in ["origin", "pattern"] {
+        if case == format!("one-{kind}") || case == format!("ten-thousand-{kind}s") {
+            return run_browsed(kind, if case.starts_with("one") { 1 } else { 10_000 }, count).await;
         }
     }
     let many = match case {

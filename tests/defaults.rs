@@ -14,6 +14,7 @@ mod defaults {
     pub(crate) mod credentials;
     pub(crate) mod observed;
     pub(crate) mod page;
+    pub(crate) mod shapes;
     pub(crate) mod source;
 }
 

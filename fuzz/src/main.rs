@@ -12,10 +12,13 @@ mod content_types;
 mod door;
 mod dpop;
 mod forwarded;
-mod json_body;
 mod graphql;
+mod json_body;
 mod logout_token;
 mod naive;
+mod origin;
+mod pages;
+mod request_headers;
 mod signature_input;
 mod sigv4;
 mod token;
@@ -28,7 +31,7 @@ use libfuzzer_sys::fuzz_target;
 
 type Target = fn(&[u8]);
 
-const TARGETS: [(&str, Target); 14] = [
+const TARGETS: [(&str, Target); 16] = [
     ("token", token::run),
     ("api_key", api_key::run),
     ("dpop", dpop::run),
@@ -43,6 +46,8 @@ const TARGETS: [(&str, Target); 14] = [
     ("json_body", json_body::run),
     ("versions", versions::run),
     ("graphql", graphql::run),
+    ("origin", origin::run),
+    ("request_headers", request_headers::run),
 ];
 
 fn target() -> Target {

@@ -252,14 +252,22 @@ impl BlockList {
         if self.0.is_refreshing.swap(true, Relaxed) {
             return;
         }
-        let shared = Arc::clone(&self.0);
-        match tokio::runtime::Handle::try_current() {
-            Ok(runtime) => drop(runtime.spawn(async move {
-                let _ = shared.refresh(now, shared.refresh).await;
-                shared.is_refreshing.store(false, Relaxed);
-            })),
-            Err(_) => self.0.is_refreshing.store(false, Relaxed),
+        let turn = Turn(Arc::clone(&self.0));
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                // What it says is in the log, and what was known goes on holding.
+                let _ = turn.0.refresh(now, turn.0.refresh).await;
+            });
         }
+    }
+}
+
+/// Who brings the copy up to date. It may also be dropped before it is done.
+struct Turn(Arc<Shared>);
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.0.is_refreshing.store(false, Relaxed);
     }
 }
 

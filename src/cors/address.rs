@@ -193,7 +193,7 @@ mod tests {
             ("::1.2.3.4", OriginFault::LongIpv6),
             ("0:0:0:0:0:0:0:1", OriginFault::LongIpv6),
             ("2001:0db8::1", OriginFault::LongIpv6),
-            ("2001:db8::1:0:0:1", OriginFault::LongIpv6),
+            ("2001:db8:0:0:1::1", OriginFault::LongIpv6),
             ("2001:db8::1:1:1:1:1", OriginFault::LongIpv6),
         ] {
             assert_eq!(check_ipv6(bad.as_bytes()), Err(fault), "{bad}");

@@ -208,9 +208,9 @@ impl<T: From<CorsPolicy>> CorsBuilder<T> {
         self
     }
 
-    /// Allows a kind of finding, and says why: the reason stands in the [report](Self::lint). What cannot
-    /// work at all is not to be allowed: origins and names that no browser sends, `null`, and `*` with
-    /// credentials.
+    /// Allows a kind of finding, and says why: the reason stands in the [report](Self::lint), and in the
+    /// audit log. What cannot work at all is not to be allowed: origins and names that no browser sends,
+    /// `null`, and `*` with credentials.
     pub fn allow_lint(mut self, code: impl Into<Cow<'static, str>>, why: impl Into<Cow<'static, str>>) -> Self {
         let code = code.into();
         self.allowed.push(code.clone());
@@ -277,6 +277,7 @@ impl<T: From<CorsPolicy>> CorsBuilder<T> {
         let names = settings.request_headers.iter().map(String::as_str);
         Compiled {
             id: NEXT.fetch_add(1, Relaxed),
+            waivers: report.waivers("cors"),
             report,
             origins: Origins::new(settings.origins.iter().flatten()),
             source: self.source.map(|source| Remembered::new(source, self.cache)),

@@ -1,6 +1,6 @@
 //! The Fetch standard's side of a policy: what it answers to a request.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request,
@@ -19,7 +19,10 @@ use super::{
     settings::Settings,
     source::{Known, OriginRequest, Question, Remembered},
 };
-use crate::{lint::Report, time::Timestamp};
+use crate::{
+    lint::{Report, Waivers},
+    time::Timestamp,
+};
 
 const TRUE: HeaderValue = HeaderValue::from_static("true");
 const EVERYBODY: HeaderValue = HeaderValue::from_static("*");
@@ -46,6 +49,8 @@ pub(super) struct Compiled {
     pub(super) id: u64,
     pub(super) settings: Settings,
     pub(super) report: Report,
+    /// What is allowed, for the audit log.
+    pub(super) waivers: Option<Arc<Waivers>>,
     pub(super) origins: Origins,
     pub(super) source: Option<Remembered>,
     pub(super) methods: Box<[HeaderValue]>,

@@ -148,12 +148,10 @@ fn by(policy: &Compiled, origin: &HeaderValue) -> String {
 
 /// What may have been meant.
 fn hint(policy: &Compiled, origin: &HeaderValue) -> String {
-    let asked = match OriginPattern::parse(origin.to_str().unwrap_or_default()) {
+    let asked = match OriginPattern::parse(&String::from_utf8_lossy(origin.as_bytes())) {
         Ok(asked) if asked.is_exact() => asked,
         Ok(_) => return "; no browser sends a wildcard".to_owned(),
-        Err(error) => {
-            return format!("; it {}, so that no browser sends it but from such a page", error.fault().reason());
-        }
+        Err(error) => return format!("; it {}", error.fault().reason()),
     };
     let near = policy.settings.origins.iter().flatten().find_map(|allowed| {
         let below = allowed.has_any_subdomain() && asked.host().ends_with(&format!(".{}", allowed.host()));

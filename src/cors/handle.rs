@@ -17,7 +17,6 @@ impl CorsHandle {
     /// Puts a policy in force, and returns the one that was. Requests never wait for it. What a request
     /// that is under way is answered, the new policy decides; an origin that it does not list any more
     /// cannot read the response.
-    #[expect(clippy::must_use_candidate, reason = "the old policy is of interest to few")]
     pub fn reload(&self, policy: CorsPolicy) -> CorsPolicy {
         match &self.gate {
             Some(gate) => CorsPolicy { compiled: gate.current.swap(policy.compiled) },

@@ -80,19 +80,10 @@ pub struct CorsGate {
     pub(super) current: ArcSwap<Compiled>,
 }
 
-/// What [`CorsGate`] remembers of the page that asked.
+/// What [`CorsGate`] remembers of the page that asked: what answers its origin, and the number of the policy
+/// that allowed it; nothing if it may not read the response.
 #[derive(Debug)]
-pub struct CorsPass(Page);
-
-#[derive(Debug)]
-enum Page {
-    /// It may not read the response, or there is none.
-    Stranger,
-    /// Its origin is on the list of the policy with this number: what answers it.
-    Listed(HeaderValue, u64),
-    /// The source has vouched for it.
-    Vouched(HeaderValue),
-}
+pub struct CorsPass(Option<(HeaderValue, u64)>);
 
 impl<B: Send + 'static> Gate<B> for CorsGate {
     const NAME: &'static str = "cors";
@@ -102,14 +93,14 @@ impl<B: Send + 'static> Gate<B> for CorsGate {
 
     fn enter(self: &Arc<Self>, request: &mut Request<B>, context: &Arc<RequestContext>) -> Entry<B, Self::Pass> {
         let policy = self.current.load();
+        context.announce(policy.waivers.as_ref());
         let now = context.now().monotonic;
         if let Some(method) = preflight_method(request) {
             return preflight(&policy, method, request, now);
         }
         Entry::Pass(CorsPass(match policy.standing(request, now) {
-            Standing::Listed(origin) => Page::Listed(origin, policy.id),
-            Standing::Vouched(origin) => Page::Vouched(origin),
-            Standing::Refused => Page::Stranger,
+            Standing::Listed(origin) | Standing::Vouched(origin) => Some((origin, policy.id)),
+            Standing::Refused => None,
             Standing::Ask(question) => return ask_and_pass(Arc::clone(&policy), question, now),
         }))
     }
@@ -118,10 +109,9 @@ impl<B: Send + 'static> Gate<B> for CorsGate {
         // The policy that is in force now decides, all of it: half of an old one could be neither.
         let policy = self.current.load();
         let origin = match pass.0 {
-            Page::Listed(origin, id) if id == policy.id => Some(origin),
-            Page::Listed(origin, _) => policy.admit(&origin),
-            Page::Vouched(origin) => policy.source.is_some().then_some(origin),
-            Page::Stranger => None,
+            Some((origin, id)) if id == policy.id => Some(origin),
+            Some((origin, _)) => policy.admit(&origin),
+            None => None,
         };
         policy.decorate(response.headers_mut(), origin);
         Leave::Done
@@ -159,8 +149,8 @@ fn ask_and_pass<B: Send + 'static>(
 ) -> Entry<B, CorsPass> {
     Entry::wait(move |request| async move {
         match ask(&policy, &question, now).await {
-            Ok(true) => Waited::Pass(request, CorsPass(Page::Vouched(question.value))),
-            Ok(false) => Waited::Pass(request, CorsPass(Page::Stranger)),
+            Ok(true) => Waited::Pass(request, CorsPass(Some((question.value, policy.id)))),
+            Ok(false) => Waited::Pass(request, CorsPass(None)),
             Err(error) => Waited::Reject(Rejection::backend(error)),
         }
     })

@@ -27,6 +27,10 @@ use crate::{
 const LONGEST_TENANT: usize = 256;
 /// How many questions are with the source at once: more would be an attack on it.
 const AT_ONCE: usize = 32;
+/// How long the source may take.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How many answers are remembered.
+const CAPACITY: usize = 10_000;
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// Which origins each tenant allows: a port.
@@ -162,8 +166,8 @@ impl OriginCache {
             ttl: Duration::from_secs(60),
             negative_ttl: Duration::from_secs(10),
             stale_for: Duration::from_secs(600),
-            patience: Duration::from_secs(2),
-            capacity: 10_000,
+            patience: PATIENCE,
+            capacity: CAPACITY,
         }
     }
 

@@ -4,9 +4,11 @@ use http::Request;
 use tower_layer::Layer;
 
 use super::{Entry, Gate, GateLayer, Gated};
-use crate::lint::Waivers;
-use crate::request::{ContextSettings, Place, RequestContext, TrustedProxies};
-use crate::time::Clock;
+use crate::{
+    lint::Waivers,
+    request::{ContextSettings, Place, RequestContext, TrustedProxies},
+    time::Clock,
+};
 
 /// Says with which clock and which trusted proxies the [`RequestContext`] is made. Put it
 /// outermost; without it, the machine's clock and no trusted proxies are used.
@@ -22,7 +24,6 @@ use crate::time::Clock;
 #[derive(Clone, Debug, Default)]
 pub struct RequestContextLayer {
     settings: ContextSettings,
-    waivers: Option<Arc<Waivers>>,
 }
 
 impl RequestContextLayer {
@@ -45,14 +46,9 @@ impl RequestContextLayer {
         self
     }
 
-    pub(crate) fn gate_layer(&self) -> GateLayer<ContextGate> {
-        GateLayer::new(ContextGate { settings: self.settings.clone(), waivers: self.waivers.clone() })
-    }
-
-    /// Has the audit log told what is allowed of the whole stack.
-    pub(crate) fn announcing(mut self, waivers: Option<Arc<Waivers>>) -> Self {
-        self.waivers = waivers;
-        self
+    /// With what is allowed of a stack as a whole.
+    pub(crate) fn gate_layer(&self, waivers: Option<Arc<Waivers>>) -> GateLayer<ContextGate> {
+        GateLayer::new(ContextGate { settings: self.settings.clone(), waivers })
     }
 }
 
@@ -60,7 +56,7 @@ impl<S> Layer<S> for RequestContextLayer {
     type Service = Gated<ContextGate, S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        self.gate_layer().layer(inner)
+        self.gate_layer(None).layer(inner)
     }
 }
 

@@ -184,6 +184,7 @@ impl GraphQlLimitLayerBuilder {
             max_body: self.max_body,
             body_timeout: self.body_timeout,
             graphql_errors: self.graphql_errors,
+            waivers: report.waivers("graphql_limit"),
         };
         Ok(GraphQlLimitLayer { gate: GateLayer::new(gate), report: Arc::new(report) })
     }

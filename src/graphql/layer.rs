@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     gate::{self, Entry, Gate, GateLayer, Gated, VerdictCounts, Waited},
-    lint::Report,
+    lint::{Report, Waivers},
     rejection::{GraphQlErrors, Rejection, RejectionKind},
     request::{Place, RequestContext},
 };
@@ -61,6 +61,7 @@ pub struct GraphQlLimitGate {
     pub(super) max_body: usize,
     pub(super) body_timeout: Duration,
     pub(super) graphql_errors: bool,
+    pub(super) waivers: Option<Arc<Waivers>>,
 }
 
 impl fmt::Debug for GraphQlLimitGate {
@@ -75,6 +76,7 @@ impl Gate<Body> for GraphQlLimitGate {
     type Pass = ();
 
     fn enter(self: &Arc<Self>, request: &mut Request<Body>, context: &Arc<RequestContext>) -> Entry<Body, ()> {
+        context.announce(self.waivers.as_ref());
         let form = match self.head(request, context) {
             Ok(Some(form)) => form,
             Ok(None) => return Entry::Pass(()),

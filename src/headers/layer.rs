@@ -251,6 +251,7 @@ impl SecurityHeadersGate {
 impl<B> Gate<B> for SecurityHeadersGate {
     const NAME: &'static str = "security_headers";
     const PLACE: Place = Place::SecurityHeaders;
+    const EMITS: &'static [&'static str] = crate::gate::emitted::TIMING;
     const RESPONSE_FIELDS: usize = 8;
     /// Which of the prefixes the path is under, and the nonce.
     type Pass = (Option<usize>, Option<CspNonce>);

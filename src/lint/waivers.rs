@@ -116,10 +116,7 @@ impl Report {
 
 #[cfg(test)]
 mod tests {
-    use super::{
-        super::{Lint, Lints, Severity},
-        *,
-    };
+    use super::super::{Lint, Lints, Severity};
 
     const LINT: Lint = Lint { code: "open", severity: Severity::High, fix: "shut it", spec: "https://example.com" };
 

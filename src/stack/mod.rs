@@ -122,10 +122,10 @@ pub struct Stack {
     validation: GateLayer<ValidationGate>,
     webhook: GateLayer<WebhookGate>,
     lints: Lints,
-    /// What is allowed of the whole, for the audit log: one for all routes that the stack is put on.
-    waivers: Arc<OnceLock<Option<Arc<Waivers>>>>,
     /// What was found about the layers, with the setter's name.
     reports: Vec<(&'static str, Report)>,
+    /// What is allowed of the whole; known once the stack is first put around something.
+    waivers: Arc<OnceLock<Option<Arc<Waivers>>>>,
 }
 
 impl Stack {
@@ -151,8 +151,8 @@ impl Stack {
             validation: GateLayer::absent(),
             webhook: GateLayer::absent(),
             lints: Lints::new(),
-            waivers: Arc::default(),
             reports: Vec::new(),
+            waivers: Arc::default(),
         }
     }
 
@@ -284,9 +284,8 @@ impl Stack {
         self
     }
 
-    /// Allows a kind of finding about the stack as a whole, and says why; the reason reaches the audit
-    /// log. (What is found about a layer
-    /// is allowed at its own builder.)
+    /// Allows a kind of finding about the stack as a whole, and says why. (What is found about a layer
+    /// is allowed at its own builder.) The reason reaches the audit log.
     pub fn allow_lint(mut self, code: impl Into<Cow<'static, str>>, why: impl Into<Cow<'static, str>>) -> Self {
         self.lints = self.lints.allow(code, why);
         self.waivers = Arc::default();
@@ -324,8 +323,8 @@ impl Stack {
     }
 
     fn context_gate(&self) -> GateLayer<ContextGate> {
-        let whole = || lints::whole(self, self.lints.clone()).waivers("stack");
-        self.context.clone().announcing(self.waivers.get_or_init(whole).clone()).gate_layer()
+        let waivers = self.waivers.get_or_init(|| lints::whole(self, self.lints.clone()).waivers("stack"));
+        self.context.gate_layer(waivers.clone())
     }
 }
 

@@ -18,7 +18,7 @@ use super::{
     rule::{Compiled, Look, Presence},
 };
 use crate::{
-    gate::{Reading, Waited},
+    gate::{Collected, Reading, Waited},
     rejection::{Rejection, RejectionKind},
     request::RequestContext,
     store::StoreError,
@@ -36,12 +36,12 @@ pub(super) struct Course {
     pub(super) routed: bool,
 }
 
-impl Course {
-    /// Whether what was read is judged in no time.
-    pub(super) fn is_quick(&self, read: &Reading) -> bool {
-        read.length() <= QUICK
-    }
+/// Whether what was read is judged in no time.
+pub(super) fn is_quick(read: &Reading) -> bool {
+    read.length() <= QUICK
+}
 
+impl Course {
     /// A byte where none was expected is no matter of size.
     pub(super) fn refusal(&self, rejection: Rejection, method: &Method) -> Rejection {
         match self.expected {
@@ -107,11 +107,13 @@ impl ValidationGate {
         reading: Option<Reading>,
         course: &Course,
         context: &RequestContext,
-    ) -> Result<Option<(crate::gate::Collected, Option<Value>)>, Rejection> {
+    ) -> Result<Option<(Collected, Option<Value>)>, Rejection> {
         let wants = |filter: &&Arc<dyn RequestFilter>| filter.wants_body(parts);
         for filter in self.filters.iter().filter(|filter| !wants(filter)) {
             if let Err(rejection) = self.ask(&**filter, Inspected { head: parts, body: None, context }).await {
-                reading.map(Reading::give_up);
+                if let Some(reading) = reading {
+                    reading.give_up();
+                }
                 return Err(rejection);
             }
         }

@@ -116,7 +116,7 @@ impl RequestValidationLayerBuilder {
         self
     }
 
-    /// How many arrays and objects may stand in each other, 127 at most. Default: 64.
+    /// How many arrays and objects may stand in each other, 126 at most. Default: 64.
     pub fn max_depth(mut self, levels: usize) -> Self {
         self.defaults.bounds.depth = levels;
         self

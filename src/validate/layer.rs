@@ -18,7 +18,7 @@ use tower_layer::Layer;
 
 use super::{
     ParsedJson, RequestFilter, RequestValidationLayerBuilder,
-    body::Course,
+    body::{Course, is_quick},
     head::{self, Expected},
     path::{self, EncodedSlash},
     rule::Compiled,
@@ -26,6 +26,7 @@ use super::{
 };
 use crate::{
     gate::{Collected, Entry, Gate, GateLayer, Gated, Leave, Reading, VerdictCounts},
+    identity::Principal,
     lint::{Report, Waivers},
     rejection::{Rejection, RejectionKind},
     request::{Place, RequestContext},
@@ -106,6 +107,7 @@ const AXUM_LIMIT: usize = 2 * 1024 * 1024;
 impl Gate<Body> for ValidationGate {
     const NAME: &'static str = "validation";
     const PLACE: Place = Place::Validation;
+    const EMITS: &'static [&'static str] = crate::gate::emitted::VALIDATION;
     /// Whether the route was known.
     type Pass = bool;
 
@@ -174,7 +176,7 @@ impl ValidationGate {
         if self.filters.is_empty() {
             let Some(mut begun) = reading.take() else { return Entry::Pass(course.routed) };
             match begun.now() {
-                Some(Ok(())) if course.is_quick(&begun) => {
+                Some(Ok(())) if is_quick(&begun) => {
                     let read = begun.into_collected();
                     let judged = course.judge(request.method(), read.bytes());
                     return Entry::from(judged.map(|parsed| {
@@ -207,10 +209,9 @@ pub(super) fn hand_on(request: &mut Request<Body>, read: Collected, parsed: Opti
 }
 
 fn plan(context: &RequestContext) -> Option<&str> {
-    context.principal().and_then(|principal| principal.plan())
+    context.principal().and_then(Principal::plan)
 }
 
-/// Whether nothing is left to be read.
 impl Course {
     fn begin(&self, request: &mut Request<Body>) -> Option<Reading> {
         let limit = match self.expected {

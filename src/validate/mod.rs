@@ -89,8 +89,8 @@
 //! unchanged, byte by byte and with its trailers, in one piece, and the parsed document beside it as
 //! [`ValidatedJson`] or [`ParsedJson`], so that it need not parse again. Rules are found by method and
 //! matched path: per route, from a registry ([`Rules`]), or from an
-#![cfg_attr(feature = "json-schema", doc = "OpenAPI 3.1 document ([`OpenApi`]).")]
-#![cfg_attr(not(feature = "json-schema"), doc = "OpenAPI 3.1 document (feature `json-schema`).")]
+#![cfg_attr(feature = "json-schema", doc = "`OpenAPI` 3.1 document ([`OpenApi`]).")]
+#![cfg_attr(not(feature = "json-schema"), doc = "`OpenAPI` 3.1 document (feature `json-schema`).")]
 //!
 //! # Where it stands
 //! Inside `QuotaLayer` and so inside everything that refuses for less: reading and checking a body is

@@ -250,6 +250,14 @@ impl Compiled {
             (false, false) => Presence::Optional,
         }
     }
+
+    /// Whether the route takes JSON of any shape.
+    pub(super) fn lint_shape(&self, method: &Method, field: &str, lints: &mut Lints) {
+        let shapeless = |content: &Content| matches!(content.kind, Look::Json(None));
+        if self.presence(method) != Presence::Never && self.contents.iter().any(shapeless) {
+            lints.add(&NO_SCHEMA, field.trim_end_matches('.').to_owned(), "the JSON may be anything", None);
+        }
+    }
 }
 
 impl Rule {
@@ -345,19 +353,11 @@ impl Rule {
             );
         }
     }
-
-    /// Whether a route of this rule takes JSON of any shape.
-    pub(super) fn lint_shape(&self, method: &Method, field: &str, compiled: &Compiled, lints: &mut Lints) {
-        let shapeless = |content: &Content| matches!(content.kind, Look::Json(None));
-        if compiled.presence(method) != Presence::Never && compiled.contents.iter().any(shapeless) {
-            lints.add(&NO_SCHEMA, field.trim_end_matches('.').to_owned(), "the JSON may be anything", None);
-        }
-    }
 }
 
 pub(super) fn check_depth(depth: Option<usize>, field: &str, issues: &mut ConfigIssues) {
     if depth.is_some_and(|depth| !(1..=DEEPEST).contains(&depth)) {
-        issues.add(format!("{field}max_depth"), "it is not 1 to 127", "use a few levels more than the handlers expect");
+        issues.add(format!("{field}max_depth"), "it is not 1 to 126", "use a few levels more than the handlers expect");
     }
 }
 

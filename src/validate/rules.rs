@@ -99,7 +99,7 @@ impl Table {
             check_path(path, &name, issues);
             let field = format!("{name}.");
             let compiled = rule.compile(Some(path), &field, defaults, issues, lints);
-            rule.lint_shape(method, &field, &compiled, lints);
+            compiled.lint_shape(method, &field, lints);
             let held = table.shapes.entry(shape(path)).or_insert_with(|| path.as_str().into());
             if **held != **path {
                 let reason = format!("{held} matches the same paths");

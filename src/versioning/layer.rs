@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     gate::{Entry, Gate, GateLayer, Gated, Leave, VerdictCounts},
-    lint::Report,
+    lint::{Report, Waivers},
     rejection::{Rejection, RejectionKind},
     request::{ApiVersion, Place, RequestContext},
 };
@@ -38,9 +38,10 @@ impl ApiVersionLayer {
     }
 
     pub(super) fn new(compiled: Compiled, callers: usize, report: Report) -> Self {
+        let waivers = report.waivers("api_version");
         let versions = compiled.versions.iter().map(|served| (served.version, served.is_ending));
         let usage = VersionUsage::new(versions, callers);
-        let gate = GateLayer::new(ApiVersionGate { compiled, usage: usage.clone() });
+        let gate = GateLayer::new(ApiVersionGate { compiled, usage: usage.clone(), waivers });
         Self { gate, usage, report: Arc::new(report) }
     }
 
@@ -100,6 +101,7 @@ impl<S> Layer<S> for ApiVersionLayer {
 pub struct ApiVersionGate {
     compiled: Compiled,
     usage: VersionUsage,
+    waivers: Option<Arc<Waivers>>,
 }
 
 impl fmt::Debug for ApiVersionGate {
@@ -127,10 +129,12 @@ impl Drop for VersionPass {
 impl<B> Gate<B> for ApiVersionGate {
     const NAME: &'static str = "api_version";
     const PLACE: Place = Place::ApiVersion;
+    const EMITS: &'static [&'static str] = crate::gate::emitted::VERSION;
     const RESPONSE_FIELDS: usize = 5;
     type Pass = VersionPass;
 
     fn enter(self: &Arc<Self>, request: &mut Request<B>, context: &Arc<RequestContext>) -> Entry<B, VersionPass> {
+        context.announce(self.waivers.as_ref());
         self.decide(request, context).map_err(|rejection| self.compiled.varied(rejection)).into()
     }
 

@@ -7,6 +7,7 @@ mod edge;
 mod hooks;
 mod limits;
 mod objects;
+mod origin_sources;
 mod permits;
 mod records;
 mod signed;
@@ -38,6 +39,7 @@ pub(crate) async fn all(seen: &mut Observed) {
     signed::look(seen).await;
     limits::look(seen).await;
     browsers::look(seen).await;
+    origin_sources::look(seen).await;
     hooks::look(seen).await;
     validation::look(seen).await;
     records::look(seen).await;

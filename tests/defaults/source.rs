@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use super::{addresses::ADDRESSES, credentials::CREDENTIALS};
+use super::{addresses::ADDRESSES, credentials::CREDENTIALS, shapes::SHAPES};
 
 /// Section, setting, what the page says, and the lines that make it true.
 pub(crate) type Quotation = (&'static str, &'static str, &'static str, &'static [(&'static str, &'static str)]);
@@ -94,68 +94,6 @@ const QUOTATIONS: &[Quotation] = &[
         "the audit log",
         &[("src/require_https/layer.rs", "exposed.note();"), ("src/require_https/builder.rs", "observer: None,")],
     ),
-    (
-        "Validation",
-        "time for a checked body",
-        "30 s",
-        &[("src/validate/limits.rs", "const BODY_DEADLINE: Duration = Duration::from_secs(30);")],
-    ),
-    (
-        "Validation",
-        "slowest checked body",
-        "240 bytes in a second, over 5 s",
-        &[
-            ("src/validate/limits.rs", "const MINIMUM_RATE: u32 = 240;"),
-            ("src/validate/limits.rs", "const RATE_WINDOW: Duration = Duration::from_secs(5);"),
-        ],
-    ),
-    (
-        "Validation",
-        "values in a JSON document",
-        "1,000,000",
-        &[("src/validate/builder.rs", "const MAX_VALUES: usize = 1_000_000;")],
-    ),
-    (
-        "Validation",
-        "documents that are judged on blocking threads",
-        "more than 256 kB",
-        &[("src/validate/body.rs", "const QUICK: usize = 256 * 1024;")],
-    ),
-    ("Validation", "layers of encoding in a path", "4", &[("src/validate/path.rs", "const MAX_LAYERS: usize = 4;")]),
-    (
-        "Validation",
-        "status of what is not as its schema says",
-        "422",
-        &[("src/validate/builder.rs", "status: SchemaStatus::Unprocessable,")],
-    ),
-    (
-        "Validation",
-        "most findings of a schema",
-        "20, of a body beyond 16 kB 1",
-        &[
-            ("src/validate/finding.rs", "const MOST_FINDINGS: usize = 20;"),
-            ("src/validate/schema/checked.rs", "const EXPLAINED: usize = 16 * 1024;"),
-        ],
-    ),
-    (
-        "Validation",
-        "longest pointer in a finding",
-        "256 bytes",
-        &[("src/validate/schema/checked.rs", "const LONGEST_POINTER: usize = 256;")],
-    ),
-    (
-        "Validation",
-        "formats of a schema",
-        "asserted",
-        &[("src/validate/schema/engine.rs", ".should_validate_formats(true)")],
-    ),
-    (
-        "Validation",
-        "time for a filter",
-        "3 s",
-        &[("src/validate/filter.rs", "const TIMEOUT: Duration = Duration::from_secs(3);")],
-    ),
-    ("Validation", "most filters", "16", &[("src/validate/builder.rs", "const MOST_FILTERS: usize = 16;")]),
     ("Rate limits", "algorithm", "token bucket", &[("src/rate_limit/rule.rs", "family: Family::TokenBucket,")]),
     (
         "Rate limits",
@@ -243,6 +181,13 @@ const QUOTATIONS: &[Quotation] = &[
         "none",
         &[("src/rate_limit/concurrency/builder.rs", "retry_after: None }")],
     ),
+    (
+        "CORS",
+        "an origin source may take",
+        "2 s",
+        &[("src/cors/source.rs", "const PATIENCE: Duration = Duration::from_secs(2);")],
+    ),
+    ("CORS", "most answers that are remembered", "10000", &[("src/cors/source.rs", "const CAPACITY: usize = 10_000;")]),
     (
         "SQL stores",
         "rows that a new rate state has looked at",
@@ -420,6 +365,15 @@ const QUOTATIONS: &[Quotation] = &[
     ),
     (
         "Redis",
+        "batches that share a run of a script",
+        "up to 32",
+        &[
+            ("src/backend/redis/rates/coach.rs", "const SEATS: usize = 32;"),
+            ("src/backend/redis/rates.rs", "#[default]\n    Others,"),
+        ],
+    ),
+    (
+        "Redis",
         "calls without an answer, until one at a time asks",
         "3",
         &[("src/store/outage.rs", "const PATIENCE: u32 = 3;")],
@@ -474,6 +428,7 @@ pub(crate) fn rows() -> BTreeMap<(String, String), String> {
     QUOTATIONS
         .iter()
         .chain(CREDENTIALS)
+        .chain(SHAPES)
         .chain(ADDRESSES)
         .map(|(section, setting, default, _)| (((*section).into(), (*setting).into()), (*default).into()))
         .collect()
@@ -483,7 +438,7 @@ pub(crate) fn rows() -> BTreeMap<(String, String), String> {
 pub(crate) fn missing() -> Vec<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut missing = Vec::new();
-    for (section, setting, default, lines) in QUOTATIONS.iter().chain(CREDENTIALS).chain(ADDRESSES) {
+    for (section, setting, default, lines) in QUOTATIONS.iter().chain(CREDENTIALS).chain(SHAPES).chain(ADDRESSES) {
         for (file, line) in *lines {
             let text = fs::read_to_string(root.join(file)).unwrap_or_default();
             if !text.contains(line) {

@@ -39,4 +39,10 @@ pub(crate) const EXCEPTIONS: &[Exception] = &[
         what: "a type of redis",
         reason: "an application hands in the client or the connection that it has, under the feature of that name",
     },
+    Exception {
+        rule: Rule::Mechanism,
+        path: "backend/redis/rates/coach.rs",
+        what: "`poll_fn`",
+        reason: "a question is dropped when all who asked it have left, and tokio's `select!` costs a feature",
+    },
 ];

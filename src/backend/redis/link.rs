@@ -42,6 +42,11 @@ impl Link {
         matches!(self.connection, Connection::Cluster(_))
     }
 
+    /// Whether it has left the last calls without an answer.
+    pub(super) fn is_down(&self) -> bool {
+        self.outage.is_down()
+    }
+
     /// Runs a script, however long it takes.
     pub(super) async fn run<T: FromRedisValue>(&self, script: &Invocation<'_>) -> RedisResult<T> {
         self.connection.run(script).await
@@ -120,6 +125,8 @@ fn is_an_answer(error: &RedisError) -> bool {
 fn meaning(error: RedisError) -> StoreError {
     match error.kind() {
         _ if error.code() == Some("OOM") => StoreError::Full,
+        // Somebody else's key.
+        _ if error.code() == Some("WRONGTYPE") => StoreError::corrupt(error),
         ErrorKind::UnexpectedReturnType | ErrorKind::Parse => StoreError::corrupt(error),
         _ => StoreError::unavailable(error),
     }

@@ -1,33 +1,44 @@
 //! [`RateLimitStore`] on Redis.
 //!
-//! A batch is one script: it reads the server's clock and all states, lets the algorithm's own program
-//! decide on each, and writes all or nothing. What it answers is the time and the states it found; the
-//! decisions, with their remaining units and waits, are computed from those by the algorithm's `step`
-//! here, which must come to the script's own conclusion.
+//! A batch is one run of a script, alone or with others: it reads the server's clock and all states, lets
+//! the algorithm's own program decide on each, and writes all or nothing. What it answers is the time and
+//! the states it found; the decisions, with their remaining units and waits, are computed from those by the
+//! algorithm's `step` here, which must come to the script's own conclusion.
 //!
 //! An algorithm without a program, or with numbers that its program cannot represent, is stepped here,
 //! and its states are compared and swapped: see [`cas`].
 
+mod address;
+mod answer;
 mod ask;
 mod cas;
-mod keys;
+mod coach;
 mod shapes;
 mod spread;
+mod text;
 mod view;
 mod words;
 
-use std::sync::Arc;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use self::{
+    answer::{Answer, Found, malformed},
     ask::{Ask, Asked},
-    shapes::Shapes,
+    coach::Arrival,
+    shapes::{Haste, Line, Shapes},
     view::View,
 };
-use super::RedisStore;
+use super::{RedisStore, script::Invocation};
 use crate::{
-    rate_limit::{Batch, RateLimitStore, Verdicts},
+    rate_limit::{Batch, Op, RateLimitStore, Verdicts},
     store::{BoxFuture, StoreError},
 };
 
@@ -37,6 +48,17 @@ pub(super) struct Rates {
     shapes: Shapes,
     turns: Box<[Arc<Mutex<()>>]>,
     clock: Clock,
+    company: Company,
+    /// The server keeps some keys only, as it has said.
+    is_partial: AtomicBool,
+}
+
+/// Whether a run of a script may decide on several batches.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Company {
+    #[default]
+    Others,
+    None,
 }
 
 /// Whose time counts.
@@ -45,7 +67,6 @@ pub(super) enum Clock {
     #[default]
     Servers,
     /// The batch's: for tests that replay a trace.
-    #[cfg_attr(not(feature = "conformance"), expect(dead_code, reason = "chosen with that feature only"))]
     Callers,
 }
 
@@ -53,17 +74,34 @@ impl Rates {
     /// Of so many keys that are compared and swapped, one at a time in this process.
     const TURNS: usize = 64;
 
-    pub(super) fn new(clock: Clock) -> Self {
+    pub(super) fn new(clock: Clock, company: Company) -> Self {
         let turns = std::iter::repeat_with(Arc::default).take(Self::TURNS).collect();
-        Self { shapes: Shapes::default(), turns, clock }
+        Self { shapes: Shapes::default(), turns, clock, company, is_partial: AtomicBool::new(false) }
     }
 
-    /// What the scripts take for the time: a negative one asks the server.
-    fn time_argument(&self, batch: &Batch<'_>) -> i64 {
+    /// Not by a clock of the batch's own.
+    fn can_share(&self, line: &Line) -> bool {
+        let may = line.is_shared && self.clock == Clock::Servers && self.company == Company::Others;
+        may && !self.is_partial.load(Relaxed)
+    }
+
+    /// What the scripts take for the time, if not the server's.
+    fn time_argument(&self, batch: &Batch<'_>) -> Option<u64> {
+        (self.clock == Clock::Callers).then(|| batch.now().as_micros())
+    }
+
+    /// How much longer than they last states are kept.
+    fn slack(&self) -> Duration {
         match self.clock {
-            Clock::Servers => -1,
-            Clock::Callers => i64::try_from(batch.now().as_micros()).unwrap_or(i64::MAX),
+            Clock::Servers => Duration::from_millis(1),
+            // It may stand still while keys expire.
+            Clock::Callers => Duration::from_secs(3_600),
         }
+    }
+
+    /// The script for these charges, with each operation replaced by `op`'s.
+    fn line(&self, batch: &Batch<'_>, asked: &[Asked<'_>], haste: Haste, op: impl Fn(Op) -> Op) -> Option<Arc<Line>> {
+        if self.can_tell_time_of(batch) { self.shapes.line(asked, haste, op) } else { None }
     }
 
     /// Whether Lua can calculate with it.
@@ -73,7 +111,7 @@ impl Rates {
 
     /// The turns of the keys, in ascending order, so that no two callers wait for each other.
     async fn turns(&self, asked: &[Asked<'_>]) -> Vec<OwnedMutexGuard<()>> {
-        let mut places: Vec<usize> = asked.iter().map(|asked| asked.key.turn(Self::TURNS)).collect();
+        let mut places: Vec<usize> = asked.iter().map(|asked| asked.address.turn(Self::TURNS)).collect();
         places.sort_unstable();
         places.dedup();
         let mut held = Vec::with_capacity(places.len());
@@ -97,11 +135,11 @@ impl Rates {
 impl RateLimitStore for RedisStore {
     fn apply<'a>(&'a self, batch: &'a Batch<'a>) -> BoxFuture<'a, Result<Verdicts, StoreError>> {
         Box::pin(async move {
-            let asked: Vec<Asked<'_>> = batch.charges().map(|charge| Asked::of(&self.prefix, charge)).collect();
+            let asked = Asked::all(batch);
             if asked.is_empty() {
                 return Ok(Verdicts::new());
             }
-            if self.link.is_cluster() && !keys::share_a_node(&asked) {
+            if self.link.is_cluster() && !share_a_node(&asked) {
                 return self.apply_spread(batch, &asked).await;
             }
             self.apply_together(batch, &asked).await
@@ -112,11 +150,46 @@ impl RateLimitStore for RedisStore {
 impl RedisStore {
     /// Charges whose keys lie on one server.
     async fn apply_together(&self, batch: &Batch<'_>, asked: &[Asked<'_>]) -> Result<Verdicts, StoreError> {
-        let Some(ask) = Ask::new(&self.rates, batch, asked) else { return self.compare_and_swap(batch, asked).await };
-        match self.link.answer(self.link.run(&ask.take())).await? {
-            // The numbers it found are too great for it.
-            redis::Value::Int(0) => self.compare_and_swap(batch, asked).await,
-            answer => View::read_for(answer, batch, self.rates.clock)?.verdicts(batch),
-        }
+        let Some(found) = self.ask(batch, asked).await? else { return self.compare_and_swap(batch, asked).await };
+        View::of(found, batch, self.rates.clock)?.verdicts(batch)
     }
+
+    /// What a script found and decided; `None` if no script can.
+    async fn ask(&self, batch: &Batch<'_>, asked: &[Asked<'_>]) -> Result<Option<Found>, StoreError> {
+        for haste in [Haste::IfItCan, Haste::None] {
+            let Some(line) = self.rates.line(batch, asked, haste, |op| op) else { return Ok(None) };
+            let is_quick = line.is_quick();
+            let found = self.send(line, batch, asked).await?;
+            if !found.is_too_great() {
+                return Ok(Some(found));
+            }
+            if !is_quick {
+                break;
+            }
+        }
+        Ok(None)
+    }
+
+    async fn send(&self, line: Arc<Line>, batch: &Batch<'_>, asked: &[Asked<'_>]) -> Result<Found, StoreError> {
+        // In a cluster each key has a server of its own; one that does not answer is asked by one at a time.
+        if self.rates.can_share(&line)
+            && !self.link.is_cluster()
+            && !self.link.is_down()
+            && let Arrival::Found(found) = self.ride(&line, asked).await
+        {
+            return found;
+        }
+        self.find(&self.alone_on(line, batch, asked, |op| op).invocation()).await
+    }
+
+    /// What a run finds that is about one batch.
+    async fn find(&self, run: &Invocation<'_>) -> Result<Found, StoreError> {
+        let answer = Answer::read(self.link.answer(self.link.run(run)).await?)?;
+        let charges = usize::MAX;
+        answer.batches(charges).next().ok_or_else(malformed)
+    }
+}
+
+fn share_a_node(asked: &[Asked<'_>]) -> bool {
+    asked.windows(2).all(|pair| matches!(pair, [a, b] if a.address.subject() == b.address.subject()))
 }

@@ -3,7 +3,7 @@
 //! Not the crate's own: in a cluster that one loads a missing script on every node at once, and so fails
 //! while any of them is down.
 
-use redis::{Cmd, ToRedisArgs};
+use redis::{Arg, Cmd, ToRedisArgs};
 
 /// A script in Lua.
 #[derive(Debug)]
@@ -20,7 +20,12 @@ impl Script {
     }
 
     pub(super) fn prepare_invoke(&self) -> Invocation<'_> {
-        Invocation { script: self, keys: Vec::new(), args: Vec::new() }
+        self.with(Arguments::default(), Arguments::default())
+    }
+
+    /// A run with keys and arguments that were gathered before.
+    pub(super) const fn with(&self, keys: Arguments, args: Arguments) -> Invocation<'_> {
+        Invocation { script: self, keys, args }
     }
 
     pub(super) fn key(&self, key: impl ToRedisArgs) -> Invocation<'_> {
@@ -30,22 +35,45 @@ impl Script {
     }
 }
 
+/// Some arguments, one after the other in one piece of memory.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Arguments(Cmd);
+
+impl Arguments {
+    pub(super) fn push(&mut self, argument: impl ToRedisArgs) {
+        self.0.arg(argument);
+    }
+
+    fn iter(&self) -> impl ExactSizeIterator<Item = &[u8]> {
+        self.0.args_iter().map(|argument| match argument {
+            Arg::Simple(bytes) => bytes,
+            // A place for the cursor of a scan, which nobody puts here.
+            _ => &[],
+        })
+    }
+
+    /// Their bytes, all together.
+    fn size(&self) -> usize {
+        self.iter().fold(0, |sum, argument| sum.saturating_add(argument.len()))
+    }
+}
+
 /// A run of a script: the keys that it touches, and what else it is told.
 #[derive(Clone, Debug)]
 pub(super) struct Invocation<'a> {
     script: &'a Script,
-    keys: Vec<Vec<u8>>,
-    args: Vec<Vec<u8>>,
+    keys: Arguments,
+    args: Arguments,
 }
 
 impl Invocation<'_> {
     pub(super) fn key(&mut self, key: impl ToRedisArgs) -> &mut Self {
-        key.write_redis_args(&mut self.keys);
+        self.keys.push(key);
         self
     }
 
     pub(super) fn arg(&mut self, arg: impl ToRedisArgs) -> &mut Self {
-        arg.write_redis_args(&mut self.args);
+        self.args.push(arg);
         self
     }
 
@@ -60,8 +88,16 @@ impl Invocation<'_> {
     }
 
     fn command(&self, name: &str, script: &str) -> Cmd {
-        let mut command = redis::cmd(name);
-        command.arg(script).arg(self.keys.len()).arg(&self.keys).arg(&self.args);
+        // The name, the script, and the number of keys.
+        const MORE: usize = 3;
+        let (keys, args) = (self.keys.iter(), self.args.iter());
+        let arguments = keys.len().saturating_add(args.len()).saturating_add(MORE);
+        let size = self.keys.size().saturating_add(self.args.size()).saturating_add(script.len());
+        let mut command = Cmd::with_capacity(arguments, size.saturating_add(32));
+        command.arg(name).arg(script).arg(keys.len());
+        for argument in keys.chain(args) {
+            command.arg(argument);
+        }
         command
     }
 }

@@ -102,8 +102,9 @@ async fn an_inner_layer_wins() {
     let (response, nonce) = call(&app, "/docs/page").await;
     assert!(response.headers()["content-security-policy"].to_str().unwrap().contains(&nonce));
     assert_eq!(response.headers()["cache-control"], "no-store", "what the inner one leaves open");
-    let shouting =
-        middleware::map_response(|| async { [("content-security-policy", "script-src 'self'")].into_response() });
+    let shouting = middleware::map_response(|_: Response| async {
+        [("content-security-policy", "script-src 'self'")].into_response()
+    });
     let forced = SecurityHeadersLayer::with(SecurityHeaders::docs().force("Content-Security-Policy")).build().unwrap();
     let app = Router::new().route("/page", get(page)).layer(shouting).layer(forced);
     let (response, _) = call(&app, "/page").await;

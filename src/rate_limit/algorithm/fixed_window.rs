@@ -1,6 +1,8 @@
 use std::{sync::Arc, time::Duration};
 
-use super::{Algorithm, AlgorithmId, Decision, Inherit, Language, Op, Program, Step, inherit, verdict::Verdict};
+use super::{
+    Algorithm, AlgorithmId, Decision, Inherit, Language, Op, Program, Step, inherit, program::Origin, verdict::Verdict,
+};
 use crate::{
     config_error::{ConfigError, ConfigIssues},
     rate_limit::{Rate, State},
@@ -201,7 +203,7 @@ impl Algorithm for FixedWindow {
             // The script is not told where a key's windows begin.
             Windows::Spread => return None,
         };
-        (language == Language::Lua).then(|| Program::new(LUA, [self.limit, self.period, aligned]))
+        (language == Language::Lua).then(|| Program::of(Origin::BuiltIn, LUA, [self.limit, self.period, aligned]))
     }
 
     fn window(&self) -> Option<Duration> {

@@ -1,6 +1,8 @@
 use std::time::Duration;
 
-use super::{Algorithm, AlgorithmId, Decision, Inherit, Language, Op, Program, Step, inherit, verdict::Verdict};
+use super::{
+    Algorithm, AlgorithmId, Decision, Inherit, Language, Op, Program, Step, inherit, program::Origin, verdict::Verdict,
+};
 use crate::{
     config_error::{ConfigError, ConfigIssues},
     rate_limit::{Rate, State},
@@ -214,7 +216,7 @@ impl Algorithm for SlidingCounter {
         const LUA: &str = include_str!("lua/sliding_counter.lua");
         // What a double can hold exactly, with room for a sum.
         let exact = self.room() < 1 << 51;
-        (exact && language == Language::Lua).then(|| Program::new(LUA, [self.limit, self.period]))
+        (exact && language == Language::Lua).then(|| Program::of(Origin::BuiltIn, LUA, [self.limit, self.period]))
     }
 
     fn window(&self) -> Option<Duration> {

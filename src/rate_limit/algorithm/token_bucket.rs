@@ -5,6 +5,7 @@ use super::{
     exact_kernel::ExactKernel,
     governor_kernel::GovernorKernel,
     kernel::{self, Kernel},
+    program::Origin,
 };
 use crate::{
     config_error::ConfigError,
@@ -155,7 +156,7 @@ impl Algorithm for TokenBucket {
             Arithmetic::Exact(kernel) => (kernel.numbers()?, 0),
         };
         let [unit, micro, empty, most] = numbers;
-        (language == Language::Lua).then(|| Program::new(LUA, [unit, micro, empty, most, rounds]))
+        (language == Language::Lua).then(|| Program::of(Origin::Bucket, LUA, [unit, micro, empty, most, rounds]))
     }
 
     fn window(&self) -> Option<Duration> {

@@ -69,7 +69,7 @@ impl<'a> Part<'a> {
         }
     }
 
-    /// Reports a member that OpenAPI does not have here, or that means something this crate cannot check.
+    /// Reports a member that `OpenAPI` does not have here, or that means something this crate cannot check.
     pub(super) fn only(&self, known: &[&str], issues: &mut ConfigIssues) {
         for (name, part) in self.members(issues) {
             if !known.contains(&name) && !name.starts_with("x-") {

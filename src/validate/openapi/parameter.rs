@@ -18,7 +18,7 @@ const KNOWN: &[&str] = &[
     "content",
 ];
 
-/// Header fields that OpenAPI describes elsewhere; a parameter of that name is to be ignored (§4.8.12).
+/// Header fields that `OpenAPI` describes elsewhere; a parameter of that name is to be ignored (§4.8.12).
 const ELSEWHERE: [&str; 3] = ["accept", "content-type", "authorization"];
 
 /// The operation's parameters, and those of its path that it does not replace.

@@ -61,7 +61,7 @@ impl Schema {
         Self { text: json::parse(schema.as_bytes(), bounds).map(Arc::new), base: "".into() }
     }
 
-    /// A schema that stands at `base` in an OpenAPI document; `components` of the document are in it.
+    /// A schema that stands at `base` in an `OpenAPI` document; `components` of the document are in it.
     pub(in super::super) fn within(schema: Value, base: &str) -> Self {
         Self { text: Ok(Arc::new(schema)), base: base.into() }
     }

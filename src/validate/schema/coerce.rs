@@ -1,4 +1,4 @@
-//! What the text of a parameter may mean (OpenAPI 3.1 "Data Types"): a schema speaks of numbers and
+//! What the text of a parameter may mean (`OpenAPI` 3.1 "Data Types"): a schema speaks of numbers and
 //! booleans, a query has text only. Pure.
 
 use arrayvec::ArrayVec;

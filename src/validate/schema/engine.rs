@@ -6,7 +6,7 @@ use base64ct::{Base64, Encoding as _};
 use jsonschema::{PatternOptions, ValidationOptions, Validator};
 use serde_json::Value;
 
-/// The formats of OpenAPI's registry that say something about numbers, or nothing that can be checked.
+/// The formats of `OpenAPI`'s registry that say something about numbers, or nothing that can be checked.
 const ANNOTATIONS: [&str; 6] = ["int32", "int64", "float", "double", "password", "binary"];
 
 /// A compiled pattern may take so many bytes.

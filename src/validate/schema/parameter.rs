@@ -3,7 +3,7 @@ use super::Schema;
 /// What a parameter of a route must be: in its path, its query, a header or a cookie.
 ///
 /// Parameters are text, and schemas speak of numbers, booleans and lists: a text is taken for what the
-/// schema's `type` names (OpenAPI 3.1). A list is a query parameter that is repeated, `?id=1&id=2`, or
+/// schema's `type` names (`OpenAPI` 3.1). A list is a query parameter that is repeated, `?id=1&id=2`, or
 /// items with commas between them, in a path or a header. A parameter that stands several times and is
 /// no list is refused, whatever the one and the other say.
 ///

@@ -1,4 +1,4 @@
-//! The parameters of a query (WHATWG URL §5.1, as OpenAPI's `form` style reads it). Pure.
+//! The parameters of a query (WHATWG URL §5.1, as `OpenAPI`'s `form` style reads it). Pure.
 
 use std::borrow::Cow;
 

@@ -1,5 +1,5 @@
 //! Looks through a schema before it is compiled: for what is doubtful, for what other versions of
-//! OpenAPI have, and for formats that bound numbers.
+//! `OpenAPI` have, and for formats that bound numbers.
 
 use serde_json::{Map, Value, json};
 
@@ -30,7 +30,7 @@ struct Survey {
     branches: Vec<String>,
 }
 
-/// Reports, and makes assertions of what OpenAPI's formats say of numbers.
+/// Reports, and makes assertions of what `OpenAPI`'s formats say of numbers.
 pub(super) fn prepare(schema: &mut Value, field: &str, issues: &mut ConfigIssues, lints: &mut Lints) {
     let mut survey = Survey::default();
     survey.visit(schema, "", false);
@@ -110,7 +110,7 @@ impl Survey {
     }
 }
 
-/// `int32` and `int64` bound the number that they describe (OpenAPI's format registry).
+/// `int32` and `int64` bound the number that they describe (`OpenAPI`'s format registry).
 fn bound_number(keywords: &mut Map<String, Value>) {
     let (least, most) = match keywords.get("format").and_then(Value::as_str) {
         Some("int32") => (i64::from(i32::MIN), i64::from(i32::MAX)),

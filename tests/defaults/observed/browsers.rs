@@ -56,6 +56,17 @@ async fn cors(seen: &mut Observed) {
     seen.see(CORS, "credentials", if credentials { "yes" } else { "no" });
     let exposed = text(&response, header::ACCESS_CONTROL_EXPOSE_HEADERS);
     seen.see(CORS, "exposed headers", codes(exposed.split(", ")));
+    let patch =
+        Request::options("/").header(header::ORIGIN, PAGE).header(header::ACCESS_CONTROL_REQUEST_METHOD, "PATCH");
+    let (status, refused, _) = ask(&app, patch.body(Body::empty()).unwrap()).await;
+    seen.see(CORS, "status of a refused preflight", status.as_u16().to_string());
+    let told = refused.contains_key(header::ACCESS_CONTROL_ALLOW_METHODS);
+    seen.see(CORS, "preflights that fail are explained", if told { "yes" } else { "no" });
+    let network =
+        Request::options("/").header(header::ORIGIN, PAGE).header(header::ACCESS_CONTROL_REQUEST_METHOD, "GET");
+    let network = network.header("access-control-request-private-network", "true").body(Body::empty()).unwrap();
+    let opened = ask(&app, network).await.1.contains_key("access-control-allow-private-network");
+    seen.see(CORS, "private network access", if opened { "yes" } else { "no" });
     let age = async |secs: u64| {
         CorsSecurityLayer::builder().allow_origin(PAGE).max_age(Duration::from_secs(secs)).build().is_ok()
     };

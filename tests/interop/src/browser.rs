@@ -189,7 +189,7 @@ fn port_of(output: ChildStdout) -> u16 {
         for line in BufReader::new(output).lines().map_while(Result::ok) {
             let number = line.split_once(STARTED).map(|(_, rest)| rest.trim_end_matches('.').parse::<u16>());
             if let Some(Ok(port)) = number {
-                drop(tell.send(port));
+                let _ = tell.send(port);
             }
         }
     });

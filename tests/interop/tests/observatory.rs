@@ -82,6 +82,9 @@ fn run(job: &str, certificate: &str) -> Vec<Graded> {
         .arg("observatory.mjs")
         .current_dir(folder)
         .env("NODE_EXTRA_CA_CERTS", &trusted)
+        // In milliseconds: a slow machine is no answer.
+        .env("ABORT_TIMEOUT", "240000")
+        .env("CLIENT_TIMEOUT", "200000")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -53,7 +53,7 @@ async fn keys_of_many_subjects_lie_on_all_nodes_and_each_is_exact() {
         }
     }
     for node in cluster.nodes() {
-        assert!(node.runs_of("set") > 0, "every node has some");
+        assert!(node.runs_of("hset") > 0, "every node has some");
     }
 }
 

@@ -59,7 +59,7 @@ async fn a_charge_whose_answer_is_lost_is_made_once_and_reported_as_unknown() {
         assert!(matches!(answer, Err(StoreError::TimedOut)), "{answer:?}");
     }
     assert!(proxy.swallowed() > 0);
-    assert_eq!((redis.runs_of("evalsha"), redis.runs_of("set")), (3, 3));
+    assert_eq!((redis.runs_of("evalsha"), redis.runs_of("hset")), (3, 3));
     assert_eq!(remaining(&direct, &limit).await, 996);
 }
 

@@ -139,7 +139,7 @@ async fn ten_thousand_decisions_on_sliding_counters_are_those_of_the_step() {
     let counters: Vec<Any> =
         rates.into_iter().map(|rate| Arc::new(SlidingCounter::new(rate).unwrap()) as Any).collect();
     let redis = replay(&counters, 10_000, 17).await;
-    assert_eq!(redis.runs_of("get"), 0, "by scripts alone");
+    assert!(redis.runs_of("evalsha") < 7_500, "by one run for each batch, of two charges on the average");
 }
 
 /// Their states are longer than Lua can calculate with, or depend on more than it is told.

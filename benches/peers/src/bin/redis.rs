@@ -1,7 +1,8 @@
 //! Rate limits on Redis beside what one would write by hand, in one run: `cargo run --release --bin redis`.
 //!
 //! Starts `redis-server` on a free port of this machine. Everything goes over one multiplexed
-//! connection; the contenders take turns, and each figure is the median of the rounds.
+//! connection; the contenders take turns, and each figure is the median of the rounds. Names of contenders or
+//! numbers of tasks, given as arguments, are the only ones that run.
 
 use std::{
     net::TcpListener,
@@ -12,8 +13,10 @@ use std::{
 
 use portcullis::{
     backend::redis::RedisStore,
-    rate_limit::{Batch, Charge, ChargeKey, KeyPart, Op, Rate, RateLimitStore, TokenBucket},
-    time::Timestamp,
+    rate_limit::{
+        Algorithm, Batch, Charge, ChargeKey, FixedWindow, KeyPart, LeasedStore, Op, Rate, RateLimitStore, TokenBucket,
+    },
+    time::{Clock as _, SystemClock, Timestamp},
 };
 use redis::{AsyncCommands as _, Client, aio::MultiplexedConnection};
 
@@ -49,16 +52,43 @@ impl Drop for Server {
 enum Contender {
     Incr,
     GetSetex,
+    /// A token bucket for each of many callers.
     One,
+    /// One whose refill is no whole number of microseconds.
+    Fraction,
+    Window,
+    /// Four limits on the same caller.
     Four,
+    /// Four limits, each on something else.
     FourSubjects,
+    /// A token bucket that all take from.
+    Hot,
+    /// The same with leases of 100.
+    Leased,
+}
+
+impl Contender {
+    const ALL: [Self; 9] = [
+        Self::Incr,
+        Self::GetSetex,
+        Self::One,
+        Self::Fraction,
+        Self::Window,
+        Self::Four,
+        Self::FourSubjects,
+        Self::Hot,
+        Self::Leased,
+    ];
 }
 
 #[derive(Clone)]
 struct Bench {
     connection: MultiplexedConnection,
     store: RedisStore,
+    leases: LeasedStore,
+    clock: SystemClock,
     buckets: Arc<[TokenBucket; 4]>,
+    others: Arc<(TokenBucket, FixedWindow)>,
 }
 
 impl Bench {
@@ -74,22 +104,46 @@ impl Bench {
                 let tokens = held.and_then(|held| held.parse::<f64>().ok()).unwrap_or(100.0) - 1.0;
                 let _: () = self.connection.set_ex(&key, tokens.max(1.0).to_string(), 60).await.expect("an answer");
             }
-            Contender::One => self.take(&[("client", who)]).await,
-            Contender::Four => self.take(&[("second", who), ("minute", who), ("hour", who), ("day", who)]).await,
+            Contender::One => self.take([("client", who)]).await,
+            Contender::Fraction => self.take_of(&self.others.0, "fraction", who).await,
+            Contender::Window => self.take_of(&self.others.1, "window", who).await,
+            Contender::Four => self.take([("second", who), ("minute", who), ("hour", who), ("day", who)]).await,
             Contender::FourSubjects => {
-                self.take(&[("client", who), ("ip", who + KEYS), ("tenant", who % 10), ("all", 0)]).await;
+                self.take([("client", who), ("ip", who + KEYS), ("tenant", who % 10), ("all", 0)]).await;
             }
+            Contender::Hot => self.take([("hot", 0)]).await,
+            Contender::Leased => self.lease(number).await,
         }
     }
 
-    async fn take(&self, rules: &[(&'static str, u64)]) {
-        let subjects: Vec<_> = rules.iter().map(|(_, who)| who.to_be_bytes()).collect();
+    async fn take<const N: usize>(&self, rules: [(&'static str, u64); N]) {
+        let subjects = rules.map(|(_, who)| who.to_be_bytes());
         let mut batch = Batch::new(Timestamp::EPOCH);
         for (((rule, _), subject), bucket) in rules.iter().zip(&subjects).zip(&*self.buckets) {
-            let key = ChargeKey::new(*rule).with(KeyPart::Bytes(subject)).expect("one part");
+            let key = ChargeKey::of(*rule, KeyPart::Bytes(subject));
             batch.push(Charge::new(key, bucket, Op::Take(1))).expect("at most four");
         }
         assert!(self.store.apply(&batch).await.expect("an answer").allowed());
+    }
+
+    async fn take_of(&self, limit: &dyn Algorithm, rule: &'static str, who: u64) {
+        let who = who.to_be_bytes();
+        let charge = Charge::new(ChargeKey::of(rule, KeyPart::Bytes(&who)), limit, Op::Take(1));
+        assert!(self.store.apply(&Batch::of(Timestamp::EPOCH, charge)).await.expect("an answer").allowed());
+    }
+
+    async fn lease(&self, number: u64) {
+        let key = ChargeKey::of("leased", KeyPart::Bytes(b"hot"));
+        let batch = Batch::of(self.clock.now().monotonic, Charge::new(key, &self.buckets[0], Op::Take(1)));
+        let answer = match self.leases.try_now(&batch) {
+            Some(answer) => answer,
+            None => self.leases.apply(&batch).await,
+        };
+        assert!(answer.expect("an answer").allowed());
+        // As between the requests of a server.
+        if number.is_multiple_of(16) {
+            tokio::task::yield_now().await;
+        }
     }
 }
 
@@ -173,38 +227,61 @@ async fn main() {
     };
     let store = RedisStore::builder(&url).time_budget(Duration::from_secs(2)).build().expect("a store");
     // Never exhausted: every decision also writes.
-    let bucket = || TokenBucket::new(Rate::per_second(1_000).burst(100_000_000)).expect("a rate");
-    let bench = Bench { connection, store, buckets: Arc::new(std::array::from_fn(|_| bucket())) };
+    let plenty = Rate::per_second(1_000).burst(100_000_000);
+    let window = FixedWindow::new(Rate::per_hour(1_000_000_000)).expect("a rate");
+    let bench = Bench {
+        connection,
+        leases: LeasedStore::new(store.clone()).nodes(1),
+        store,
+        clock: SystemClock::new(),
+        buckets: Arc::new(std::array::from_fn(|_| TokenBucket::new(plenty).expect("a rate"))),
+        others: Arc::new((TokenBucket::new(Rate::per_second(999).burst(100_000_000)).expect("a rate"), window)),
+    };
+    let wanted: Vec<String> = std::env::args().skip(1).collect();
+    let contenders: Vec<Contender> = chosen(Contender::ALL, &wanted);
     println!(
         "| tasks | what | calls/s | p50 µs | p99 µs | client µs | server µs | × INCR | × GET+SETEX | × one limit |"
     );
     println!("|---|---|---|---|---|---|---|---|---|---|");
-    for tasks in [1, 16, 256] {
-        use Contender::{Four, FourSubjects, GetSetex, Incr, One};
-        let contenders = [Incr, GetSetex, One, Four, FourSubjects];
-        let mut rounds = vec![Vec::new(); contenders.len()];
-        for _ in 0..ROUNDS {
-            for (rounds, contender) in rounds.iter_mut().zip(contenders) {
-                rounds.push(round(&bench, contender, tasks).await);
-            }
+    for tasks in chosen([1, 16, 256], &wanted) {
+        compare(&bench, &contenders, tasks).await;
+    }
+}
+
+/// Those that are named, or all if none of them is.
+fn chosen<T: Copy + std::fmt::Debug, const N: usize>(all: [T; N], wanted: &[String]) -> Vec<T> {
+    let named: Vec<T> = all.into_iter().filter(|one| wanted.contains(&format!("{one:?}"))).collect();
+    if named.is_empty() { all.into() } else { named }
+}
+
+async fn compare(bench: &Bench, contenders: &[Contender], tasks: u64) {
+    let mut rounds = vec![Vec::new(); contenders.len()];
+    for _ in 0..ROUNDS {
+        for (rounds, contender) in rounds.iter_mut().zip(contenders) {
+            rounds.push(round(bench, *contender, tasks).await);
         }
-        // Beside the other contenders of the same round: the machine is not the same in the next.
-        let ratio = |of: usize, to: usize| {
-            median(rounds[of].iter().zip(&rounds[to]).map(|(of, to)| of.rate / to.rate).collect())
-        };
-        for (index, contender) in contenders.iter().enumerate() {
-            let of = |pick: fn(&Round) -> f64| median(rounds[index].iter().map(pick).collect());
-            println!(
-                "| {tasks} | {contender:?} | {:.0} | {:.0} | {:.0} | {:.1} | {:.1} | {:.2} | {:.2} | {:.2} |",
-                of(|round| round.rate),
-                of(|round| round.p50),
-                of(|round| round.p99),
-                of(|round| round.client),
-                of(|round| round.server),
-                ratio(index, 0),
-                ratio(index, 1),
-                ratio(index, 2),
-            );
-        }
+    }
+    // Beside the other contenders of the same round: the machine is not the same in the next.
+    let ratio = |of: usize, to: Contender| {
+        let Some(to) = contenders.iter().position(|other| *other == to) else { return f64::NAN };
+        median(rounds[of].iter().zip(&rounds[to]).map(|(of, to)| of.rate / to.rate).collect())
+    };
+    for (index, contender) in contenders.iter().enumerate() {
+        let of = |pick: fn(&Round) -> f64| median(rounds[index].iter().map(pick).collect());
+        println!(
+            "| {tasks} | {contender:?} | {:.0} | {:.1} | {:.1} | {:.1} | {:.1} | {:.2} | {:.2} | {:.2} |",
+            of(|round| round.rate),
+            of(|round| round.p50),
+            of(|round| round.p99),
+            of(|round| round.client),
+            of(|round| round.server),
+            ratio(index, Contender::Incr),
+            ratio(index, Contender::GetSetex),
+            ratio(index, Contender::One),
+        );
+    }
+    let (leased, hot) = (Contender::Leased, Contender::Hot);
+    if let Some(index) = contenders.iter().position(|other| *other == leased) {
+        println!("| {tasks} | Leased × Hot | {:.1} |", ratio(index, hot));
     }
 }

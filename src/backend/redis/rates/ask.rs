@@ -1,11 +1,16 @@
 use std::sync::Arc;
 
 use super::{
-    super::script::{Invocation, Script},
-    Rates,
-    keys::Key,
+    address::Address,
+    shapes::{Haste, Line, Step, first_of_each},
 };
-use crate::rate_limit::{Batch, Charge, Language, Op, Program};
+use crate::{
+    backend::redis::{
+        RedisStore,
+        script::{Arguments, Invocation},
+    },
+    rate_limit::{Batch, Charge, Language, Op, Program},
+};
 
 /// Lua calculates in doubles: beyond 2^53 they are not exact. This leaves room for sums and quotients.
 const EXACT: u64 = 1 << 51;
@@ -14,81 +19,128 @@ const EXACT: u64 = 1 << 51;
 #[derive(Clone, Debug)]
 pub(super) struct Asked<'a> {
     pub(super) charge: Charge<'a>,
-    pub(super) key: Key,
-    program: Option<Program>,
+    pub(super) address: Address,
+    pub(super) program: Option<Program>,
 }
 
 impl<'a> Asked<'a> {
-    pub(super) fn of(prefix: &str, charge: &Charge<'a>) -> Self {
-        let program = charge.algorithm().program(Language::Lua).filter(|program| {
-            units(charge.op()) <= EXACT && program.parameters().iter().all(|parameter| *parameter <= EXACT)
-        });
-        Self { charge: *charge, key: Key::of(prefix, charge), program }
+    pub(super) fn all(batch: &Batch<'a>) -> Vec<Self> {
+        let mut all: Vec<Self> = Vec::with_capacity(batch.len());
+        for charge in batch.charges() {
+            let address = Address::of(charge, all.last().map(|asked| (&asked.charge, asked.address)));
+            let program = charge.algorithm().program(Language::Lua).filter(|program| {
+                units(charge.op()) <= EXACT && program.parameters().iter().all(|parameter| *parameter <= EXACT)
+            });
+            all.push(Self { charge: *charge, address, program });
+        }
+        all
     }
 
     /// Whether what it does can be undone by giving it back, and a script does it.
     pub(super) fn can_be_undone(&self) -> bool {
         self.program.is_some() && matches!(self.charge.op().at_once(), Op::Take(_) | Op::Peek)
     }
+
+    /// What the operation costs and what the bucket holds, if that is all there is to it.
+    pub(super) fn quick(&self, op: Op) -> Option<(u64, u64)> {
+        let (unit, empty) = self.program.as_ref()?.whole_bucket()?;
+        match op.at_once() {
+            // Beyond what Lua can tell apart it is more than any bucket holds.
+            Op::Take(units) if units > 0 => Some((unit.saturating_mul(units), empty)),
+            _ => None,
+        }
+    }
+
+    fn write_numbers(&self, step: Step, op: Op, numbers: &mut Vec<u8>) {
+        let mut push = |number: u64| numbers.extend_from_slice(&double(number).to_le_bytes());
+        match (step, self.quick(op)) {
+            (Step::Quick, Some((cost, empty))) => [cost, empty].map(push),
+            _ => {
+                push(code(op));
+                push(units(op));
+                self.program.iter().flat_map(Program::parameters).for_each(|parameter| push(*parameter));
+                [(), ()]
+            }
+        };
+    }
 }
 
-/// A script and all that it is told: nothing borrowed, so that it can be sent by a task of its own.
+/// What the script of a line is told of some batches.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Told {
+    keys: Arguments,
+    numbers: Vec<u8>,
+    /// For the key that is being written.
+    key: String,
+}
+
+impl Told {
+    /// Adds a batch, with each operation replaced by `op`'s.
+    pub(super) fn add(&mut self, prefix: &str, line: &Line, asked: &[Asked<'_>], op: impl Fn(Op) -> Op) {
+        for asked in first_of_each(&line.shape, asked) {
+            self.keys.push(asked.address.key(prefix, &mut self.key));
+        }
+        for asked in asked {
+            self.numbers.extend_from_slice(&asked.address.field());
+        }
+        for (step, asked) in line.steps().zip(asked) {
+            asked.write_numbers(step, op(asked.charge.op()), &mut self.numbers);
+        }
+    }
+
+    /// On the server's clock, unless there is a time.
+    pub(super) fn into_invocation(self, line: &Line, time: Option<u64>) -> Invocation<'_> {
+        let mut arguments = Arguments::default();
+        arguments.push(&self.numbers[..]);
+        if let Some(time) = time {
+            arguments.push(time);
+        }
+        line.script.with(self.keys, arguments)
+    }
+}
+
+/// A batch that is sent alone: nothing borrowed, so that it can be sent by a task of its own.
 #[derive(Clone, Debug)]
 pub(super) struct Ask {
-    script: Arc<Script>,
-    keys: Vec<String>,
-    time: i64,
-    take: Vec<Vec<u8>>,
-    give: Vec<Vec<u8>>,
+    line: Arc<Line>,
+    told: Told,
+    time: Option<u64>,
+}
+
+impl RedisStore {
+    /// `None` if one of the charges cannot be decided by a script. Each operation is replaced by `op`'s.
+    pub(super) fn alone(
+        &self,
+        batch: &Batch<'_>,
+        asked: &[Asked<'_>],
+        haste: Haste,
+        op: impl Fn(Op) -> Op + Copy,
+    ) -> Option<Ask> {
+        let line = self.rates.line(batch, asked, haste, op)?;
+        Some(self.alone_on(line, batch, asked, op))
+    }
+
+    pub(super) fn alone_on(
+        &self,
+        line: Arc<Line>,
+        batch: &Batch<'_>,
+        asked: &[Asked<'_>],
+        op: impl Fn(Op) -> Op,
+    ) -> Ask {
+        let mut told = Told::default();
+        told.add(&self.prefix, &line, asked, op);
+        Ask { line, told, time: self.rates.time_argument(batch) }
+    }
 }
 
 impl Ask {
-    /// `None` if one of the charges cannot be decided by a script.
-    pub(super) fn new(rates: &Rates, batch: &Batch<'_>, asked: &[Asked<'_>]) -> Option<Self> {
-        if asked.iter().any(|asked| asked.program.is_none()) || !rates.can_tell_time_of(batch) {
-            return None;
-        }
-        let programs = || asked.iter().filter_map(|asked| Some((&asked.charge, asked.program.as_ref()?)));
-        let script = rates.shapes.script(programs().map(|(charge, program)| (charge.algorithm().id(), program)));
-        let keys = asked.iter().map(|asked| asked.key.as_str().to_owned()).collect();
-        let take = programs().map(|(charge, program)| numbers(charge.op(), program)).collect();
-        Some(Self { script, keys, time: rates.time_argument(batch), take, give: Vec::new() })
-    }
-
-    /// The same, prepared to be undone.
-    pub(super) fn undoable(mut self, asked: &[Asked<'_>]) -> Self {
-        let programs = asked.iter().filter_map(|asked| Some((&asked.charge, asked.program.as_ref()?)));
-        let give = programs.map(|(charge, program)| numbers(charge.op().undo().unwrap_or(Op::Peek), program));
-        self.give = give.collect();
-        self
-    }
-
-    pub(super) fn take(&self) -> Invocation<'_> {
-        self.invocation(&self.take)
-    }
-
-    pub(super) fn give(&self) -> Invocation<'_> {
-        self.invocation(&self.give)
-    }
-
-    fn invocation(&self, numbers: &[Vec<u8>]) -> Invocation<'_> {
-        let mut invocation = self.script.prepare_invoke();
-        invocation.key(&self.keys).arg(self.time).arg(numbers);
-        invocation
+    /// It is sent once.
+    pub(super) fn invocation(&mut self) -> Invocation<'_> {
+        std::mem::take(&mut self.told).into_invocation(&self.line, self.time)
     }
 }
 
-/// The operation, its units and the parameters as doubles: one argument is cheaper than seven.
-fn numbers(op: Op, program: &Program) -> Vec<u8> {
-    let parameters = program.parameters();
-    let mut bytes = Vec::with_capacity(parameters.len().saturating_add(2).saturating_mul(8));
-    for number in [code(op), units(op)].iter().chain(parameters) {
-        bytes.extend_from_slice(&double(*number).to_le_bytes());
-    }
-    bytes
-}
-
-#[expect(clippy::cast_precision_loss, reason = "no number beyond 2^51 is sent")]
+#[expect(clippy::cast_precision_loss, reason = "no number beyond 2^51 is sent, but for costs beyond every limit")]
 const fn double(number: u64) -> f64 {
     number as f64
 }

@@ -7,9 +7,9 @@ use std::{
     time::Duration,
 };
 
-use redis::{RedisResult, Value};
+use redis::Value;
 
-use super::{Asked, View, words};
+use super::{Answer, Asked, Found, View, malformed, words};
 use crate::{
     backend::redis::{RedisStore, script::Script},
     rate_limit::{Batch, BatchSteps, Verdicts, Write},
@@ -37,43 +37,49 @@ impl RedisStore {
         asked: &[Asked<'_>],
     ) -> Result<Verdicts, StoreError> {
         let _turns = self.rates.turns(asked).await;
-        let mut view = View::read_for(self.link.answer(self.load(batch, asked)).await?, batch, self.rates.clock)?;
+        let mut view = self.load(batch, asked).await?;
         for attempt in 1..=ATTEMPTS {
             let mut steps = batch.step(view.now, |index| view.state(index));
             let Some(writes) = writes(batch, &mut steps, view.now) else { return Ok(steps.verdicts) };
             let verdicts = steps.verdicts;
-            let mut answer = self.link.answer(self.swap(batch, asked, &view, &writes)).await?;
-            if answer == Value::Int(1) {
-                return Ok(verdicts);
-            }
+            let Some(found) = self.swap(asked, &view, &writes).await? else { return Ok(verdicts) };
             if attempt >= AT_ONCE {
                 tokio::time::sleep(pause()).await;
-                answer = self.link.answer(self.load(batch, asked)).await?;
+                view = self.load(batch, asked).await?;
+            } else {
+                view = View::of(found, batch, self.rates.clock)?;
             }
-            view = View::read_for(answer, batch, self.rates.clock)?;
         }
         Err(StoreError::unavailable(Contended))
     }
 
-    async fn load(&self, batch: &Batch<'_>, asked: &[Asked<'_>]) -> RedisResult<Value> {
+    async fn load(&self, batch: &Batch<'_>, asked: &[Asked<'_>]) -> Result<View, StoreError> {
         let mut loading = LOAD.prepare_invoke();
-        loading.key(asked.iter().map(|asked| asked.key.as_str()).collect::<Vec<_>>());
-        loading.arg(self.rates.time_argument(batch));
-        self.link.run(&loading).await
+        let mut key = String::new();
+        for asked in asked {
+            loading.key(asked.address.key(&self.prefix, &mut key)).arg(&asked.address.field()[..]);
+        }
+        View::of(self.find(&loading).await?, batch, self.rates.clock)
     }
 
-    async fn swap(&self, batch: &Batch<'_>, asked: &[Asked<'_>], view: &View, writes: &[New]) -> RedisResult<Value> {
+    /// `None` if it has been written, else what is there instead.
+    async fn swap(&self, asked: &[Asked<'_>], view: &View, writes: &[New]) -> Result<Option<Found>, StoreError> {
         let mut swapping = SWAP.prepare_invoke();
-        swapping.arg(self.rates.time_argument(batch));
-        for (index, (asked, new)) in asked.iter().zip(writes).enumerate() {
-            swapping.key(asked.key.as_str()).arg(view.text(index));
+        let mut key = String::new();
+        for ((asked, new), held) in asked.iter().zip(writes).zip(view.texts()) {
+            swapping.key(asked.address.key(&self.prefix, &mut key)).arg(&asked.address.field()[..]).arg(held);
             match new {
                 New::Keep => swapping.arg("").arg(-1),
                 New::Clear => swapping.arg("").arg(0),
                 New::Set(text, millis) => swapping.arg(text).arg(*millis),
             };
         }
-        self.link.run(&swapping).await
+        swapping.arg(self.rates.slack().as_millis());
+        let run = async { self.link.run::<Value>(&swapping).await };
+        match self.link.answer(run).await? {
+            Value::BulkString(text) if text == b"written" => Ok(None),
+            answer => Answer::read(answer)?.batches(asked.len()).next().ok_or_else(malformed).map(Some),
+        }
     }
 }
 

@@ -2,109 +2,136 @@
 
 use std::{
     collections::HashMap,
-    fmt::Write as _,
     sync::{Arc, PoisonError, RwLock},
 };
 
-use super::super::script::Script;
-use crate::rate_limit::{AlgorithmId, Batch, Program};
+use arrayvec::ArrayVec;
 
-/// A place of a batch: which program, and how many parameters it takes.
-type Place = Option<(&'static str, u16, usize)>;
-type Shape = [Place; Batch::MAX];
+use super::{Asked, coach::Stop, text};
+use crate::{
+    backend::redis::script::Script,
+    rate_limit::{Batch, Op},
+};
+
+/// What the script of a batch knows of one charge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Place {
+    pub(super) step: Step,
+    /// In which of the batch's keys it lies.
+    pub(super) record: u8,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Step {
+    /// Some units are taken from a bucket whose state is one number: it is told what they cost and what
+    /// the bucket holds.
+    Quick,
+    /// The program of the algorithm with that name and version: it is told the operation, its units, and so
+    /// many parameters.
+    Program { layout: u128, parameters: u8 },
+}
+
+impl Step {
+    /// How many numbers it is told.
+    pub(super) fn numbers(self) -> usize {
+        match self {
+            Self::Quick => 2,
+            Self::Program { parameters, .. } => usize::from(parameters).saturating_add(2),
+        }
+    }
+}
+
+pub(super) type Shape = ArrayVec<Place, { Batch::MAX }>;
+
+/// The script for batches of one shape, and where those gather that are to be decided in one run of it.
+#[derive(Debug)]
+pub(super) struct Line {
+    pub(super) script: Script,
+    pub(super) shape: Shape,
+    /// Whether its programs have no errors, so that no batch spoils another one's run.
+    pub(super) is_shared: bool,
+    pub(super) stop: Stop,
+}
+
+impl Line {
+    fn of(shape: Shape, asked: &[Asked<'_>]) -> Self {
+        let programs = asked.iter().filter_map(|asked| asked.program.as_ref());
+        let is_shared = programs.clone().all(|program| program.is_built_in());
+        Self { script: Script::new(text::of(&shape, programs)), shape, is_shared, stop: Stop::default() }
+    }
+
+    pub(super) fn is_quick(&self) -> bool {
+        self.steps().all(|step| step == Step::Quick)
+    }
+
+    /// What is asked of it, by its places.
+    pub(super) fn steps(&self) -> impl Iterator<Item = Step> {
+        self.shape.iter().map(|place| place.step)
+    }
+}
+
+/// Whether a step may be quick.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Haste {
+    IfItCan,
+    /// A quick one could not tell, or must not be asked twice.
+    None,
+}
 
 /// Made when they are first needed. How many there are is decided by the rules of an application, not
 /// by its callers.
 #[derive(Debug, Default)]
-pub(super) struct Shapes(RwLock<HashMap<Shape, Arc<Script>>>);
+pub(super) struct Shapes(RwLock<HashMap<Shape, Arc<Line>>>);
 
 impl Shapes {
     /// Beyond so many a script is made anew each time.
     const MOST: usize = 4_096;
 
-    pub(super) fn script<'a>(&self, programs: impl Iterator<Item = (AlgorithmId, &'a Program)> + Clone) -> Arc<Script> {
-        let mut shape = [None; Batch::MAX];
-        for (place, (id, program)) in shape.iter_mut().zip(programs.clone()) {
-            *place = Some((id.name(), id.version(), program.parameters().len()));
+    /// For these charges, with each one's operation replaced by `op`'s; `None` if one of them is not to be
+    /// decided by a script.
+    pub(super) fn line(&self, asked: &[Asked<'_>], haste: Haste, op: impl Fn(Op) -> Op) -> Option<Arc<Line>> {
+        let quick = haste == Haste::IfItCan && asked.iter().all(|asked| asked.quick(op(asked.charge.op())).is_some());
+        let shape = shape(asked, quick)?;
+        if let Some(line) = self.0.read().unwrap_or_else(PoisonError::into_inner).get(&shape) {
+            return Some(Arc::clone(line));
         }
-        if let Some(script) = self.0.read().unwrap_or_else(PoisonError::into_inner).get(&shape) {
-            return Arc::clone(script);
-        }
-        let script = Arc::new(Script::new(text(&shape, programs.map(|(_, program)| program))));
+        let line = Arc::new(Line::of(shape.clone(), asked));
         let mut held = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if held.len() < Self::MOST {
-            held.insert(shape, Arc::clone(&script));
+            return Some(Arc::clone(held.entry(shape).or_insert(line)));
         }
-        script
+        Some(line)
     }
 }
 
-const TIME: &str = include_str!("time.lua");
-
-/// The programs, then the time and the states, then a decision for each charge. If all pass they are
-/// written; else each one that would have passed is looked at without being charged, and what the
-/// steps write is written even so.
-fn text<'a>(shape: &Shape, programs: impl Iterator<Item = &'a Program>) -> String {
-    let places: Vec<_> = shape.iter().flatten().collect();
-    let mut text = String::with_capacity(4_096);
-    let mut named = Vec::new();
-    let mut asks = Vec::new();
-    for (place, program) in places.iter().zip(programs) {
-        let key = (place.0, place.1);
-        let name = named.iter().position(|held| *held == key).unwrap_or_else(|| {
-            named.push(key);
-            let name = named.len().saturating_sub(1);
-            line(&mut text, format_args!("local P{name} = {}", program.text().trim()));
-            name
-        });
-        asks.push((name, "d".repeat(place.2.saturating_add(2))));
-    }
-    text.push_str(TIME);
-    text.push_str("local held = redis.call('MGET', unpack(KEYS))\n");
-    for (index, (name, format)) in (1_usize..).zip(&asks) {
-        let argument = index.saturating_add(1);
-        let numbers = format!("struct.unpack('<{format}', ARGV[{argument}])");
-        line(
-            &mut text,
-            format_args!("local ok{index}, write{index}, after{index} = P{name}(held[{index}], now, {numbers})"),
-        );
-        line(&mut text, format_args!("if ok{index} == nil then return 0 end"));
-    }
-    let all: Vec<String> = (1..=asks.len()).map(|index| format!("ok{index}")).collect();
-    line(&mut text, format_args!("local all = {}", all.join(" and ")));
-    if asks.len() > 1 {
-        text.push_str("if not all then\n");
-        for (index, (name, format)) in (1_usize..).zip(&asks) {
-            let argument = index.saturating_add(1);
-            let numbers = format!("select(3, struct.unpack('<{format}', ARGV[{argument}]))");
-            line(
-                &mut text,
-                format_args!(
-                    "if ok{index} then ok{index}, write{index}, after{index} = P{name}(held[{index}], now, 0, 0, {numbers}) end"
-                ),
-            );
+fn shape(asked: &[Asked<'_>], quick: bool) -> Option<Shape> {
+    let mut shape = Shape::new();
+    let mut records: ArrayVec<&Asked<'_>, { Batch::MAX }> = ArrayVec::new();
+    for asked in asked {
+        let record = records.iter().position(|other| other.address.is_beside(&asked.address));
+        let record = record.unwrap_or(records.len());
+        if record == records.len() {
+            records.try_push(asked).ok()?;
         }
-        text.push_str("end\n");
+        let step = match (&asked.program, quick) {
+            (_, true) => Step::Quick,
+            (Some(program), false) => Step::Program {
+                layout: asked.charge.algorithm().id().layout(),
+                parameters: u8::try_from(program.parameters().len()).ok()?,
+            },
+            (None, false) => return None,
+        };
+        shape.try_push(Place { step, record: u8::try_from(record).ok()? }).ok()?;
     }
-    for index in 1..=asks.len() {
-        line(
-            &mut text,
-            format_args!("if write{index} == '' then if held[{index}] then redis.call('DEL', KEYS[{index}]) end"),
-        );
-        line(
-            &mut text,
-            format_args!(
-                "elseif write{index} then redis.call('SET', KEYS[{index}], write{index}, 'PX', string.format('%d', math.ceil(after{index} / 1000) + slack)) end"
-            ),
-        );
-    }
-    line(&mut text, format_args!("held[{}] = all and now or -now", asks.len().saturating_add(1)));
-    text.push_str("return held\n");
-    text
+    Some(shape)
 }
 
-fn line(text: &mut String, line: std::fmt::Arguments<'_>) {
-    // Into memory: it cannot fail.
-    let _ = text.write_fmt(line);
-    text.push('\n');
+/// The charges that begin a key of their own: one for each key, in order.
+pub(super) fn first_of_each<'b, 'a>(shape: &'b Shape, asked: &'b [Asked<'a>]) -> impl Iterator<Item = &'b Asked<'a>> {
+    let mut next = 0;
+    shape.iter().zip(asked).filter_map(move |(place, asked)| {
+        let is_first = place.record == next;
+        next = next.saturating_add(u8::from(is_first));
+        is_first.then_some(asked)
+    })
 }

@@ -1,9 +1,8 @@
 //! Charges whose keys lie on several nodes of a cluster.
 
-use redis::Value;
 use tokio::{sync::oneshot, task::JoinSet};
 
-use super::{Ask, Asked, View};
+use super::{Ask, Asked, View, answer::Found, shapes::Haste};
 use crate::{
     backend::redis::RedisStore,
     rate_limit::{Batch, Decision, Op, Verdicts},
@@ -17,37 +16,43 @@ struct Group<'a> {
     asked: Vec<Asked<'a>>,
 }
 
-/// What was taken and may have to be given back. It is, when this is dropped, unless it was kept.
+/// What gives back what was taken, which is done when this is dropped, unless that was kept.
 struct Taken {
     store: RedisStore,
-    asks: Vec<Ask>,
+    gives: Vec<Ask>,
 }
 
 impl Taken {
     fn keep(mut self) {
-        self.asks.clear();
+        self.gives.clear();
     }
 }
 
 impl Drop for Taken {
     fn drop(&mut self) {
-        if self.asks.is_empty() {
+        if self.gives.is_empty() {
             return;
         }
-        let (store, asks) = (self.store.clone(), std::mem::take(&mut self.asks));
+        let (store, gives) = (self.store.clone(), std::mem::take(&mut self.gives));
         // Without a runtime there is no connection either.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             drop(runtime.spawn(async move {
-                for ask in asks {
+                for mut give in gives {
                     // Where it fails, it stays taken: too few are let in, never too many.
-                    drop(store.link.answer(store.link.run::<Value>(&ask.give())).await);
+                    drop(store.find(&give.invocation()).await);
                 }
             }));
         }
     }
 }
 
-type Answers = Vec<Result<Value, StoreError>>;
+type Answers = Vec<Result<Found, StoreError>>;
+
+/// What takes, and what gives that back.
+struct Undoable {
+    take: Ask,
+    give: Ask,
+}
 
 impl RedisStore {
     /// First all that can be undone, at once, by a task that goes on if nobody waits any more; then,
@@ -60,10 +65,8 @@ impl RedisStore {
         let (first, later): (Vec<_>, Vec<_>) =
             groups(batch, asked).into_iter().partition(|group| group.asked.iter().all(Asked::can_be_undone));
         let mut outcome = Outcome::of(batch.len());
-        let asks = first
-            .iter()
-            .filter_map(|group| Some(Ask::new(&self.rates, &group.batch, &group.asked)?.undoable(&group.asked)));
-        let (answers, taken) = self.take_all(asks.collect()).await?;
+        let asks = first.iter().filter_map(|group| self.undoable(group)).collect();
+        let (answers, taken) = self.take_all(asks).await?;
         let mut failure = None;
         for (group, answer) in first.iter().zip(answers) {
             match answer.and_then(|answer| self.read(answer, group)) {
@@ -88,27 +91,33 @@ impl RedisStore {
         outcome.verdicts()
     }
 
-    async fn take_all(&self, asks: Vec<Ask>) -> Result<(Answers, Taken), StoreError> {
+    fn undoable(&self, group: &Group<'_>) -> Option<Undoable> {
+        let ask = |op: fn(Op) -> Op| self.alone(&group.batch, &group.asked, Haste::None, op);
+        Some(Undoable { take: ask(|op| op)?, give: ask(|op| op.undo().unwrap_or(Op::Peek))? })
+    }
+
+    async fn take_all(&self, asks: Vec<Undoable>) -> Result<(Answers, Taken), StoreError> {
         let (tell, told) = oneshot::channel();
         let store = self.clone();
         drop(tokio::spawn(async move {
-            let answers = store.send_all(&asks).await;
-            let took = |answer: &Result<Value, StoreError>| answer.as_ref().is_ok_and(passed);
-            let passed = asks.into_iter().zip(&answers).filter(|(_, answer)| took(answer));
-            let taken = Taken { asks: passed.map(|(ask, _)| ask).collect(), store };
+            let (takes, gives): (Vec<_>, Vec<_>) = asks.into_iter().map(|ask| (ask.take, ask.give)).unzip();
+            let answers = store.send_all(takes).await;
+            let took = |answer: &Result<Found, StoreError>| answer.as_ref().is_ok_and(Found::passed);
+            let passed = gives.into_iter().zip(&answers).filter(|(_, answer)| took(answer));
+            let taken = Taken { gives: passed.map(|(give, _)| give).collect(), store };
             // If nobody listens, it is dropped, and so given back.
             drop(tell.send((answers, taken)));
         }));
         told.await.map_err(|_| StoreError::unavailable("the runtime shuts down"))
     }
 
-    async fn send_all(&self, asks: &[Ask]) -> Answers {
+    async fn send_all(&self, takes: Vec<Ask>) -> Answers {
         let mut sent = JoinSet::new();
-        for (place, ask) in asks.iter().cloned().enumerate() {
+        let mut answers: Answers = takes.iter().map(|_| Err(StoreError::TimedOut)).collect();
+        for (place, mut take) in takes.into_iter().enumerate() {
             let store = self.clone();
-            sent.spawn(async move { (place, store.link.answer(store.link.run::<Value>(&ask.take())).await) });
+            sent.spawn(async move { (place, store.find(&take.invocation()).await) });
         }
-        let mut answers: Answers = asks.iter().map(|_| Err(StoreError::TimedOut)).collect();
         while let Some(answer) = sent.join_next().await {
             if let Ok((place, answer)) = answer
                 && let Some(held) = answers.get_mut(place)
@@ -119,12 +128,12 @@ impl RedisStore {
         answers
     }
 
-    fn read(&self, answer: Value, group: &Group<'_>) -> Result<(View, Verdicts), StoreError> {
-        if answer == Value::Int(0) {
+    fn read(&self, found: Found, group: &Group<'_>) -> Result<(View, Verdicts), StoreError> {
+        if found.is_too_great() {
             // It was not decided on; a restart of the batch would be a second charge of the others.
             return Err(StoreError::corrupt("a rate limit holds a number that is too great for Redis"));
         }
-        let view = View::read_for(answer, &group.batch, self.rates.clock)?;
+        let view = View::of(found, &group.batch, self.rates.clock)?;
         let verdicts = view.verdicts(&group.batch)?;
         Ok((view, verdicts))
     }
@@ -136,16 +145,16 @@ impl RedisStore {
             // As many as there were.
             let _ = batch.push(crate::rate_limit::Charge::new(*charge.key(), charge.algorithm(), Op::Peek));
         }
-        let asked: Vec<_> = batch.charges().map(|charge| Asked::of(&self.prefix, charge)).collect();
-        self.apply_together(&batch, &asked).await
+        self.apply_together(&batch, &Asked::all(&batch)).await
     }
 }
 
 fn groups<'a>(batch: &Batch<'a>, asked: &[Asked<'a>]) -> Vec<Group<'a>> {
     let mut groups: Vec<Group<'a>> = Vec::new();
     for (place, asked) in asked.iter().enumerate() {
-        let of_subject =
-            |group: &Group<'_>| group.asked.first().is_some_and(|held| held.key.subject() == asked.key.subject());
+        let of_subject = |group: &Group<'_>| {
+            group.asked.first().is_some_and(|held| held.address.subject() == asked.address.subject())
+        };
         let found = groups.iter().position(of_subject).unwrap_or_else(|| {
             groups.push(Group { places: Vec::new(), batch: Batch::new(batch.now()), asked: Vec::new() });
             groups.len().saturating_sub(1)
@@ -158,11 +167,6 @@ fn groups<'a>(batch: &Batch<'a>, asked: &[Asked<'a>]) -> Vec<Group<'a>> {
         }
     }
     groups
-}
-
-/// A script says of its own charges whether they passed.
-fn passed(answer: &Value) -> bool {
-    matches!(answer, Value::Array(items) if matches!(items.last(), Some(Value::Int(0..))))
 }
 
 /// The decisions of all groups, each as if it had been charged, and as if it had not.

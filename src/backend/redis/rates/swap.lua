@@ -1,18 +1,21 @@
--- For each key three arguments: the state that it must still have, '' for none; its new state; and for
--- how many milliseconds, 0 to forget it, -1 to leave it.
-local held = redis.call('MGET', unpack(KEYS))
+-- For each key four arguments: the field, the state that it must still have, '' for none; its new state; and
+-- for how many milliseconds, 0 to forget it, -1 to leave it. Then by how much longer all are kept.
+local out, same = {format('%d', now), ''}, true
 for i = 1, #KEYS do
-    if (held[i] or '') ~= ARGV[3 * i - 1] then
-        held[#KEYS + 1] = now
-        return held
-    end
+    local held = call('HGET', KEYS[i], ARGV[4 * i - 3]) or ''
+    same, out[i + 2] = same and held == ARGV[4 * i - 2], held
 end
+if not same then return table.concat(out, ',') end
+local slack = tonumber(ARGV[4 * #KEYS + 1])
 for i = 1, #KEYS do
-    local kept = tonumber(ARGV[3 * i + 1])
+    local kept = tonumber(ARGV[4 * i])
     if kept > 0 then
-        redis.call('SET', KEYS[i], ARGV[3 * i], 'PX', string.format('%d', kept + slack))
-    elseif kept == 0 and held[i] then
-        redis.call('DEL', KEYS[i])
+        local ends = format('%d', now / 1000 + kept + slack)
+        call('HSET', KEYS[i], ARGV[4 * i - 3], ARGV[4 * i - 1])
+        if call('PEXPIREAT', KEYS[i], ends, 'NX') == 0 then call('PEXPIREAT', KEYS[i], ends, 'GT') end
     end
 end
-return 1
+for i = 1, #KEYS do
+    if ARGV[4 * i] == '0' then call('HDEL', KEYS[i], ARGV[4 * i - 3]) end
+end
+return 'written'

@@ -1,6 +1,3 @@
--- The server's time; or a test's, which may stand still while keys expire: they are kept for an hour more.
-local now, slack = tonumber(ARGV[1]), 3600000
-if now < 0 then
-    local time = redis.call('TIME')
-    now, slack = time[1] * 1000000 + time[2], 1
-end
+local call, format = redis.call, string.format
+local time = call('TIME')
+local now = time[1] * 1000000 + time[2]
