@@ -89,6 +89,14 @@ async fn the_context_is_made_outside_of_audit() {
 }
 
 #[tokio::test]
+async fn what_is_allowed_of_the_whole_is_on_record() {
+    let stack = Stack::new().without_timeout().allow_lint("no-timeout", "every route is a long poll");
+    let lines = records(stack, ask("GET", &[], "")).await;
+    let waiver = lines.iter().find(|line| line["kind"] == "waiver").unwrap();
+    assert_eq!((&waiver["code"], &waiver["reason"]), (&"no-timeout".into(), &"every route is a long poll".into()));
+}
+
+#[tokio::test]
 async fn audit_stands_outside_of_what_answers_preflights() {
     let stack = Stack::new().cors(&cors()).security_headers(&SecurityHeadersLayer::api());
     let records = records(stack, ask("OPTIONS", &[("access-control-request-method", "GET")], "")).await;
