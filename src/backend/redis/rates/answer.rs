@@ -30,7 +30,7 @@ impl Answer {
         let (now, states) = text.split_once(',').ok_or_else(malformed)?;
         let states = text.len().saturating_sub(states.len());
         let now = Timestamp::from_micros(now.parse().map_err(|_| malformed())?);
-        Ok(Self { now, states, text })
+        Ok(Self { text, now, states })
     }
 
     /// Whether it is about so many batches, each of so many charges: somebody else may have written what is no
@@ -46,9 +46,9 @@ impl Answer {
         let mut from = self.states;
         std::iter::from_fn(move || {
             let rest = self.text.get(from..)?;
-            let commas = rest.bytes().enumerate().filter(|(_, byte)| *byte == b',').map(|(place, _)| place);
+            let mut commas = rest.bytes().enumerate().filter(|(_, byte)| *byte == b',').map(|(place, _)| place);
             // Before them stands the verdict.
-            let length = commas.skip(charges).next().unwrap_or(rest.len());
+            let length = commas.nth(charges).unwrap_or(rest.len());
             let part = from..from.saturating_add(length);
             from = part.end.saturating_add(1);
             Some(Found { answer: self.clone(), part })

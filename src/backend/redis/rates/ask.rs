@@ -53,15 +53,14 @@ impl<'a> Asked<'a> {
 
     fn write_numbers(&self, step: Step, op: Op, numbers: &mut Vec<u8>) {
         let mut push = |number: u64| numbers.extend_from_slice(&double(number).to_le_bytes());
-        match (step, self.quick(op)) {
-            (Step::Quick, Some((cost, empty))) => [cost, empty].map(push),
-            _ => {
-                push(code(op));
-                push(units(op));
-                self.program.iter().flat_map(Program::parameters).for_each(|parameter| push(*parameter));
-                [(), ()]
-            }
-        };
+        if let (Step::Quick, Some((cost, empty))) = (step, self.quick(op)) {
+            push(cost);
+            push(empty);
+            return;
+        }
+        push(code(op));
+        push(units(op));
+        self.program.iter().flat_map(Program::parameters).for_each(|parameter| push(*parameter));
     }
 }
 

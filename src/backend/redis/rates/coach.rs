@@ -122,7 +122,9 @@ async fn drive(store: RedisStore, line: Arc<Line>, order: Order) {
 }
 
 fn tell_all(seats: Vec<oneshot::Sender<Arrival>>, error: &StoreError) {
-    seats.into_iter().for_each(|seat| drop(seat.send(Arrival::Found(Err(error.clone())))));
+    for seat in seats {
+        drop(seat.send(Arrival::Found(Err(error.clone()))));
+    }
 }
 
 impl Rates {

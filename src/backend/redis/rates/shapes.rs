@@ -10,7 +10,7 @@ use arrayvec::ArrayVec;
 use super::{Asked, coach::Stop, text};
 use crate::{
     backend::redis::script::Script,
-    rate_limit::{Batch, Op},
+    rate_limit::{Batch, Op, Program},
 };
 
 /// What the script of a batch knows of one charge.
@@ -56,7 +56,7 @@ pub(super) struct Line {
 impl Line {
     fn of(shape: Shape, asked: &[Asked<'_>]) -> Self {
         let programs = asked.iter().filter_map(|asked| asked.program.as_ref());
-        let is_shared = programs.clone().all(|program| program.is_built_in());
+        let is_shared = programs.clone().all(Program::is_built_in);
         Self { script: Script::new(text::of(&shape, programs)), shape, is_shared, stop: Stop::default() }
     }
 

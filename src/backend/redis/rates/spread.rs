@@ -104,9 +104,9 @@ impl RedisStore {
             let answers = store.send_all(takes).await;
             let took = |answer: &Result<Found, StoreError>| answer.as_ref().is_ok_and(Found::passed);
             let passed = gives.into_iter().zip(&answers).filter(|(_, answer)| took(answer));
-            let taken = Taken { gives: passed.map(|(give, _)| give).collect(), store };
+            let undo = Taken { gives: passed.map(|(give, _)| give).collect(), store };
             // If nobody listens, it is dropped, and so given back.
-            drop(tell.send((answers, taken)));
+            drop(tell.send((answers, undo)));
         }));
         told.await.map_err(|_| StoreError::unavailable("the runtime shuts down"))
     }

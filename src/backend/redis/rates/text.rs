@@ -83,12 +83,12 @@ impl Text {
 
     /// Each program once, and which one each charge goes by.
     fn programs<'a>(&mut self, shape: &Shape, programs: impl Iterator<Item = &'a Program>) -> Vec<usize> {
-        let (mut named, mut names) = (Vec::new(), Vec::new());
+        let (mut written, mut names) = (Vec::new(), Vec::new());
         for (place, program) in shape.iter().zip(programs) {
             let Step::Program { layout, .. } = place.step else { continue };
-            let name = named.iter().position(|held| *held == layout).unwrap_or(named.len());
-            if name == named.len() {
-                named.push(layout);
+            let name = written.iter().position(|held| *held == layout).unwrap_or(written.len());
+            if name == written.len() {
+                written.push(layout);
                 self.line(format_args!("local P{name} = {}", program.text().trim()));
             }
             names.push(name);
