@@ -96,7 +96,6 @@ fn after_string(mut rest: &[u8]) -> Option<&[u8]> {
     loop {
         rest = match rest {
             [b'"', rest @ ..] => return Some(rest),
-            [] | [b'\n' | b'\r', ..] => return None,
             [b'\\', b'u', b'{', rest @ ..] => {
                 let (digits, rest) = split(rest, |byte| byte.is_ascii_hexdigit());
                 let code = u32::from_str_radix(digits, 16).ok()?;
@@ -105,7 +104,7 @@ fn after_string(mut rest: &[u8]) -> Option<&[u8]> {
             }
             [b'\\', b'u', a, b, c, d, rest @ ..] if [a, b, c, d].iter().all(|byte| byte.is_ascii_hexdigit()) => rest,
             [b'\\', escape, rest @ ..] if b"\"\\/bfnrt".contains(escape) => rest,
-            [b'\\', ..] => return None,
+            [] | [b'\n' | b'\r' | b'\\', ..] => return None,
             [_, rest @ ..] => rest,
         }
     }

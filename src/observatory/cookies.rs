@@ -126,7 +126,8 @@ fn parse(line: &str) -> Option<Cookie> {
 /// A name with a promise in it (RFC 6265bis §4.1.3) that is not kept is no cookie.
 fn is_kept(cookie: &Cookie) -> bool {
     let at_host = cookie.secure && cookie.domain.is_none() && cookie.path.as_deref().is_none_or(|path| path == "/");
-    !(cookie.name.starts_with("__Secure-") && !cookie.secure || cookie.name.starts_with("__Host-") && !at_host)
+    let broken = |prefix, kept: bool| !kept && cookie.name.starts_with(prefix);
+    !broken("__Secure-", cookie.secure) && !broken("__Host-", at_host)
 }
 
 fn has_unknown_same_site(line: &str) -> bool {

@@ -58,7 +58,9 @@ pub(super) fn parse(policies: &[String]) -> Option<Policies> {
             let mut kept = joined(sources)?;
             if index == 0 && several {
                 // What stands in one policy only is no longer allowed.
-                kept.iter_mut().for_each(|source| source.keep = false);
+                for source in &mut kept {
+                    source.keep = false;
+                }
             }
             held.insert(directive, kept);
         }

@@ -41,7 +41,7 @@ impl Findings {
             let more = places.len().saturating_sub(PLACES);
             let mut place = places.into_iter().take(PLACES).collect::<Vec<_>>().join("; ");
             if more > 0 {
-                place.push_str(&format!("; and {more} more"));
+                place = format!("{place}; and {more} more");
             }
             lints.add(lint, place, message, value.as_deref());
         }

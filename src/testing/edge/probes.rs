@@ -212,10 +212,10 @@ impl Run {
             || Ask::new(&method, &path).headers(&credential).header(&header::CONTENT_TYPE, &self.check.content_type);
         let (announced, (chunked, read)) = (ask().announced(length), ask().chunked(length));
         let message = format!("a body of {length} bytes is taken");
-        if let Some(answer) = self.ask(announced.and("with a long body")).await {
-            if answer.status.is_success() {
-                self.findings.add(&lints::OVERSIZE, answer.place(), message.clone(), None);
-            }
+        if let Some(answer) = self.ask(announced.and("with a long body")).await
+            && answer.status.is_success()
+        {
+            self.findings.add(&lints::OVERSIZE, answer.place(), message.clone(), None);
         }
         let Some(answer) = self.ask(chunked.and("with a long body of unknown length")).await else { return };
         // A handler that does not look at the body need not refuse it.

@@ -104,6 +104,7 @@ impl Browser {
     ///
     /// # Panics
     /// If no such line is written.
+    #[allow(clippy::disallowed_methods, reason = "it waits for others")]
     pub async fn console(&self, wanted: &str) -> Vec<String> {
         let (begun, mut lines) = (Instant::now(), Vec::new());
         loop {

@@ -52,7 +52,7 @@ impl Bucket {
     /// once for as long as their bucket is not full.
     #[inline]
     fn preferred(&self, fingerprint: u64) -> Option<Slot<'_>> {
-        let place = usize::try_from(fingerprint % (WAYS as u64)).ok()?;
+        let place = usize::try_from(fingerprint.checked_rem(WAYS as u64)?).ok()?;
         Some(Slot { fingerprint: self.fingerprints.get(place)?, state: self.states.get(place)? })
     }
 
