@@ -100,7 +100,8 @@ impl Findings<'_> {
             }
         }
         // Ten thousand exact origins are not compared with each other: only patterns cover others.
-        let mut others = settings.origins.iter().flatten().enumerate();
+        let mut others =
+            settings.origins.iter().enumerate().filter_map(|(other, wide)| Some((other, wide.as_ref().ok()?)));
         let covered = settings.origins.len() <= 1_000
             && others.any(|(other, wide)| {
                 other != index && wide.covers(pattern) && (other < index || !pattern.covers(wide))

@@ -53,11 +53,11 @@ pub fn validate_configuration(configuration: &Value) -> Report {
     let settings = reader.settings();
     let reflects = reader.flag(REFLECT);
     let listed = reader.texts(LISTS).is_some_and(|origins| origins.iter().any(|origin| origin != "*"));
+    Findings { lints: &mut lints }.examine(&settings);
     if reflects && !listed {
         let message = "Reflecting Origin header without validation allows any origin";
         lints.add(&lints::ORIGIN_REFLECTION, "reflectOrigin", message, None);
     }
-    Findings { lints: &mut lints }.examine(&settings);
     lints.report()
 }
 

@@ -144,6 +144,8 @@ fn a_usual_policy_has_no_findings() {
         .expose(["x-total-count"])
         .lint();
     assert!(report.is_empty(), "{report}");
+    let report = CorsPolicy::builder().allow_origins(["null", APP, "x", "https://*.example.org"]).lint();
+    assert_eq!(codes(&report), ["null-origin", "unacceptable-origin"], "what is wrong shifts nothing");
     let report = CorsPolicy::builder().allow_origin(APP).expose_only(["Retry-After", "RateLimit"]).lint();
     assert!(report.is_empty(), "{report}");
 }

@@ -111,7 +111,7 @@ fn get(origin: &'static str) -> impl Fn() -> Request<Body> + 'static {
     }
 }
 
-fn preflight(names: &str) -> impl Fn() -> Request<Body> + 'static {
+fn preflight(names: &str) -> impl Fn() -> Request<Body> + use<> + 'static {
     let names: HeaderValue = names.parse().expect("a header value");
     move || {
         Request::options("/orders/42")
