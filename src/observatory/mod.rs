@@ -25,7 +25,8 @@
 //! The rules are those of algorithm 4, of the npm package `@mdn/mdn-http-observatory` 1.4.8, which
 //! `tests/interop` runs beside this module over generated headers. Several lines of one header count as one with
 //! commas, as Node reads them; of a `Content-Security-Policy` with commas each part is a policy, as later versions
-//! of the package have it (RFC 9110 §5.3, CSP Level 3 §2.2).
+//! of the package have it (RFC 9110 §5.3, CSP Level 3 §2.2). A reflected origin is found, as the package's rule has it,
+//! although its scanner looks for the request's `Origin` in the wrong place.
 //!
 //! | test | judged by | from | to |
 //! |---|---|---|---|

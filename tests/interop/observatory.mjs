@@ -20,6 +20,7 @@ const source = "@mdn/mdn-http-observatory/src";
 const { ALL_RESULTS, ALL_TESTS } = await import(`${source}/constants.js`);
 const { MINIMUM_SCORE_FOR_EXTRA_CREDIT } = await import(`${source}/grader/charts.js`);
 const { getGradeForScore, getScoreModifier } = await import(`${source}/grader/grader.js`);
+const { CONFIG } = await import(`${source}/config.js`);
 const { retrieve } = await import(`${source}/retriever/retriever.js`);
 
 const { upstream, port, key, certificate, paths } = JSON.parse(await text(process.stdin));
@@ -56,6 +57,14 @@ const plain = http.createServer(forward("http"));
 const tls = https.createServer({ key, cert: certificate }, forward("https"));
 const options = { httpPort: await listen(plain, 0), httpsPort: await listen(tls, port) };
 
+// The rule on reflected origins looks for the request's headers where Node's own requests have none, and so never
+// finds one; the tests of the package put them there, too.
+const withOrigin = (requests) => {
+  const { cors } = requests.responses;
+  if (cors) cors.request = { headers: { origin: CONFIG.retriever.corsOrigin } };
+  return requests;
+};
+
 // Version 1.4.8 takes several policies in one line for a single broken one; later versions part them at the commas
 // (RFC 9110 §5.3), as browsers do.
 const withPolicies = (requests) => {
@@ -68,7 +77,7 @@ const withPolicies = (requests) => {
 
 // What `scan` of the package does, which takes no ports.
 const scan = async (path) => {
-  const requests = withPolicies(await retrieve("localhost", { ...options, path }));
+  const requests = withOrigin(withPolicies(await retrieve("localhost", { ...options, path })));
   if (!requests.responses.auto) throw new Error(`${path} does not answer`);
   const tests = {};
   let all = 100;
