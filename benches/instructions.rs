@@ -199,7 +199,6 @@ fn run_networks(many: usize, v6: bool, count: u64) -> Result<u16, Box<dyn std::e
             let high = 0x2000_0000_0000_0000 | (number >> 3);
             IpAddr::V6(Ipv6Addr::from_bits(u128::from(high) << 64 | u128::from(number)))
         } else {
-            #[expect(clippy::cast_possible_truncation, reason = "the upper half")]
             IpAddr::V4(Ipv4Addr::from_bits((number >> 32) as u32))
         }
     };

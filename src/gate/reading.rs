@@ -198,7 +198,9 @@ mod tests {
         assert_eq!(reading.now().unwrap().unwrap_err().kind(), RejectionKind::PayloadTooLarge);
         let (sender, body) = sent();
         let mut reading = Reading::new(body, 3);
-        ["ab", "cd"].into_iter().for_each(|piece| sender.send(piece.into()).unwrap());
+        for piece in ["ab", "cd"] {
+            sender.send(piece.into()).unwrap();
+        }
         assert_eq!(reading.rest(PACE).await.unwrap_err().kind(), RejectionKind::PayloadTooLarge);
     }
 

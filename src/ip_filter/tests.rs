@@ -25,7 +25,8 @@ fn app(filter: &IpFilterLayer, clock: &ManualClock) -> Router {
             .trail()
             .iter()
             .map(|verdict| format!("{}:{} ", verdict.layer, verdict.outcome.as_str()))
-            .collect::<String>()
+            .collect::<Vec<_>>()
+            .concat()
     });
     let admin = Router::new().route("/users", trail.clone());
     Router::new()

@@ -99,6 +99,7 @@ mod tests {
     proptest::proptest! {
         /// The weekday is that of the day, by another calculation (Zeller's congruence).
         #[test]
+        #[allow(clippy::arithmetic_side_effects, reason = "small numbers")]
         fn the_weekday_is_always_right(year in 1970_i16..9999, month in 1_i8..=12, day in 1_i8..=28) {
             let written = UtcDate::new(year, month, day).timestamp().unwrap().to_http_date();
             let (y, m) = if month < 3 { (i32::from(year) - 1, i32::from(month) + 12) } else { (year.into(), month.into()) };

@@ -61,7 +61,7 @@ struct Scene {
 }
 
 impl Scene {
-    fn new(store: impl RateLimitStore + Clone, requests: u64) -> Self {
+    fn new(store: &(impl RateLimitStore + Clone), requests: u64) -> Self {
         let issuer = TestIssuer::new("https://issuer.test");
         let limit = |name: &str, key| {
             let rule = Rule::new(name.to_owned(), key, Rate::per_hour(requests)).fixed_window();
@@ -114,7 +114,7 @@ fn is_readable(headers: &HeaderMap) -> bool {
 
 #[tokio::test]
 async fn u1_an_allowed_page_reads_every_status() {
-    let scene = Scene::new(MemoryStore::new(), 20);
+    let scene = Scene::new(&MemoryStore::new(), 20);
     let (reader, writer) = (scene.bearer("usr_1", "read:orders"), scene.bearer("usr_2", "write:orders"));
     let (reader, writer) = (("authorization", &*reader), ("authorization", &*writer));
     let mut seen = Vec::new();
@@ -141,7 +141,7 @@ async fn u1_an_allowed_page_reads_every_status() {
             break;
         }
     }
-    let lost = Scene::new(Lost, 1);
+    let lost = Scene::new(&Lost, 1);
     see(lost.send(Method::GET, "/orders", &[], "").await);
     seen.sort_unstable();
     assert_eq!(seen, [200, 400, 401, 402, 403, 404, 405, 413, 429, 500, 503, 504]);
@@ -149,7 +149,7 @@ async fn u1_an_allowed_page_reads_every_status() {
 
 #[tokio::test]
 async fn u2_a_preflight_needs_no_credential() {
-    let scene = Scene::new(MemoryStore::new(), 20);
+    let scene = Scene::new(&MemoryStore::new(), 20);
     for path in ["/orders", "/nowhere", "/panic"] {
         let answer = scene.preflight(path).await;
         assert_eq!(answer.status(), StatusCode::NO_CONTENT, "{path}");
@@ -161,7 +161,7 @@ async fn u2_a_preflight_needs_no_credential() {
 #[tokio::test]
 async fn u3_a_preflight_reaches_no_store() {
     let store = Counting::default();
-    let scene = Scene::new(store.clone(), 20);
+    let scene = Scene::new(&store.clone(), 20);
     for _ in 0..200 {
         assert_eq!(scene.preflight("/orders").await.status(), StatusCode::NO_CONTENT);
     }
@@ -171,7 +171,7 @@ async fn u3_a_preflight_reaches_no_store() {
     assert_eq!(response.status(), StatusCode::OK);
     assert_eq!(store.asked.load(Relaxed), 2, "by address, and by client");
     // Nor does it fail where the store does.
-    assert_eq!(Scene::new(Lost, 1).preflight("/orders").await.status(), StatusCode::NO_CONTENT);
+    assert_eq!(Scene::new(&Lost, 1).preflight("/orders").await.status(), StatusCode::NO_CONTENT);
 }
 
 /// What every page may read (Fetch, "CORS-safelisted response-header name"), and what is said to the
@@ -199,7 +199,7 @@ const NOT_FOR_PAGES: &[&str] = &[
 
 #[tokio::test]
 async fn u4_what_the_stack_says_to_clients_is_exposed() {
-    let scene = Scene::new(MemoryStore::new(), 2);
+    let scene = Scene::new(&MemoryStore::new(), 2);
     let token = scene.bearer("usr_1", "read:orders");
     let mut said = 0;
     for headers in [vec![("authorization", &*token)], vec![], vec![]] {
@@ -216,7 +216,7 @@ async fn u4_what_the_stack_says_to_clients_is_exposed() {
 
 #[tokio::test]
 async fn u5_a_cache_is_told_what_the_response_depends_on() {
-    let scene = Scene::new(MemoryStore::new(), 20);
+    let scene = Scene::new(&MemoryStore::new(), 20);
     for origin in [Some(ORIGIN), Some("https://evil.example"), None] {
         let request = Request::get("/orders");
         let request = origin.iter().fold(request, |request, origin| request.header("origin", *origin));
@@ -228,7 +228,7 @@ async fn u5_a_cache_is_told_what_the_response_depends_on() {
 
 #[tokio::test]
 async fn u6_no_origin_gets_in_by_its_ends() {
-    let scene = Scene::new(MemoryStore::new(), 100);
+    let scene = Scene::new(&MemoryStore::new(), 100);
     for origin in [
         "https://app.example.com.evil.example",
         "https://evilapp.example.com",
@@ -262,6 +262,8 @@ fn u7_a_bad_policy_is_an_error_that_lists_everything() {
     }
 }
 
+type Call = Box<dyn Fn(Stack) -> Stack>;
+
 /// The same as with every other order of the calls.
 #[tokio::test]
 async fn u8_the_order_of_the_calls_does_not_matter() {
@@ -269,7 +271,6 @@ async fn u8_the_order_of_the_calls_does_not_matter() {
     let auth = AuthLayer::builder().jwt(issuer.verifier()).build().unwrap();
     let rule = Rule::new("few", Key::ip(), Rate::per_hour(9)).fixed_window();
     let limit = RateLimitLayer::builder(MemoryStore::new()).rule(rule).build().unwrap();
-    type Call = Box<dyn Fn(Stack) -> Stack>;
     let calls: [Call; 4] = [
         Box::new(|stack| stack.cors(&cors())),
         Box::new(move |stack| stack.auth(&auth)),
@@ -292,7 +293,7 @@ async fn u8_the_order_of_the_calls_does_not_matter() {
 
 #[tokio::test]
 async fn u9_handlers_for_options_run() {
-    let scene = Scene::new(MemoryStore::new(), 20);
+    let scene = Scene::new(&MemoryStore::new(), 20);
     let token = scene.bearer("usr_1", "read:orders");
     // From a page, and from elsewhere: only what asks for a method is a preflight.
     let own = scene.send(Method::OPTIONS, "/options", &[("authorization", &token)], "").await;

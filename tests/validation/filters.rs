@@ -43,10 +43,12 @@ impl RequestFilter for Filter {
     }
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "what a filter answers")]
 fn pass(_: Option<&Bytes>) -> Result<FilterVerdict, StoreError> {
     Ok(FilterVerdict::Pass)
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "what a filter answers")]
 fn refuse(_: Option<&Bytes>) -> Result<FilterVerdict, StoreError> {
     Ok(FilterVerdict::Refuse("rule 942100 zz_secret".into()))
 }

@@ -57,9 +57,8 @@ async fn large_documents_are_judged_like_small_ones() {
     let app = ruled(Rule::json());
     let large = |last: &str| format!("[{}{last}]", "\"0123456789\",".repeat(50_000));
     for chunks in [false, true] {
-        let body = |text: String| match chunks {
-            true => chunked(text.into_bytes().chunks(10_000).map(<[u8]>::to_vec)),
-            false => Body::from(text),
+        let body = |text: String| {
+            if chunks { chunked(text.into_bytes().chunks(10_000).map(<[u8]>::to_vec)) } else { Body::from(text) }
         };
         let answer = ask(&app, post(body(large("1")))).await;
         assert_eq!((answer.status.as_u16(), answer.body.len()), (200, large("1").len()));

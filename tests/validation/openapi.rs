@@ -133,11 +133,12 @@ fn mistakes(change: impl FnOnce(&mut Value)) -> Vec<String> {
     error.issues().iter().map(|issue| issue.field.to_string()).collect()
 }
 
+type Change = fn(&mut Value);
+
 #[test]
 fn what_cannot_be_checked_is_a_mistake_with_its_place() {
     let get = "/paths/~1orders/get";
     let put = "/paths/~1orders/put";
-    type Change = fn(&mut Value);
     let cases: [(Change, String); 22] = [
         (|document| document["openapi"] = json!("3.0.3"), "/openapi".into()),
         (|document| document["jsonSchemaDialect"] = json!("https://example.com"), "/jsonSchemaDialect".into()),

@@ -40,6 +40,7 @@ async fn a_dripping_body_is_408() {
     }
 }
 
+#[allow(clippy::disallowed_methods, reason = "tokio's own clock, which stands")]
 #[tokio::test(start_paused = true)]
 async fn a_body_that_never_comes_ends_at_the_deadline() {
     let app = app(layer().default_rule(Rule::opaque("a/b").body_deadline(Duration::from_secs(2))));

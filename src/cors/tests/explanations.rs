@@ -22,6 +22,9 @@ fn policy() -> CorsPolicy {
         .unwrap()
 }
 
+/// Method, header lines, what comes of it, what is said.
+type Case = (&'static str, &'static [(&'static str, &'static [u8])], Outcome, &'static str);
+
 #[test]
 fn each_rule_says_why() {
     use Outcome::{PreflightAllowed, PreflightRefused, Readable, Unreadable};
@@ -30,7 +33,7 @@ fn each_rule_says_why() {
     let asked = |names: &'static [u8]| ("access-control-request-headers", names);
     let origin = |origin: &'static [u8]| ("origin", origin);
     let commas = b",".repeat(60_000);
-    let cases: &[(&str, &[(&str, &[u8])], Outcome, &str)] = &[
+    let cases: &[Case] = &[
         ("GET", &[ORIGIN], Readable, "may not be sent"),
         ("GET", &[origin(b"https://a.example.org")], Readable, "is allowed by https://*.example.org"),
         ("GET", &[], Unreadable, "there is none"),

@@ -68,9 +68,9 @@ fn may_send(response: &Response, origin: &str, method: &str, names: &str, creden
     let origins = all_of(response.headers(), "access-control-allow-origin");
     let readable = origins == [origin] || (origins == ["*"] && !credentials);
     let trusted = !credentials || all_of(response.headers(), "access-control-allow-credentials") == ["true"];
-    let (methods, allowed) = (list("access-control-allow-methods"), list("access-control-allow-headers"));
+    let (allowed_methods, allowed) = (list("access-control-allow-methods"), list("access-control-allow-headers"));
     let wildcard = |list: &[String]| !credentials && list.iter().any(|item| item == "*");
-    let method = METHODS[..3].contains(&method) || methods.iter().any(|item| item == method) || wildcard(&methods);
+    let method = METHODS[..3].contains(&method) || allowed_methods.iter().any(|item| item == method) || wildcard(&allowed_methods);
     let named = |name: &str| {
         allowed.iter().any(|item| item.eq_ignore_ascii_case(name)) || (name != "authorization" && wildcard(&allowed))
     };

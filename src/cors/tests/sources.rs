@@ -38,7 +38,7 @@ impl OriginSource for Hosts {
     fn allows<'a>(&'a self, tenant: &'a str, origin: &'a OriginPattern) -> BoxFuture<'a, Result<bool, StoreError>> {
         Box::pin(async move {
             self.asked.lock().unwrap().push(format!("{tenant} {origin}"));
-            self.most.fetch_max(self.at_once.fetch_add(1, SeqCst) + 1, SeqCst);
+            self.most.fetch_max(self.at_once.fetch_add(1, SeqCst).saturating_add(1), SeqCst);
             match self.down.load(SeqCst) {
                 FAILS => return Err(StoreError::unavailable("the database is away")),
                 HANGS => std::future::pending().await,
@@ -71,11 +71,11 @@ fn rig_with(cache: OriginCache) -> Rig {
         .unwrap();
     let handled = Arc::new(AtomicUsize::new(0));
     let counter = handled.clone();
-    let handler = move || async move {
+    let count = move || async move {
         counter.fetch_add(1, SeqCst);
     };
     let context = RequestContextLayer::new().clock(clock.clone());
-    let app = Router::new().fallback(handler).layer(ServiceBuilder::new().layer(context).layer(cors.clone()));
+    let app = Router::new().fallback(count).layer(ServiceBuilder::new().layer(context).layer(cors.clone()));
     Rig { source, clock, cors, app, handled }
 }
 

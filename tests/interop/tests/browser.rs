@@ -42,7 +42,7 @@ async fn assert_blocked(browser: &Browser, fetched: &Fetched, from: &str, to: &s
 async fn a_page_of_an_allowed_origin_reads_what_is_meant_for_it() {
     let (page, issuer) = (Site::page().await, issuer());
     let origin = page.origin("localhost");
-    let api = Site::serve(api(&policy(&[origin.clone()]).build().unwrap(), &issuer)).await;
+    let api = Site::serve(api(&policy(std::slice::from_ref(&origin)).build().unwrap(), &issuer)).await;
     let browser = Browser::start().await;
     browser.open(&origin).await;
 
@@ -72,7 +72,7 @@ async fn a_page_of_an_allowed_origin_reads_what_is_meant_for_it() {
 async fn a_page_of_an_allowed_origin_reads_every_refusal() {
     let (page, issuer) = (Site::page().await, issuer());
     let origin = page.origin("localhost");
-    let api = Site::serve(api(&policy(&[origin.clone()]).build().unwrap(), &issuer)).await;
+    let api = Site::serve(api(&policy(std::slice::from_ref(&origin)).build().unwrap(), &issuer)).await;
     let browser = Browser::start().await;
     browser.open(&origin).await;
 
@@ -158,10 +158,10 @@ async fn a_policy_that_explains_itself_is_understood_by_the_browser() {
 async fn cookies_go_where_the_policy_lets_them() {
     let (page, stranger, issuer) = (Site::page().await, Site::page().await, issuer());
     let origin = page.origin("localhost");
-    let with = policy(&[origin.clone()]).allow_credentials().build().unwrap();
+    let with = policy(std::slice::from_ref(&origin)).allow_credentials().build().unwrap();
     let (with, without) = (
         Site::serve(api(&with, &issuer)).await,
-        Site::serve(api(&policy(&[origin.clone()]).build().unwrap(), &issuer)).await,
+        Site::serve(api(&policy(std::slice::from_ref(&origin)).build().unwrap(), &issuer)).await,
     );
     let browser = Browser::start().await;
     browser.open(&origin).await;
@@ -190,8 +190,8 @@ async fn cookies_go_where_the_policy_lets_them() {
 async fn a_browser_keeps_the_answer_to_a_preflight_as_long_as_it_is_told() {
     let (page, issuer) = (Site::page().await, issuer());
     let origin = page.origin("localhost");
-    let kept = Site::serve(api(&policy(&[origin.clone()]).build().unwrap(), &issuer)).await;
-    let forgotten = policy(&[origin.clone()]).max_age(Duration::ZERO).build().unwrap();
+    let kept = Site::serve(api(&policy(std::slice::from_ref(&origin)).build().unwrap(), &issuer)).await;
+    let forgotten = policy(std::slice::from_ref(&origin)).max_age(Duration::ZERO).build().unwrap();
     let forgotten = Site::serve(api(&forgotten, &issuer)).await;
     let browser = Browser::start().await;
     browser.open(&origin).await;
@@ -227,7 +227,7 @@ async fn a_cached_response_is_not_given_to_another_origin() {
 async fn a_refusal_that_is_made_outside_of_cors_cannot_be_read() {
     let (page, issuer) = (Site::page().await, issuer());
     let origin = page.origin("localhost");
-    let cors = policy(&[origin.clone()]).build().unwrap();
+    let cors = policy(std::slice::from_ref(&origin)).build().unwrap();
     let inner = axum::Router::new().route("/orders", axum::routing::get(|| async { "orders" }));
     let reversed = Site::serve(inner.layer(ServiceBuilder::new().layer(auth(&issuer)).layer(cors))).await;
     let browser = Browser::start().await;

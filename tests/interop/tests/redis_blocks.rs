@@ -113,6 +113,7 @@ async fn what_one_machine_blocks_every_other_refuses() {
 }
 
 /// Most requests ask nobody.
+#[allow(clippy::disallowed_methods, reason = "it says how long others took")]
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_do_not_wait_for_the_server() {
     let redis = Redis::start();
