@@ -230,7 +230,7 @@ async fn seed_bug_17_one_model_and_the_bodies_of_both_documents() {
 }
 
 async fn panics() -> &'static str {
-    None.expect(&format!("no table {SECRET}"))
+    std::panic::panic_any(format!("no table {SECRET}"))
 }
 
 #[tokio::test]

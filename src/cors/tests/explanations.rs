@@ -23,7 +23,7 @@ fn policy() -> CorsPolicy {
 }
 
 /// Method, header lines, what comes of it, what is said.
-type Case = (&'static str, &'static [(&'static str, &'static [u8])], Outcome, &'static str);
+type Case<'a> = (&'a str, &'a [(&'a str, &'a [u8])], Outcome, &'a str);
 
 #[test]
 fn each_rule_says_why() {
@@ -33,7 +33,7 @@ fn each_rule_says_why() {
     let asked = |names: &'static [u8]| ("access-control-request-headers", names);
     let origin = |origin: &'static [u8]| ("origin", origin);
     let commas = b",".repeat(60_000);
-    let cases: &[Case] = &[
+    let cases: &[Case<'_>] = &[
         ("GET", &[ORIGIN], Readable, "may not be sent"),
         ("GET", &[origin(b"https://a.example.org")], Readable, "is allowed by https://*.example.org"),
         ("GET", &[], Unreadable, "there is none"),

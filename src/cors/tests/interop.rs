@@ -70,11 +70,13 @@ fn may_send(response: &Response, origin: &str, method: &str, names: &str, creden
     let trusted = !credentials || all_of(response.headers(), "access-control-allow-credentials") == ["true"];
     let (allowed_methods, allowed) = (list("access-control-allow-methods"), list("access-control-allow-headers"));
     let wildcard = |list: &[String]| !credentials && list.iter().any(|item| item == "*");
-    let method = METHODS[..3].contains(&method) || allowed_methods.iter().any(|item| item == method) || wildcard(&allowed_methods);
-    let named = |name: &str| {
+    let method = METHODS[..3].contains(&method)
+        || allowed_methods.iter().any(|item| item == method)
+        || wildcard(&allowed_methods);
+    let may_have = |name: &str| {
         allowed.iter().any(|item| item.eq_ignore_ascii_case(name)) || (name != "authorization" && wildcard(&allowed))
     };
-    let names = names.split(',').filter(|name| !name.is_empty()).all(named);
+    let names = names.split(',').filter(|name| !name.is_empty()).all(may_have);
     response.status().is_success() && readable && trusted && method && names
 }
 

@@ -56,7 +56,14 @@ fn a_document_that_is_exponential_is_judged_in_linear_time() {
     let mut query = String::from("{ ...F0 }");
     for number in 0..3_000 {
         let next = number + 1;
-        query = query + " fragment F" + &number.to_string() + " on T { ...F" + &next.to_string() + " ...F" + &next.to_string() + " }";
+        query = query
+            + " fragment F"
+            + &number.to_string()
+            + " on T { ...F"
+            + &next.to_string()
+            + " ...F"
+            + &next.to_string()
+            + " }";
     }
     query += " fragment F3000 on T { x: a @d }";
     assert_eq!(sums(&query), [[1, u64::MAX, u64::MAX, u64::MAX, u64::MAX]]);

@@ -133,12 +133,8 @@ async fn who_calls_is_counted_however_the_call_ends() {
     clock.set_wall(day(2026, 1, 1));
     assert_eq!(send(&calm, "/v1/orders", &[]).await.0, StatusCode::GONE);
     clock.set_wall(day(2025, 7, 1));
-    let broken = Router::new()
-        .route(
-            "/v1/orders",
-            get(|| async { None::<&str>.expect("broken") }),
-        )
-        .layer(at_present(&layer));
+    let broken =
+        Router::new().route("/v1/orders", get(|| async { std::panic::panic_any("broken") })).layer(at_present(&layer));
     assert!(tokio::spawn(broken.oneshot(ask("/v1/orders", &[]))).await.unwrap_err().is_panic());
     let slow = Router::new().route("/v1/orders", get(std::future::pending::<()>)).layer(at_present(&layer));
     let mut waiting = Box::pin(slow.oneshot(ask("/v1/orders", &[])));
