@@ -305,7 +305,7 @@ fn work(case: &str) -> Result<Work, Error> {
                 }
             })
         }
-        other => return peer(other),
+        other => return others::peer(other),
     })
 }
 
