@@ -2,23 +2,23 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// 64:ff9b::/96, the well-known prefix of NAT64 (RFC 6052 §2.1).
+/// `64:ff9b::/96`, the well-known prefix of NAT64 (RFC 6052 §2.1).
 const NAT64: [u16; 6] = [0x64, 0xff9b, 0, 0, 0, 0];
 
 /// The address by which a client is known: IPv4 where IPv6 only carries an IPv4 address.
 ///
 /// That is so in IPv4-mapped addresses, which a socket for both families shows, and in those that a
-/// translator makes (NAT64's 64:ff9b::/96), if the address inside is a global one: the prefix must not
-/// stand before others (RFC 6052 §3.1), and who comes with 64:ff9b::10.0.0.1 is not trusted as
-/// 10.0.0.1. 6to4 (2002::/16) stays as it is: anybody may run a relay that speaks for any of its
+/// translator makes (NAT64's `64:ff9b::/96`), if the address inside is a global one: the prefix must not
+/// stand before others (RFC 6052 §3.1), and who comes with `64:ff9b::10.0.0.1` is not trusted as
+/// 10.0.0.1. 6to4 (`2002::/16`) stays as it is: anybody may run a relay that speaks for any of its
 /// addresses (RFC 3964 §4.1); see [`behind_6to4`].
 pub(crate) fn canonical(address: IpAddr) -> IpAddr {
     let IpAddr::V6(v6) = address else { return address };
     if let Some(v4) = v6.to_ipv4_mapped() {
         return IpAddr::V4(v4);
     }
-    let [a, b, c, d, e, f, high, low] = v6.segments();
-    if [a, b, c, d, e, f] == NAT64 {
+    let [prefix @ .., high, low] = v6.segments();
+    if prefix == NAT64 {
         let v4 = Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low));
         if is_global(v4) {
             return IpAddr::V4(v4);

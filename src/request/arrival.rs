@@ -93,8 +93,8 @@ fn peer(extensions: &Extensions, tls: Option<&ConnectInfo<TlsPeer>>) -> Peer {
 }
 
 /// Of several values the last is the peer's own.
-fn forwarded_proto<'a>(lines: impl DoubleEndedIterator<Item = &'a [u8]>) -> Option<Scheme> {
-    let line = lines.rev().next()?;
+fn forwarded_proto<'a>(mut lines: impl DoubleEndedIterator<Item = &'a [u8]>) -> Option<Scheme> {
+    let line = lines.next_back()?;
     Some(line.rsplit(|byte| *byte == b',').next().map_or(Scheme::Unknown, Scheme::named))
 }
 

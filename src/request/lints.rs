@@ -51,7 +51,7 @@ pub(super) fn networks(lints: &mut Lints, networks: &[(usize, Cidr)]) {
     }
 }
 
-/// fc00::/7 and fe80::/10 are as private as 10.0.0.0/8.
+/// `fc00::/7` and `fe80::/10` are as private as 10.0.0.0/8.
 fn is_wide(network: &Cidr) -> bool {
     match network.address() {
         std::net::IpAddr::V4(_) => network.prefix_len() < 8,

@@ -17,9 +17,9 @@
 //! verified, for everything to the left may be an invention. [`Provenance`] says how it ended,
 //! [`TrustedProxies::explain`] shows the walk.
 //!
-//! IPv4-mapped addresses and those of NAT64 (64:ff9b::/96 before a global address) are the IPv4
+//! IPv4-mapped addresses and those of NAT64 (`64:ff9b::/96` before a global address) are the IPv4
 //! addresses that they stand for. Zones are dropped from the peer's address, and unreadable in a
-//! field. 6to4 addresses (2002::/16) stay IPv6, since anybody may run a relay that speaks for them;
+//! field. 6to4 addresses (`2002::/16`) stay IPv6, since anybody may run a relay that speaks for them;
 //! an `IpFilterLayer` refuses them where it refuses the IPv4 address inside, and limits take a site's
 //! /48 for one client.
 //!

@@ -32,7 +32,7 @@ pub(super) fn elements<'a>(lines: impl DoubleEndedIterator<Item = &'a [u8]>) -> 
 /// Where the elements of a well-formed line stand: the last ones, of which no more are looked at.
 #[derive(Clone, Debug)]
 struct Line<'a> {
-    line: &'a [u8],
+    bytes: &'a [u8],
     ends: [(u16, u16); MAX_HOPS as usize],
     /// How many elements have been read, and how many are left to give out.
     count: usize,
@@ -45,8 +45,8 @@ impl<'a> Line<'a> {
         Self { broken: Some(why), ..Self::of(&[]) }
     }
 
-    const fn of(line: &'a [u8]) -> Self {
-        Self { line, ends: [(0, 0); MAX_HOPS as usize], count: 0, left: 0, broken: None }
+    const fn of(bytes: &'a [u8]) -> Self {
+        Self { bytes, ends: [(0, 0); MAX_HOPS as usize], count: 0, left: 0, broken: None }
     }
 
     fn read(bytes: &'a [u8]) -> Result<Self, &'static str> {
@@ -79,7 +79,7 @@ impl Iterator for Line<'_> {
         self.left = self.left.checked_sub(1)?;
         self.count = self.count.checked_sub(1)?;
         let (begin, end) = *self.ends.get(self.count.checked_rem(self.ends.len())?)?;
-        Some(meaning(self.line.get(begin.into()..end.into())?))
+        Some(meaning(self.bytes.get(begin.into()..end.into())?))
     }
 }
 
