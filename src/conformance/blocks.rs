@@ -2,6 +2,7 @@
 #![allow(
     clippy::expect_used,
     clippy::missing_panics_doc,
+    clippy::panic,
     reason = "a broken law is a failing test, and says where; that is all that these functions do"
 )]
 
