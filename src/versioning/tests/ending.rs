@@ -133,8 +133,7 @@ async fn who_calls_is_counted_however_the_call_ends() {
     clock.set_wall(day(2026, 1, 1));
     assert_eq!(send(&calm, "/v1/orders", &[]).await.0, StatusCode::GONE);
     clock.set_wall(day(2025, 7, 1));
-    let broken =
-        Router::new().route("/v1/orders", get(|| async { std::panic::panic_any("broken") })).layer(at_present(&layer));
+    let broken = Router::new().route("/v1/orders", get(breaks)).layer(at_present(&layer));
     assert!(tokio::spawn(broken.oneshot(ask("/v1/orders", &[]))).await.unwrap_err().is_panic());
     let slow = Router::new().route("/v1/orders", get(std::future::pending::<()>)).layer(at_present(&layer));
     let mut waiting = Box::pin(slow.oneshot(ask("/v1/orders", &[])));
@@ -255,4 +254,8 @@ fn what_is_doubtful_is_told() {
     let built = builder.allow_lint("default-version-ends", "the old apps name none").build().unwrap();
     let allowed = built.report().with_code("default-version-ends").next().unwrap();
     assert_eq!(allowed.allowed.as_deref(), Some("the old apps name none"));
+}
+
+async fn breaks() {
+    std::panic::panic_any("broken")
 }
