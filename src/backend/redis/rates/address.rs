@@ -145,6 +145,6 @@ mod tests {
         let bucket = TokenBucket::new(Rate::per_minute(2)).unwrap();
         let key = ChargeKey::new("clients").with(KeyPart::Bytes(b"alice")).unwrap();
         let pinned = text(Address::of(&Charge::new(key, &bucket, Op::Peek), None));
-        assert_eq!(pinned, ("p:rate:{sOwmyh0RsaI}:8i9r7lUA9Q2KKaqojswJxw".to_owned(), "daFMg9n5Gwg".to_owned()));
+        assert_eq!(pinned, ("p:rate:{sOwmyh0RsaI}:8i9r7lUA9Q2KKaqojswJxw".to_owned(), "ZLC289TiWpw".to_owned()));
     }
 }
