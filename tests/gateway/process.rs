@@ -54,6 +54,8 @@ pub(crate) fn command() -> Command {
         .env_remove("NO_PROXY")
         .env_remove("no_proxy")
         .stdin(Stdio::null())
+        // A long backtrace would fill the pipe, which is read at the end only.
+        .env("RUST_BACKTRACE", "0")
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .kill_on_drop(true);
