@@ -1,4 +1,4 @@
-/// An [`OriginPattern`] that is checked when the program is compiled.
+/// An [`OriginPattern`](crate::cors::OriginPattern) that is checked when the program is compiled.
 ///
 /// ```
 /// use portcullis::cors::{CorsSecurityLayer, OriginPattern, origin};

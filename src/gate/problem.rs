@@ -29,7 +29,7 @@ use crate::{
 ///     .route("/orders", post(|Json(count): Json<u32>| async move { count.to_string() }))
 ///     .layer(ProblemLayer::new());
 ///
-/// let order = Request::post("/orders").header(header::CONTENT_TYPE, "application/json").body(Body::from("[1,"))?;
+/// let order = Request::post("/orders").header(header::CONTENT_TYPE, "application/json").body(Body::from("one"))?;
 /// let response = app.clone().oneshot(order).await?;
 /// assert_eq!(response.status(), StatusCode::BAD_REQUEST);
 /// assert_eq!(response.headers()["content-type"], "application/problem+json");
