@@ -23,7 +23,7 @@
 //! an `IpFilterLayer` refuses them where it refuses the IPv4 address inside, and limits take a site's
 //! /48 for one client.
 //!
-//! A walk through three hops allocates nothing and takes some 100 ns; its length is bounded by 64 hops
+//! A walk through three hops allocates nothing; its length is bounded by 64 hops
 //! and 8 KiB.
 
 mod address;

@@ -4,8 +4,8 @@
 use std::{env, fs, path::Path};
 
 const PROTOCOL: &str = "../../src/backend/memory/rates/slots/bucket.rs";
-const STATE: &str = "                let word = Word(state.load(Acquire));\n";
-const FINGERPRINT: &str = "                let holder = fingerprint.load(Acquire);\n";
+const STATE: &str = "        let word = Word(self.state.load(Acquire));\n";
+const FINGERPRINT: &str = "        let holder = self.fingerprint.load(Acquire);\n";
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo::rerun-if-changed={PROTOCOL}");
