@@ -13,7 +13,7 @@ use crate::request::{ClientIp, Scheme, TrustedProxies, arrival};
 pub struct Walk {
     /// The field that was read.
     pub header: ForwardingHeader,
-    /// The hops, the peer first.
+    /// The hops, the peer first: at most 65, the last of which is then one hop too many.
     pub hops: Vec<WalkedHop>,
     /// What came of it.
     pub client: ClientIp,
