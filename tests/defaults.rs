@@ -12,6 +12,7 @@
 mod defaults {
     pub(crate) mod addresses;
     pub(crate) mod credentials;
+    pub(crate) mod leases;
     pub(crate) mod observed;
     pub(crate) mod page;
     pub(crate) mod queries;

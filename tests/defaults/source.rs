@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use super::{addresses::ADDRESSES, credentials::CREDENTIALS, queries::QUERIES, shapes::SHAPES};
+use super::{addresses::ADDRESSES, credentials::CREDENTIALS, leases::LEASES, queries::QUERIES, shapes::SHAPES};
 
 /// Section, setting, what the page says, and the lines that make it true.
 pub(crate) type Quotation = (&'static str, &'static str, &'static str, &'static [(&'static str, &'static str)]);
@@ -210,20 +210,6 @@ const QUOTATIONS: &[Quotation] = &[
             ("src/rate_limit/contention.rs", "const LONGEST_PAUSE: Duration = Duration::from_millis(64);"),
         ],
     ),
-    ("Leases", "most units held", "100", &[("src/rate_limit/leased/mod.rs", "const MOST: u64 = 100;")]),
-    (
-        "Leases",
-        "units held at most for",
-        "1 s",
-        &[("src/rate_limit/leased/mod.rs", "const HOLD: Duration = Duration::from_secs(1);")],
-    ),
-    ("Leases", "nodes", "8", &[("src/rate_limit/leased/mod.rs", "const NODES: u64 = 8;")]),
-    (
-        "Leases",
-        "buckets that are leased",
-        "10,000",
-        &[("src/rate_limit/leased/mod.rs", "const LEASES: usize = 10_000;")],
-    ),
     (
         "Webhooks",
         "time for the body",
@@ -352,13 +338,12 @@ const QUOTATIONS: &[Quotation] = &[
     ("Cargo features", "features", "`aws-lc`, `jwks`", &[("Cargo.toml", "\ndefault = [\"aws-lc\", \"jwks\"]\n")]),
 ];
 
+fn quotations() -> impl Iterator<Item = &'static Quotation> {
+    [QUOTATIONS, CREDENTIALS, SHAPES, ADDRESSES, QUERIES, LEASES].into_iter().flatten()
+}
+
 pub(crate) fn rows() -> BTreeMap<(String, String), String> {
-    QUOTATIONS
-        .iter()
-        .chain(CREDENTIALS)
-        .chain(SHAPES)
-        .chain(ADDRESSES)
-        .chain(QUERIES)
+    quotations()
         .map(|(section, setting, default, _)| (((*section).into(), (*setting).into()), (*default).into()))
         .collect()
 }
@@ -367,9 +352,7 @@ pub(crate) fn rows() -> BTreeMap<(String, String), String> {
 pub(crate) fn missing() -> Vec<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut missing = Vec::new();
-    for (section, setting, default, lines) in
-        QUOTATIONS.iter().chain(CREDENTIALS).chain(SHAPES).chain(ADDRESSES).chain(QUERIES)
-    {
+    for (section, setting, default, lines) in quotations() {
         for (file, line) in *lines {
             let text = fs::read_to_string(root.join(file)).unwrap_or_default();
             if !text.contains(line) {

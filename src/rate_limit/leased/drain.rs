@@ -27,7 +27,8 @@ impl Shared {
         let mut held = Vec::new();
         for lease in leases {
             // A purchase under way brings what it brings first.
-            let _turn = lease.purchase.lock().await;
+            let _turn = lease.turn.lock().await;
+            lease.all_arrived().await;
             let units = lease.book().give_back_all(self.now());
             if units > 0 {
                 held.push((Arc::clone(&lease), units));

@@ -2,9 +2,11 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
+
+use tokio::sync::Notify;
 
 use super::{Settings, owned::OwnedCharge};
 use crate::{
@@ -14,6 +16,9 @@ use crate::{
 
 /// No rate is computed over less: the first two requests of a key say nothing.
 const SHORTEST: Duration = Duration::from_millis(5);
+
+/// So many purchases of the most units may be here or under way at once.
+const AHEAD: u64 = 16;
 
 /// Units that the store has granted, and that nobody has used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,8 +34,10 @@ pub(super) struct Grant {
 #[derive(Debug)]
 pub(super) struct Lease {
     pub(super) charge: OwnedCharge,
-    /// One purchase at a time; the others wait for what it brings.
-    pub(super) purchase: std::sync::Arc<tokio::sync::Mutex<()>>,
+    /// Of those that find too little one buys; the others wait for what it brings.
+    pub(super) turn: Arc<tokio::sync::Mutex<()>>,
+    /// A purchase has ended.
+    pub(super) arrival: Notify,
     book: Mutex<Book>,
 }
 
@@ -38,6 +45,8 @@ pub(super) struct Lease {
 pub(super) struct Book {
     /// The oldest first, which is used first.
     grants: VecDeque<Grant>,
+    /// The units of all of them.
+    held: u64,
     /// What has ended unused, and may still be given back.
     ended: u64,
     void: Timestamp,
@@ -48,16 +57,24 @@ pub(super) struct Book {
     asked: u64,
     since: Timestamp,
     used: Timestamp,
-    /// How many were bought last.
-    bought: u64,
-    /// Whether more are on their way.
-    pub(super) ordered: bool,
+    /// How many are to be here or on their way: with fewer, more are ordered.
+    least: u64,
+    /// Ordered, and not here yet.
+    on_way: u64,
+}
+
+/// A purchase under way: until it is dropped, its units are expected.
+#[derive(Debug)]
+pub(super) struct Way {
+    pub(super) lease: Arc<Lease>,
+    pub(super) units: u64,
 }
 
 impl Lease {
     pub(super) fn new(charge: OwnedCharge, known: Decision, now: Timestamp) -> Self {
         let book = Book {
             grants: VecDeque::new(),
+            held: 0,
             ended: 0,
             void: now,
             known,
@@ -65,21 +82,56 @@ impl Lease {
             asked: 0,
             since: now,
             used: now,
-            bought: 0,
-            ordered: false,
+            least: 0,
+            on_way: 0,
         };
-        Self { charge, purchase: std::sync::Arc::default(), book: Mutex::new(book) }
+        Self { charge, turn: Arc::default(), arrival: Notify::new(), book: Mutex::new(book) }
     }
 
     pub(super) fn book(&self) -> MutexGuard<'_, Book> {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Waits for the next purchase to end, if one is under way.
+    pub(super) async fn arrival(&self) {
+        let arrival = self.arrival.notified();
+        if self.book().on_way > 0 {
+            arrival.await;
+        }
+    }
+
+    /// Waits until no purchase is under way.
+    pub(super) async fn all_arrived(&self) {
+        while self.book().on_way > 0 {
+            self.arrival().await;
+        }
+    }
+}
+
+impl Way {
+    /// What is worth while to buy, expected from now on.
+    pub(super) fn set_out(lease: &Arc<Lease>, settings: &Settings, trip: Duration, now: Timestamp) -> Option<Self> {
+        let mut book = lease.book();
+        let units = book.amount(settings, trip, now)?;
+        book.on_way = book.on_way.saturating_add(units);
+        Some(Self { lease: Arc::clone(lease), units })
+    }
+}
+
+impl Drop for Way {
+    fn drop(&mut self) {
+        {
+            let mut book = self.lease.book();
+            book.on_way = book.on_way.saturating_sub(self.units);
+        }
+        self.lease.arrival.notify_waiters();
+    }
 }
 
 impl Book {
     /// How many units are there to be used.
-    pub(super) fn held(&self) -> u64 {
-        self.grants.iter().fold(0, |sum, grant| sum.saturating_add(grant.units))
+    pub(super) const fn held(&self) -> u64 {
+        self.held
     }
 
     /// Whether as many may be asked for at all.
@@ -96,6 +148,7 @@ impl Book {
     }
 
     fn put_aside(&mut self, grant: Grant, now: Timestamp) {
+        self.held = self.held.saturating_sub(grant.units);
         if now >= self.void {
             (self.ended, self.void) = (0, grant.void);
         }
@@ -110,11 +163,11 @@ impl Book {
     pub(super) fn take(&mut self, units: u64, in_part: bool, now: Timestamp) -> Option<Grant> {
         self.end(now);
         self.used = self.used.max(now);
-        let held = self.held();
-        if held == 0 || (held < units && !in_part) {
+        if self.held == 0 || (self.held < units && !in_part) {
             return None;
         }
-        let mut left = units.min(held);
+        let mut left = units.min(self.held);
+        self.held = self.held.saturating_sub(left);
         let mut taken = Grant { units: left, ends: Timestamp::MAX, void: Timestamp::MAX };
         while left > 0 {
             let Some(grant) = self.grants.front_mut() else { break };
@@ -133,6 +186,7 @@ impl Book {
     /// They were not used after all.
     pub(super) fn put_back(&mut self, grant: Grant) {
         if grant.units > 0 {
+            self.held = self.held.saturating_add(grant.units);
             self.grants.push_front(grant);
         }
     }
@@ -156,34 +210,58 @@ impl Book {
         (self.known, self.at) = (known, now);
     }
 
-    /// How many units to buy now: as many as are used in a while, but never so many that the other
-    /// nodes go short. `None` if it is not worth while.
+    /// How many units to buy now: as many as are used in a while, but never so many that there are more
+    /// here than this node's share of half of what is left. `None` if it is not worth while.
     pub(super) fn amount(&mut self, settings: &Settings, trip: Duration, now: Timestamp) -> Option<u64> {
+        let wanted = self.used_in(settings.lasts(trip), now);
         let elapsed = now.since(self.since);
-        let measured = u128::from(micros_ceil(elapsed.max(SHORTEST)));
-        let lasts = u128::from(micros_ceil(settings.lasts(trip)));
-        let wanted = u128::from(self.asked).saturating_mul(lasts).checked_div(measured).unwrap_or(0);
         if elapsed >= settings.hold {
             self.asked /= 2;
             self.since = now.saturating_sub(elapsed.checked_div(2).unwrap_or_default());
         }
-        let share = self.known.remaining.checked_div(settings.nodes.saturating_mul(2)).unwrap_or(0);
-        let amount = u64::try_from(wanted).unwrap_or(u64::MAX).min(settings.most).min(share);
+        let left = self.known.remaining.saturating_sub(self.on_way);
+        let share = left.checked_div(settings.nodes.saturating_mul(2)).unwrap_or(0);
+        let amount = wanted.min(settings.most).min(share.saturating_sub(self.stock()));
         (amount > 1).then_some(amount)
+    }
+
+    /// How many units are used in that time, by what was asked for lately.
+    fn used_in(&self, time: Duration, now: Timestamp) -> u64 {
+        let measured = u128::from(micros_ceil(now.since(self.since).max(SHORTEST)));
+        let time = u128::from(micros_ceil(time));
+        let used = u128::from(self.asked).saturating_mul(time).checked_div(measured).unwrap_or(0);
+        u64::try_from(used).unwrap_or(u64::MAX)
     }
 
     /// Whether it is time to buy, before anybody waits for it.
     pub(super) fn runs_low(&self) -> bool {
-        !self.ordered && self.bought > 1 && self.held() <= self.bought / 3
+        self.stock() < self.least
+    }
+
+    /// What is here, and what is on its way.
+    const fn stock(&self) -> u64 {
+        self.held.saturating_add(self.on_way)
     }
 
     /// The store has granted `units`; they count from when it was asked, which is before it answered.
-    pub(super) fn deposit(&mut self, units: u64, granted: Decision, hold: Duration, asked_at: Timestamp) {
-        let void = asked_at.saturating_add(granted.full_after);
-        let ends = asked_at.saturating_add(hold).min(void);
+    ///
+    /// The next are ordered when a third of them is left; earlier where more than that are used while a
+    /// purchase is under way. Several are under way then.
+    pub(super) fn deposit(
+        &mut self,
+        units: u64,
+        granted: Decision,
+        settings: &Settings,
+        trip: Duration,
+        at: Timestamp,
+    ) {
+        let void = at.saturating_add(granted.full_after);
+        let ends = at.saturating_add(settings.hold).min(void);
+        self.held = self.held.saturating_add(units);
         self.grants.push_back(Grant { units, ends, void });
-        self.bought = units;
-        self.learn(granted, asked_at);
+        let meanwhile = self.used_in(trip.saturating_mul(3), at);
+        self.least = (units / 3).saturating_add(1).max(meanwhile).min(settings.most.saturating_mul(AHEAD));
+        self.learn(granted, at);
     }
 
     /// What has ended unused, to be given back. It is the caller's then.
@@ -203,6 +281,6 @@ impl Book {
 
     /// Whether nobody has asked for it for a while.
     pub(super) fn is_idle(&self, hold: Duration, now: Timestamp) -> bool {
-        now.since(self.used) >= hold && !self.ordered
+        now.since(self.used) >= hold && self.on_way == 0
     }
 }

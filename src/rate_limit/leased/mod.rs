@@ -65,11 +65,12 @@ const LEASES: usize = 10_000;
 /// * A unit is spent at most [`hold`](Self::hold) after it was granted, and never after the bucket would
 ///   have been full again without it. So in any span of time no more pass than the limit allows in
 ///   that span and `hold` together: over a bucket of its own, a burst is at most what refills in `hold`
-///   larger, and at most one lease for each node.
-/// * Units that are held are not there for other nodes: at most [`at_most`](Self::at_most) for each
-///   node, for at most `hold`; then they are given back, with the next request for the key or by one
-///   of another key. Near its cap a bucket is asked exactly: a node never buys more than its share of
-///   half of what is left, and singly when that is no more than one.
+///   larger, and at most what each node holds.
+/// * Units that are held are not there for other nodes, for at most `hold`; then they are given back,
+///   with the next request for the key or by one of another key. How many they are goes by demand:
+///   [`at_most`](Self::at_most) and a third of it for each node, or what it uses in three round trips
+///   where that is more, up to sixteen times `at_most`. Near its cap a bucket is asked exactly: a node
+///   buys until it has its share of half of what is left, and asks singly when that is no more than one.
 /// * All or nothing, as everywhere: where one charge of a batch is refused, what the others had
 ///   been given is put back.
 /// * A request that is refused was refused by the store.
@@ -153,8 +154,10 @@ impl LeasedStore {
         Self::over(Arc::clone(&self.shared.store), settings, Arc::clone(&self.shared.clock))
     }
 
-    /// The most units that this node holds of a bucket. How many it buys goes by demand: as many as are
-    /// used in two round trips or a twentieth of `hold`, whichever is longer. Default: 100.
+    /// The most units that this node buys of a bucket at a time. How many it buys goes by demand: as many as
+    /// are used in two round trips or a twentieth of `hold`, whichever is longer. More are ordered when a
+    /// third is left, or as many as are used in three round trips: several purchases are then under way.
+    /// Default: 100.
     #[must_use]
     pub fn at_most(self, units: u64) -> Self {
         self.with(|settings| settings.most = units)
@@ -243,8 +246,7 @@ impl Shared {
             book.ask(grant.units);
             // As many decisions as charges.
             let _ = verdicts.push(book.decision(now));
-            if book.runs_low() && !self.is_drained() {
-                book.ordered = true;
+            if book.runs_low() {
                 drop(book);
                 self.order(lease, now);
             }
@@ -267,8 +269,7 @@ impl Shared {
         let mut verdicts = Verdicts::new();
         // Eight places, none of them taken.
         let _ = verdicts.push(book.decision(now));
-        if book.runs_low() && !self.is_drained() {
-            book.ordered = true;
+        if book.runs_low() {
             drop(book);
             self.order(&lease, now);
         }

@@ -5,9 +5,12 @@ use std::{
     time::Duration,
 };
 
-use tokio::{runtime::Handle, sync::OwnedMutexGuard};
+use tokio::runtime::Handle;
 
-use super::{Shared, lease::Lease};
+use super::{
+    Shared,
+    lease::{Lease, Way},
+};
 use crate::{
     rate_limit::{Batch, Op, RateLimitStore, Verdicts},
     store::StoreError,
@@ -31,11 +34,21 @@ impl Shared {
             if self.is_drained() || !is_short() {
                 continue;
             }
-            let turn = Arc::clone(&lease.purchase).lock_owned().await;
+            // What is under way is for whoever waits.
+            lease.arrival().await;
+            if !is_short() {
+                bought = true;
+                continue;
+            }
+            let turn = Arc::clone(&lease.turn).lock_owned().await;
             // Somebody else has bought meanwhile, or was told that there is not enough left.
             if is_short() {
                 let (shared, lease) = (Arc::clone(self), Arc::clone(&lease));
-                let _ = tokio::spawn(async move { shared.purchase(&lease, now, turn).await }).await;
+                let _ = tokio::spawn(async move {
+                    shared.purchase(&lease, now).await;
+                    drop(turn);
+                })
+                .await;
             }
             bought = true;
         }
@@ -44,40 +57,38 @@ impl Shared {
 
     /// Buys before anybody waits for it.
     pub(super) fn order(self: &Arc<Self>, lease: &Arc<Lease>, now: Timestamp) {
-        let (shared, lease) = (Arc::clone(self), Arc::clone(lease));
-        let Ok(runtime) = Handle::try_current() else {
-            lease.book().ordered = false;
-            return;
-        };
-        runtime.spawn(async move {
-            let turn = Arc::clone(&lease.purchase).lock_owned().await;
-            let runs_low = {
-                let mut book = lease.book();
-                book.ordered = false;
-                book.runs_low()
-            };
-            if runs_low {
-                shared.purchase(&lease, now, turn).await;
-            }
-        });
+        let Ok(runtime) = Handle::try_current() else { return };
+        if let Some(way) = self.set_out(lease, now) {
+            let shared = Arc::clone(self);
+            runtime.spawn(async move { shared.bring(way, now).await });
+        }
     }
 
-    /// Gives back what has ended, and buys as much as is used. A failure is the next request's to notice.
-    async fn purchase(&self, lease: &Lease, now: Timestamp, _turn: OwnedMutexGuard<()>) {
+    /// What is worth while to buy. Who drains either waits for it, or is seen here.
+    fn set_out(&self, lease: &Arc<Lease>, now: Timestamp) -> Option<Way> {
+        Way::set_out(lease, &self.settings, self.trip(), now).filter(|_| !self.is_drained())
+    }
+
+    /// Gives back what has ended, and buys as much as is used.
+    async fn purchase(&self, lease: &Arc<Lease>, now: Timestamp) {
         let ended = lease.book().give_back(now);
         self.give(lease, ended, now).await;
-        if self.is_drained() {
-            return;
+        if let Some(way) = self.set_out(lease, now) {
+            self.bring(way, now).await;
         }
-        let Some(amount) = lease.book().amount(&self.settings, self.trip(), now) else { return };
+    }
+
+    /// A failure is the next request's to notice.
+    async fn bring(&self, way: Way, now: Timestamp) {
+        let Way { lease, units } = &way;
         let sent = self.clock.now().monotonic;
-        let Ok(verdicts) = self.one(lease, Op::Take(amount), now).await else { return };
+        let Ok(verdicts) = self.one(lease, Op::Take(*units), now).await else { return };
         let took = micros_ceil(self.clock.now().monotonic.since(sent));
         let before = self.trip.load(Relaxed);
         self.trip.store(before.saturating_mul(7).saturating_add(took) / 8, Relaxed);
         let Some(decision) = verdicts.get(0) else { return };
         if decision.allowed {
-            lease.book().deposit(amount, *decision, self.settings.hold, now);
+            lease.book().deposit(*units, *decision, &self.settings, self.trip(), now);
         } else {
             lease.book().learn(*decision, now);
         }

@@ -28,13 +28,21 @@ struct Remote {
     granted: AtomicU64,
     returned: AtomicU64,
     down: AtomicBool,
+    /// How often others have their turn while it answers, once more excepted.
+    slowness: AtomicU64,
+    under_way: AtomicU64,
+    at_once: AtomicU64,
 }
 
 impl RateLimitStore for Remote {
     fn apply<'a>(&'a self, batch: &'a Batch<'a>) -> BoxFuture<'a, Result<Verdicts, StoreError>> {
         Box::pin(async move {
             self.calls.fetch_add(1, SeqCst);
-            tokio::task::yield_now().await;
+            self.at_once.fetch_max(self.under_way.fetch_add(1, SeqCst) + 1, SeqCst);
+            for _ in 0..=self.slowness.load(SeqCst) {
+                tokio::task::yield_now().await;
+            }
+            self.under_way.fetch_sub(1, SeqCst);
             if self.down.load(SeqCst) {
                 return Err(StoreError::TimedOut);
             }
@@ -123,6 +131,37 @@ async fn a_hot_key_asks_the_store_once_for_many_requests() {
     let granted = scene.remote.granted.load(SeqCst);
     settle().await;
     assert!((5_000..=5_000 + 200).contains(&granted), "{granted}");
+}
+
+/// A round trip in which more is used than one purchase brings.
+#[tokio::test]
+async fn who_needs_more_than_one_purchase_brings_has_several_under_way() {
+    let mut scene = Scene::new();
+    let (node, bucket) = (scene.node(), slow(10_000_000));
+    scene.remote.slowness.store(60, SeqCst);
+    let (mut used, mut waits) = (0_u64, 0_u64);
+    for round in 0..20_000 {
+        let mut batch = Batch::new(scene.now);
+        batch.push(Charge::new(key(b"hot"), &bucket, Op::Take(5))).unwrap();
+        let mut answer = node.try_now(&batch);
+        if answer.is_none() {
+            // At first nothing is known of the demand.
+            waits += u64::from(round > 2_000);
+            answer = Some(node.apply(&batch).await);
+        }
+        assert!(answer.unwrap().unwrap().allowed());
+        used += 5;
+        scene.pass(Duration::from_micros(10));
+        tokio::task::yield_now().await;
+    }
+    let at_once = scene.remote.at_once.load(SeqCst);
+    assert!((4..=16).contains(&at_once), "{at_once} purchases under way");
+    assert!(waits < 180, "{waits} of 18,000 waited");
+    // A drain waits for all of them.
+    assert!(scene.remote.under_way.load(SeqCst) > 0);
+    node.drain().await.unwrap();
+    assert_eq!(scene.remote.under_way.load(SeqCst), 0);
+    assert_eq!(scene.remote.granted.load(SeqCst) - scene.remote.returned.load(SeqCst), used);
 }
 
 #[tokio::test]

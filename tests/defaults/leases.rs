@@ -1,0 +1,19 @@
+//! Defaults of leases that nothing shows but the source.
+
+use super::source::Quotation;
+
+const SECTION: &str = "Leases";
+const STORE: &str = "src/rate_limit/leased/mod.rs";
+
+pub(crate) const LEASES: &[Quotation] = &[
+    (SECTION, "most units bought at a time", "100", &[(STORE, "const MOST: u64 = 100;")]),
+    (
+        SECTION,
+        "purchases here or under way at once",
+        "16",
+        &[("src/rate_limit/leased/lease.rs", "const AHEAD: u64 = 16;")],
+    ),
+    (SECTION, "units held at most for", "1 s", &[(STORE, "const HOLD: Duration = Duration::from_secs(1);")]),
+    (SECTION, "nodes", "8", &[(STORE, "const NODES: u64 = 8;")]),
+    (SECTION, "buckets that are leased", "10,000", &[(STORE, "const LEASES: usize = 10_000;")]),
+];
