@@ -3,10 +3,7 @@
 use axum::body::{Body, HttpBody as _};
 use http::{HeaderMap, HeaderName, Method, Request, header};
 
-use super::{
-    media::{self, Charset},
-    rule::{Compiled, Look, Presence},
-};
+use super::rule::{Compiled, JSON, Presence, which};
 use crate::rejection::{Rejection, RejectionKind};
 
 const ACCEPT_POST: HeaderName = HeaderName::from_static("accept-post");
@@ -49,21 +46,13 @@ pub(super) fn expected(rule: &Compiled, request: &Request<Body>, limit: usize) -
     let Some(value) = single(headers, &header::CONTENT_TYPE)? else {
         return if announced > 0 { Err(unsupported(rule, method)) } else { Ok(Expected::Nothing(Surprise::Untyped)) };
     };
-    let content = content(rule, value).ok_or_else(|| unsupported(rule, method))?;
+    let content = if value == JSON { rule.json } else { which(&rule.contents, value) };
+    let content = content.ok_or_else(|| unsupported(rule, method))?;
     check_encoding(rule, headers)?;
     if announced > u64::try_from(limit).unwrap_or(u64::MAX) {
         return Err(RejectionKind::PayloadTooLarge.into());
     }
     Ok(Expected::Content(content))
-}
-
-/// Which of the rule's media types it is.
-fn content(rule: &Compiled, value: &[u8]) -> Option<usize> {
-    let media = media::parse(value)?;
-    let (index, content) = rule.contents.iter().enumerate().find(|(_, content)| content.range.accepts(&media))?;
-    // JSON is UTF-8 (RFC 8259 §8.1): who says otherwise means something else.
-    let is_text = matches!(content.kind, Look::Opaque) || media.charset != Some(Charset::Other);
-    if is_text { Some(index) } else { None }
 }
 
 fn check_encoding(rule: &Compiled, headers: &HeaderMap) -> Result<(), Rejection> {

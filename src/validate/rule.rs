@@ -7,7 +7,7 @@ use super::{
     json::{Bounds, DEEPEST},
     limits::{SizeSettings, Sizes, check_pace, pace},
     lints::NO_SCHEMA,
-    media::MediaRange,
+    media::{self, Charset, MediaRange},
     schemas::{Checked, Parameter, Parameters, Schema},
 };
 use crate::{config_error::ConfigIssues, gate::Pace, lint::Lints};
@@ -208,6 +208,8 @@ pub(super) struct Compiled {
     /// It is one route's: the method was named with it.
     is_of_route: bool,
     pub(super) contents: Box<[Content]>,
+    /// Which of them a bare `application/json` is, as nearly all write it.
+    pub(super) json: Option<usize>,
     pub(super) accept: HeaderValue,
     pub(super) encodings: Box<[Box<str>]>,
     pub(super) accept_encoding: HeaderValue,
@@ -222,6 +224,18 @@ pub(super) struct Compiled {
 pub(super) struct Content {
     pub(super) range: MediaRange,
     pub(super) kind: Look,
+}
+
+/// How JSON is announced.
+pub(super) const JSON: &[u8] = b"application/json";
+
+/// Which of the media types a `Content-Type` is.
+pub(super) fn which(contents: &[Content], value: &[u8]) -> Option<usize> {
+    let media = media::parse(value)?;
+    let (index, content) = contents.iter().enumerate().find(|(_, content)| content.range.accepts(&media))?;
+    // JSON is UTF-8 (RFC 8259 §8.1): who says otherwise means something else.
+    let is_text = matches!(content.kind, Look::Opaque) || media.charset != Some(Charset::Other);
+    if is_text { Some(index) } else { None }
 }
 
 /// What is done with a body of that type.
@@ -280,6 +294,7 @@ impl Rule {
             has_schema: contents.iter().any(|content| matches!(content.kind, Look::Json(Some(_)))),
             is_of_route: template.is_some(),
             accept: list(contents.iter().map(|content| content.range.to_string())),
+            json: which(&contents, JSON),
             contents,
             accept_encoding: list(self.encodings.iter().cloned().chain(["identity".to_owned()])),
             encodings: self.encodings.iter().map(|name| name.to_ascii_lowercase().into()).collect(),

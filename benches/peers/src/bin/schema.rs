@@ -1,13 +1,14 @@
 //! The check of a small JSON body, in one run: `RequestValidationLayer`, path, media type, size, parsing
-//! and schema together, beside what jsonschema and `serde_json` take for the last two alone.
+//! and schema together, beside what jsonschema and `serde_json` take for the last two alone, in a loop of
+//! their own and in a handler that collects the body first.
 //!
-//! The layer is asked as a layer; what the same request costs behind an empty gate is taken off. Times
+//! Layer and handler are asked as such; what the same request costs behind an empty gate is taken off. Times
 //! are thread CPU time, the least of all rounds; read the ratios.
 //!
 //! `cargo run --release --bin schema [-- ROUNDS ITERATIONS]`, and `-- instructions` for what callgrind
 //! counts.
 
-use std::{convert::Infallible, hint::black_box, process::Command};
+use std::{convert::Infallible, hint::black_box, pin::Pin, process::Command, sync::Arc};
 
 use axum::{body::Body, response::Response};
 use http::{HeaderValue, Request, header::CONTENT_TYPE};
@@ -30,9 +31,10 @@ const TARGET: f64 = 1.5;
 
 const JSONSCHEMA: &str = "serde_json `from_slice`, jsonschema `is_valid`";
 const EMPTY: &str = "an empty gate";
+const HANDLER: &str = "a handler that collects the body and does the same";
 const OURS: &str = "portcullis, with the schema";
 const SHAPELESS: &str = "portcullis, JSON of any shape";
-const CASES: [&str; 4] = [JSONSCHEMA, EMPTY, OURS, SHAPELESS];
+const CASES: [&str; 5] = [JSONSCHEMA, EMPTY, HANDLER, OURS, SHAPELESS];
 
 /// The customer of the documents that the crate implements.
 fn schema() -> Value {
@@ -55,11 +57,10 @@ fn validator() -> Validator {
 }
 
 /// A service behind nothing but the layer that is measured.
-fn asked<S>(layer: impl Layer<Answer, Service = S>) -> Box<dyn FnMut(u64)>
+fn asked<S>(service: S) -> Box<dyn FnMut(u64)>
 where
     S: Service<Request<Body>, Response = Response, Error = Infallible> + Clone + 'static,
 {
-    let service = layer.layer(Answer);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     Box::new(move |count| {
         runtime.block_on(async {
@@ -94,6 +95,30 @@ impl Service<Request<Body>> for Answer {
     }
 }
 
+/// What an application writes that has no layer for it.
+#[derive(Clone)]
+struct Handler(Arc<Validator>);
+
+impl Service<Request<Body>> for Handler {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), Infallible>> {
+        std::task::Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let validator = Arc::clone(&self.0);
+        Box::pin(async move {
+            let body = axum::body::to_bytes(request.into_body(), 1 << 20).await.expect("a body");
+            let value: Value = serde_json::from_slice(&body).expect("JSON");
+            assert!(validator.is_valid(&value));
+            Ok(Response::new(Body::empty()))
+        })
+    }
+}
+
 fn case(name: &str) -> Box<dyn FnMut(u64)> {
     let validation = |rule: Rule| RequestValidationLayer::builder().default_rule(rule).build().expect("a layer");
     match name {
@@ -106,9 +131,10 @@ fn case(name: &str) -> Box<dyn FnMut(u64)> {
                 }
             })
         }
-        EMPTY => asked(ProblemLayer::new()),
-        OURS => asked(validation(Rule::json().schema(schema()))),
-        _ => asked(validation(Rule::json())),
+        EMPTY => asked(ProblemLayer::new().layer(Answer)),
+        HANDLER => asked(ProblemLayer::new().layer(Handler(Arc::new(validator())))),
+        OURS => asked(validation(Rule::json().schema(schema())).layer(Answer)),
+        _ => asked(validation(Rule::json()).layer(Answer)),
     }
 }
 
@@ -117,7 +143,7 @@ fn print(unit: &str, rows: &[Row]) {
     let (base, empty) = (of(JSONSCHEMA).ns, of(EMPTY));
     println!("| case | {unit} | × jsonschema | allocations |\n|---|---:|---:|---:|");
     for row in rows {
-        let net = row.name.starts_with("portcullis");
+        let net = row.name == HANDLER || row.name.starts_with("portcullis");
         let (cost, allocations) =
             if net { (row.ns - empty.ns, row.allocations - empty.allocations) } else { (row.ns, row.allocations) };
         println!("| {} | {cost:.0} | {:.2} | {allocations:.1} |", row.name, cost / base);
