@@ -53,8 +53,9 @@
 //!
 //! Batches that are asked at the same instant share a run, up to 32 of them: nobody waits for others, but who
 //! is there rides along. Each is decided by itself, in the order in which they came, as if it had been sent
-//! alone; an error of the run is an error of all. A proxy that shards by the first key of a command is no
-//! server: [say so](RedisStoreBuilder::one_batch_at_a_time).
+//! alone; an error of the run is an error of all, and a key that holds what is no state is an error of those
+//! who ask for it. A proxy that shards by the first key of a command is no server:
+//! [say so](RedisStoreBuilder::one_batch_at_a_time).
 //!
 //! Built-in algorithms bring a program ([`Language::Lua`](crate::rate_limit::Language::Lua)), which calculates
 //! in doubles and is exact where no number exceeds 2^51: token buckets of any rate whose period × burst

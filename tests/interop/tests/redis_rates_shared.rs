@@ -109,6 +109,47 @@ async fn who_is_refused_refuses_nobody_else() {
     assert_eq!(left, [0, 3, 1, 2]);
 }
 
+/// What lies in one caller's key, whoever wrote it, is nothing to those who ride along.
+#[tokio::test]
+async fn what_is_wrong_with_one_key_is_wrong_for_its_callers_only() {
+    let redis = Redis::start();
+    let store = built(RedisStore::builder(redis.url()));
+    let (whole, window) = (bucket(Rate::per(4, DAY)), Arc::new(FixedWindow::new(Rate::per(4, DAY)).unwrap()));
+    let two = vec![("b", Arc::clone(&whole)), ("c", bucket(Rate::per(24, DAY)))];
+    for rules in [vec![("a", whole)], two, vec![("d", window)]] {
+        redis.command("FLUSHALL");
+        let one = |who: &str| ask(store.clone(), who.to_owned(), rules.clone(), Op::Take(1));
+        assert_eq!(passed(&[one("7").await]), 1);
+        let lines = |command: &str| -> Vec<String> {
+            let text = redis.command(command);
+            text.lines().filter(|line| !line.starts_with(['*', '$'])).map(str::to_owned).collect()
+        };
+        let key = lines("KEYS *").into_iter().find(|key| key.starts_with("portcullis:rate:{")).unwrap();
+        let field = lines(&format!("HKEYS {key}")).remove(0);
+        for wrong in [format!("HSET {key} {field} 1,2"), format!("HSET {key} {field} x"), format!("LPUSH {key} 1")] {
+            redis.command(&format!("DEL {key}"));
+            redis.command(&wrong);
+            redis.forget_commands();
+            let mut asking = JoinSet::new();
+            for who in 0..20 {
+                let asked = one(&who.to_string());
+                asking.spawn(async move { (who, asked.await) });
+            }
+            for (who, answer) in asking.join_all().await {
+                match answer {
+                    Ok(verdicts) => assert!(verdicts.allowed() && who != 7, "{wrong}: {who}"),
+                    Err(StoreError::Corrupt(_)) => assert_eq!(who, 7, "{wrong}"),
+                    Err(error) => panic!("{wrong}: {who}: {error}"),
+                }
+            }
+            // One for all of them, and those in which the one is told what is wrong.
+            assert!(redis.runs_of("evalsha") <= 4, "{wrong}: {}", redis.runs_of("evalsha"));
+        }
+        // Everybody else was charged three times, and not for what went wrong.
+        assert_eq!(passed(&at_once((8..20).flat_map(|who| [one(&who.to_string()), one(&who.to_string())])).await), 12);
+    }
+}
+
 /// A full server can still be read.
 #[tokio::test]
 async fn who_writes_nothing_is_answered_although_the_others_are_not() {

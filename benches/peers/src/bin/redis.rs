@@ -52,8 +52,12 @@ impl Drop for Server {
 enum Contender {
     Incr,
     GetSetex,
+    /// A script that does nothing: what one costs before it decides anything.
+    Script,
     /// A token bucket for each of many callers.
     One,
+    /// The same, no two callers in one run of the script.
+    Alone,
     /// One whose refill is no whole number of microseconds.
     Fraction,
     Window,
@@ -68,10 +72,12 @@ enum Contender {
 }
 
 impl Contender {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 11] = [
         Self::Incr,
         Self::GetSetex,
+        Self::Script,
         Self::One,
+        Self::Alone,
         Self::Fraction,
         Self::Window,
         Self::Four,
@@ -84,7 +90,9 @@ impl Contender {
 #[derive(Clone)]
 struct Bench {
     connection: MultiplexedConnection,
+    script: Arc<str>,
     store: RedisStore,
+    alone: RedisStore,
     leases: LeasedStore,
     clock: SystemClock,
     buckets: Arc<[TokenBucket; 4]>,
@@ -104,7 +112,18 @@ impl Bench {
                 let tokens = held.and_then(|held| held.parse::<f64>().ok()).unwrap_or(100.0) - 1.0;
                 let _: () = self.connection.set_ex(&key, tokens.max(1.0).to_string(), 60).await.expect("an answer");
             }
+            Contender::Script => {
+                let mut run = redis::cmd("EVALSHA");
+                run.arg(&*self.script).arg(1).arg(format!("script:{who}"));
+                let _: u64 = run.query_async(&mut self.connection).await.expect("an answer");
+            }
             Contender::One => self.take([("client", who)]).await,
+            Contender::Alone => {
+                let who = who.to_be_bytes();
+                let key = ChargeKey::of("client", KeyPart::Bytes(&who));
+                let batch = Batch::of(Timestamp::EPOCH, Charge::new(key, &self.buckets[0], Op::Take(1)));
+                assert!(self.alone.apply(&batch).await.expect("an answer").allowed());
+            }
             Contender::Fraction => self.take_of(&self.others.0, "fraction", who).await,
             Contender::Window => self.take_of(&self.others.1, "window", who).await,
             Contender::Four => self.take([("second", who), ("minute", who), ("hour", who), ("day", who)]).await,
@@ -225,12 +244,18 @@ async fn main() {
             Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
         }
     };
-    let store = RedisStore::builder(&url).time_budget(Duration::from_secs(2)).build().expect("a store");
+    let builder = || RedisStore::builder(&url).time_budget(Duration::from_secs(2));
+    let store = builder().build().expect("a store");
+    let mut load = redis::cmd("SCRIPT");
+    load.arg("LOAD").arg("return 1");
+    let script: String = load.query_async(&mut connection.clone()).await.expect("an answer");
     // Never exhausted: every decision also writes.
     let plenty = Rate::per_second(1_000).burst(100_000_000);
     let window = FixedWindow::new(Rate::per_hour(1_000_000_000)).expect("a rate");
     let bench = Bench {
         connection,
+        script: script.into(),
+        alone: builder().one_batch_at_a_time().build().expect("a store"),
         leases: LeasedStore::new(store.clone()).nodes(1),
         store,
         clock: SystemClock::new(),

@@ -15,6 +15,11 @@ use crate::rate_limit::Program;
 pub(super) const REFUSED: &str = "x";
 pub(super) const TOO_GREAT: &str = "?";
 
+/// Stands for what nobody of ours has written: a key of another type, or no number where one belongs, or
+/// what would be taken for two states. No algorithm's state begins so, and the other batches of the run
+/// have nothing to do with it.
+const FOREIGN: &str = "#";
+
 /// A second argument is the time of a test, which may stand still while keys expire: they are kept for an
 /// hour more.
 const TIME: &str = concat!(
@@ -27,6 +32,7 @@ pub(super) fn of<'a>(shape: &Shape, programs: impl Iterator<Item = &'a Program>)
     let names = text.programs(shape, programs);
     text.0.push_str(TIME);
     text.0.push_str("local tonumber, unpack, numbers, at, o = tonumber, struct.unpack, ARGV[1], 1, 1\n");
+    text.0.push_str("local try, type, find = redis.pcall, type, string.find\n");
     text.0.push_str("local out = {format('%d', now)}\n");
     let keys = records(shape);
     text.line(format_args!("for k = 1, #KEYS, {keys} do"));
@@ -96,17 +102,20 @@ impl Text {
         names
     }
 
-    /// What is held, into `h0`, `h1`, …
+    /// What is held, into `h0`, `h1`, … An error is of one batch, and must not end the run of all.
     fn load(&mut self, shape: &Shape) {
         for record in 0..records(shape) {
             let within = within(shape, record);
             let (held, fields) = (list("h", within.iter().copied()), list("f", within.iter().copied()));
             if within.len() == 1 {
-                self.line(format_args!("local {held} = call('HGET', key{record}, {fields})"));
+                self.line(format_args!("local {held} = try('HGET', key{record}, {fields})"));
+                self.line(format_args!("if type({held}) == 'table' then {held} = '{FOREIGN}' end"));
             } else {
                 let found = joined(1..=within.len(), ", ", |number| format!("m{record}[{number}]"));
-                self.line(format_args!("local m{record} = call('HMGET', key{record}, {fields})"));
+                let foreign = joined(within.iter().copied(), ", ", |_| format!("'{FOREIGN}'"));
+                self.line(format_args!("local m{record} = try('HMGET', key{record}, {fields})"));
                 self.line(format_args!("local {held} = {found}"));
+                self.line(format_args!("if m{record}.err then {held} = {foreign} end"));
             }
         }
     }
@@ -123,7 +132,9 @@ impl Text {
         for index in all {
             self.line(format_args!("if h{index} then"));
             // What is no number, or lies further ahead than can be owed, is the program's to read.
-            self.line(format_args!("d{index} = (tonumber(h{index}) or 9e15) - now"));
+            self.line(format_args!("d{index} = tonumber(h{index})"));
+            self.line(format_args!("if not d{index} then h{index}, d{index} = '{FOREIGN}', 9e15 end"));
+            self.line(format_args!("d{index} = d{index} - now"));
             self.line(format_args!("if d{index} < 0 then d{index} = 0 elseif d{index} > e{index} then odd = true end"));
             self.line(format_args!("end"));
             self.line(format_args!("d{index} = d{index} + c{index}"));
@@ -155,9 +166,14 @@ impl Text {
         self.load(shape);
         let mut offset = shape.len().saturating_mul(Address::FIELD);
         let mut told = Vec::new();
+        for index in all.clone() {
+            self.line(format_args!("if h{index} and find(h{index}, ',', 1, true) then h{index} = '{FOREIGN}' end"));
+        }
         for ((index, place), name) in shape.iter().enumerate().zip(names) {
             let numbers = format!("unpack('<{}', numbers, at + {offset})", "d".repeat(place.step.numbers()));
-            self.line(format_args!("local ok{index}, w{index}, a{index} = P{name}(h{index}, now, {numbers})"));
+            self.line(format_args!("local ok{index}, w{index}, a{index}"));
+            let decided = format!("ok{index}, w{index}, a{index} = P{name}(h{index}, now, {numbers})");
+            self.line(format_args!("if h{index} ~= '{FOREIGN}' then {decided} end"));
             offset = offset.saturating_add(doubles(place));
             told.push(numbers);
         }

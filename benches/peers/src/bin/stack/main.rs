@@ -1,13 +1,17 @@
 //! One request through axum, in process: bare, behind each layer alone, behind all seven, and
 //! behind the peers that come nearest (which authenticate nobody, meter nothing, record nothing).
 //!
+//! Beside the seven stands what one service costs that does the same by hand ([`by_hand`]).
+//!
 //! `cargo run --release --bin stack [-- ROUNDS ITERATIONS]`
 
-use std::{hint::black_box, net::SocketAddr, time::Duration};
+mod by_hand;
+
+use std::{collections::HashSet, hint::black_box, net::SocketAddr, time::Duration};
 
 use axum::{Router, body::Body, extract::ConnectInfo, routing::get};
 use governor::middleware::StateInformationMiddleware;
-use http::{HeaderName, HeaderValue, Request, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, header};
 use http_body_util::BodyExt as _;
 use portcullis::{
     audit::{AuditBatch, AuditLayer, AuditSink},
@@ -34,6 +38,8 @@ use tower_governor::{
     key_extractor::PeerIpKeyExtractor,
 };
 use tower_http::{cors::CorsLayer, set_header::SetResponseHeaderLayer};
+
+use by_hand::ByHand;
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -90,6 +96,16 @@ fn requests(app: Router, credential: Option<(HeaderName, HeaderValue)>) -> impl 
             }
         });
     }
+}
+
+/// The fields of one response.
+fn fields(app: Router, credential: Option<(HeaderName, HeaderValue)>) -> HeaderMap {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let (name, value) = credential.expect("a credential");
+    let request = Request::builder().uri("/orders/42").header(header::ORIGIN, ORIGIN).header(name, value);
+    let mut request = request.body(Body::empty()).expect("a request");
+    request.extensions_mut().insert(ConnectInfo(SocketAddr::from(([192, 0, 2, 7], 4711))));
+    runtime.block_on(app.with_state::<()>(()).oneshot(request)).expect("a response").headers().clone()
 }
 
 struct Layers {
@@ -195,6 +211,11 @@ fn main() {
     let cached = || Some((header::AUTHORIZATION, bearer.clone()));
     suite.case("AuthLayer, cached token", requests(bare().layer(tokens.clone()), cached()));
     suite.case("seven layers, cached token", requests(seven(&parts, &tokens), cached()));
+    let like = fields(seven(&parts, &tokens), cached());
+    let hand = ByHand::new(&store, &bearer, &like, Rate::per_second(PLENTY).burst(1_000_000_000));
+    let names = |headers: &HeaderMap| headers.keys().cloned().collect::<HashSet<_>>();
+    assert_eq!(names(&fields(bare().layer(hand.clone()), cached())), names(&like));
+    suite.case(&format!("the same {} fields, by hand", like.len()), requests(bare().layer(hand), cached()));
     let stack = Stack::new()
         .audit(&parts.audit)
         .security_headers(&parts.headers)
