@@ -92,15 +92,15 @@ fn unpacked(word: u16) -> Option<Verdict> {
 
 const _: () = assert!(RejectionKind::COUNT < 250, "an outcome fits a byte");
 
-/// The verdicts on one request, in the order in which they were spoken. Holds sixteen; more are
-/// counted.
+/// The verdicts on one request, in the order in which they were spoken. Holds 24, half as many
+/// again as a full stack says; more are counted.
 pub struct Trail {
     verdicts: [AtomicU16; Trail::ROOM],
     taken: AtomicUsize,
 }
 
 impl Trail {
-    const ROOM: usize = 16;
+    const ROOM: usize = 24;
 
     pub(crate) const fn new() -> Self {
         Self { verdicts: [const { AtomicU16::new(0) }; Self::ROOM], taken: AtomicUsize::new(0) }
@@ -151,7 +151,7 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_counted() {
         let trail = Trail::new();
-        (0..20).for_each(|_| trail.record(TrailName::of("auth"), Outcome::Passed));
-        assert_eq!((trail.iter().count(), trail.overflowed()), (16, 4));
+        (0..28).for_each(|_| trail.record(TrailName::of("auth"), Outcome::Passed));
+        assert_eq!((trail.iter().count(), trail.overflowed()), (24, 4));
     }
 }

@@ -27,21 +27,27 @@ pub(super) type Bounded<S> = Either<Timeout<Drained<S>>, Drained<S>>;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
     pub(super) timeout: Option<Duration>,
-    pub(super) body_limit: usize,
+    /// `None` goes by what the validation takes.
+    pub(super) body_limit: Option<usize>,
     pub(super) body_deadline: Duration,
 }
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self { timeout: Some(Duration::from_secs(30)), body_limit: 1024 * 1024, body_deadline: Duration::from_secs(30) }
+        Self { timeout: Some(Duration::from_secs(30)), body_limit: None, body_deadline: Duration::from_secs(30) }
     }
 }
 
+/// Orders, not films.
+const BODY_LIMIT: usize = 1024 * 1024;
+
 impl Bounds {
-    pub(super) fn layer<S>(self, inner: S) -> Bounded<S> {
+    /// Around a validation whose rules take so much, if there is one.
+    pub(super) fn layer<S>(self, inner: S, validated: Option<usize>) -> Bounded<S> {
+        let body_limit = self.body_limit.unwrap_or_else(|| validated.unwrap_or(0).max(BODY_LIMIT));
         let inner = MapRequestBodyLayer::new(erase as fn(ReadBody) -> Body).layer(inner);
         let inner = RequestBodyDeadlineLayer::new(self.body_deadline).layer(inner);
-        let inner = RequestBodyLimitLayer::new(self.body_limit).layer(inner);
+        let inner = RequestBodyLimitLayer::new(body_limit).layer(inner);
         let inner = GateLayer::absent().layer(inner);
         let inner = MapRequestBodyLayer::new(drained as fn(Body) -> Body).layer(inner);
         match self.timeout {

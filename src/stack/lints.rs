@@ -39,6 +39,12 @@ const NO_TIMEOUT: Lint = Lint {
     fix: "give the routes that wait for long a stack of their own",
     spec: API4,
 };
+const BODY_LIMIT_BELOW_VALIDATION: Lint = Lint {
+    code: "body-limit-below-validation",
+    severity: Severity::Low,
+    fix: "leave `body_limit` out, so that the rules decide, or give them no more than it",
+    spec: API4,
+};
 const NO_AUDIT: Lint =
     Lint { code: "no-audit", severity: Severity::Info, fix: "add `audit`, or keep records elsewhere", spec: LOGGING };
 
@@ -61,6 +67,12 @@ pub(super) fn whole(stack: &Stack, mut lints: Lints) -> Report {
     }
     if stack.bounds.timeout.is_none() {
         lints.add(&NO_TIMEOUT, "timeout", "a handler may hold a connection for ever", None);
+    }
+    if let (Some(limit), Some(longest)) = (stack.bounds.body_limit, stack.longest_validated())
+        && limit < longest
+    {
+        let message = format!("a rule of the validation takes {longest} bytes, and is never asked about so many");
+        lints.add(&BODY_LIMIT_BELOW_VALIDATION, "body_limit", message, Some(&limit.to_string()));
     }
     if stack.audit.gate().is_none() {
         lints.add(&NO_AUDIT, "audit", "no record is kept of refusals", None);

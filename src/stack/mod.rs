@@ -130,7 +130,8 @@ pub struct Stack {
 
 impl Stack {
     /// An empty stack: the request context, sensitive headers, problem documents and catch-panic
-    /// are always in it; bodies are limited to 1 MiB within 30 s, and handlers to 30 s.
+    /// are always in it; bodies are limited to 1 MiB (or what a validation takes) within 30 s, and
+    /// handlers to 30 s.
     pub fn new() -> Self {
         Self {
             context: RequestContextLayer::new(),
@@ -200,10 +201,15 @@ impl Stack {
         self.found("require_https", layer.report())
     }
 
-    /// The largest request body in bytes; 1 MiB by default. A larger one is 413.
+    /// The largest request body in bytes; by default 1 MiB, or as much as any rule of the
+    /// [`validation`](Self::validation) takes. A larger one is 413.
     pub fn body_limit(mut self, bytes: usize) -> Self {
-        self.bounds.body_limit = bytes;
+        self.bounds.body_limit = Some(bytes);
         self
+    }
+
+    fn longest_validated(&self) -> Option<usize> {
+        self.validation.gate().map(|gate| gate.longest_body())
     }
 
     /// How long a request body may take to arrive, in all; 30 s by default.
@@ -271,8 +277,8 @@ impl Stack {
     }
 
     /// Refuses requests of another shape than the routes take. Bodies are bounded by
-    /// [`body_limit`](Self::body_limit) and [`body_deadline`](Self::body_deadline) as well: raise them as
-    /// far as the largest route needs.
+    /// [`body_deadline`](Self::body_deadline) as well, and by [`body_limit`](Self::body_limit) where that is
+    /// set: raise them as far as the largest route needs.
     pub fn validation(mut self, layer: &RequestValidationLayer) -> Self {
         self.validation = layer.gate_layer();
         self.found("validation", layer.report())

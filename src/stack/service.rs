@@ -74,7 +74,7 @@ impl<S> StackService<S> {
         let inner = stack.auth.layer(inner);
         let inner = stack.api_version.layer(inner);
         let inner = stack.rate_before_auth.layer(inner);
-        let inner = stack.bounds.layer(inner);
+        let inner = stack.bounds.layer(inner, stack.longest_validated());
         let inner = stack.require_https.layer(inner);
         let inner = stack.ip_filter.layer(inner);
         let inner = CatchPanicLayer::custom(panicked as OnPanic).layer(inner);

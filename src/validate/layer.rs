@@ -138,6 +138,12 @@ impl Gate<Body> for ValidationGate {
 }
 
 impl ValidationGate {
+    /// The longest body that any rule takes, of anybody.
+    pub(crate) fn longest_body(&self) -> usize {
+        let default = (self.unlisted == Unlisted::Default).then_some(&self.default);
+        self.table.rules().chain(default).map(|rule| rule.longest_body()).max().unwrap_or(0)
+    }
+
     /// What the head decides.
     fn head(&self, request: &Request<Body>, context: &RequestContext) -> Result<Course, Rejection> {
         // Inside a nested router axum has cut the prefix off the URI.

@@ -76,6 +76,11 @@ impl Sizes {
         named.map_or(self.default, |(_, most)| *most)
     }
 
+    /// For whoever may send the most.
+    pub(super) fn most(&self) -> usize {
+        self.plans.iter().map(|(_, most)| *most).fold(self.default, usize::max)
+    }
+
     pub(super) fn is_by_plan(&self) -> bool {
         !self.plans.is_empty()
     }
@@ -113,5 +118,6 @@ mod tests {
         assert_eq!(all(&of(Some(7), &[("pro", 70)]).over(&layer)), [7, 7, 70, 7]);
         assert_eq!(all(&of(None, &[("pro", 70)]).over(&layer)), [10, 5, 70, 10]);
         assert_eq!(all(&of(None, &[]).over(&of(None, &[]))), [MAX_BODY; 4]);
+        assert_eq!([of(None, &[]).over(&layer).most(), of(Some(7), &[]).over(&layer).most()], [100, 7]);
     }
 }

@@ -248,6 +248,11 @@ pub(super) enum Look {
 }
 
 impl Compiled {
+    /// Of anybody, with any method.
+    pub(super) fn longest_body(&self) -> usize {
+        if self.presence == Some(Presence::Never) { 0 } else { self.sizes.most() }
+    }
+
     pub(super) fn presence(&self, method: &Method) -> Presence {
         if let Some(presence) = self.presence {
             return presence;

@@ -118,6 +118,10 @@ impl Table {
         self.paths.is_empty()
     }
 
+    pub(super) fn rules(&self) -> impl Iterator<Item = &Arc<Compiled>> {
+        self.paths.values().flatten().map(|(_, rule)| rule)
+    }
+
     pub(super) fn find(&self, method: &Method, route: &str) -> Found<'_> {
         let same = || {
             // Only a path with parameters can be spelled in two ways.

@@ -12,7 +12,7 @@ const REQUEST: &str = "The request";
 /// All but the credentials.
 const QUOTATIONS: &[Quotation] = &[
     (REQUEST, "clock", "`SystemClock`", &[("src/time/clock.rs", "const REFRESH_EVERY: u64 = 100_000;")]),
-    (REQUEST, "verdicts on a request's trail", "16", &[("src/request/trail.rs", "const ROOM: usize = 16;")]),
+    (REQUEST, "verdicts on a request's trail", "24", &[("src/request/trail.rs", "const ROOM: usize = 24;")]),
     (
         "Stack",
         "what is read of a refused body",

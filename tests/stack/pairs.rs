@@ -269,3 +269,28 @@ async fn spent() -> QuotaLayer {
     assert_eq!(status(&app(Stack::new().quota(&quota)), "GET", &[], "").await, 200);
     quota
 }
+
+/// How long a body may be, the rules of the validation say, unless somebody says less for all of them.
+#[tokio::test]
+async fn the_body_limit_leaves_the_validation_its_say() {
+    let rule = |most| portcullis::validate::Rule::opaque("text/plain").max_body(most);
+    let validation = |most| RequestValidationLayer::builder().default_rule(rule(most)).build().unwrap();
+    let below = |stack: &Stack| stack.lint().with_code("body-limit-below-validation").count();
+    const MIB: usize = 1024 * 1024;
+    for (limit, longest, passes, refused, found) in [
+        (None, 3 * MIB / 2, 3 * MIB / 2, 3 * MIB / 2 + 1, 0),
+        (None, 1_000, 1_000, 1_001, 0),
+        (Some(2_000), 1_000, 1_000, 1_001, 0),
+        (Some(2_000), 2_001, 2_000, 2_001, 1),
+    ] {
+        let stack = Stack::new().validation(&validation(longest));
+        let stack = if let Some(limit) = limit { stack.body_limit(limit) } else { stack };
+        assert_eq!(below(&stack), found, "{limit:?} {longest}");
+        let app = app(stack);
+        let text = [("content-type", "text/plain")];
+        assert_eq!(status(&app, "POST", &text, &"a".repeat(passes)).await, 200, "{limit:?} {longest}");
+        assert_eq!(status(&app, "POST", &text, &"a".repeat(refused)).await, 413, "{limit:?} {longest}");
+    }
+    // Without a validation.
+    assert_eq!(status(&app(Stack::new()), "POST", &[], &"a".repeat(MIB + 1)).await, 413);
+}
