@@ -181,7 +181,7 @@ impl Key {
 
     /// Whether the rule applies to the request, as far as the context tells.
     pub(super) fn applies(&self, context: &RequestContext) -> bool {
-        self.parts.iter().all(|selector| selector.select(context).is_some())
+        self.parts.iter().all(|selector| selector.applies(context))
     }
 
     /// Whether it goes by what only the request itself holds.

@@ -123,6 +123,22 @@ impl Selector {
         Some(Selected::Part(part))
     }
 
+    /// Whether [`select`](Self::select) finds something.
+    pub(super) fn applies(&self, context: &RequestContext) -> bool {
+        match self {
+            // Every request has one.
+            Self::Client
+            | Self::Ip
+            | Self::Prefix { .. }
+            | Self::Endpoint
+            | Self::Route
+            | Self::Global
+            | Self::Text(_) => true,
+            Self::Principal => context.principal().is_some(),
+            Self::ApiKey | Self::Credential | Self::Tenant => self.select(context).is_some(),
+        }
+    }
+
     /// For explanations: which kind of caller it tells apart.
     pub(super) fn name(&self) -> &'static str {
         match self {

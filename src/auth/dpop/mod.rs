@@ -12,11 +12,12 @@
 //!     auth::{AuthLayer, dpop::{Dpop, DpopNonces}},
 //!     backend::memory::MemoryStore,
 //! };
-//! # #[cfg(any(feature = "aws-lc", feature = "rust-crypto"))] {
+//! # #[cfg(any(feature = "aws-lc", feature = "rust-crypto"))]
 //! use portcullis::testing::{TestDpopKey, TestIssuer};
 //! use serde_json::json;
 //! use tower::{ServiceBuilder, ServiceExt};
 //!
+//! # #[cfg(any(feature = "aws-lc", feature = "rust-crypto"))]
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let issuer = TestIssuer::new("https://id.example.com").audience("orders");
 //! let auth = AuthLayer::builder()
@@ -41,7 +42,6 @@
 //! assert_eq!(app.clone().oneshot(with("DPoP", &proof)?).await?.status(), StatusCode::UNAUTHORIZED);
 //! assert_eq!(app.oneshot(with("Bearer", &proof)?).await?.status(), StatusCode::UNAUTHORIZED);
 //! # Ok(()) }
-//! # }
 //! # #[cfg(not(any(feature = "aws-lc", feature = "rust-crypto")))] fn main() {}
 //! ```
 //!

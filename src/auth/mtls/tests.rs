@@ -15,6 +15,7 @@ use crate::{
     time::{ManualClock, Timestamp},
 };
 
+#[cfg(feature = "mtls")]
 const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
 /// The example of RFC 9440 §A, in force until January 2021.
 const EXAMPLE: &str = super::header::tests::EXAMPLE;
