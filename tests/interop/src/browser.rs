@@ -166,6 +166,11 @@ struct Process {
 
 impl Process {
     fn start() -> Self {
+        // The port that it has found free must be free for both versions of IP: if not, it ends.
+        (0..4).find_map(|_| Self::try_start()).expect("chromedriver tells its port")
+    }
+
+    fn try_start() -> Option<Self> {
         let mut driver = Command::new("chromedriver")
             // Of its own choice, so that nobody else can have taken it meanwhile.
             .arg("--port=0")
@@ -173,18 +178,18 @@ impl Process {
             .process_group(0)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(Stdio::inherit())
             .spawn()
             .unwrap_or_else(|error| panic!("chromedriver is needed: run `scripts/test tools`: {error}"));
         let output = driver.stdout.take().expect("it is piped");
         let mut process = Self { driver, port: 0, profile: Scratch::new("browser") };
-        process.port = port_of(output);
-        process
+        process.port = port_of(output)?;
+        Some(process)
     }
 }
 
-/// The port that it listens on. Its output is read to the end, by a thread, lest it wait for a reader.
-fn port_of(output: ChildStdout) -> u16 {
+/// The port that it listens on, unless it ends. Its output is read to the end, by a thread, lest it wait for a reader.
+fn port_of(output: ChildStdout) -> Option<u16> {
     let (tell, told) = mpsc::channel();
     std::thread::spawn(move || {
         for line in BufReader::new(output).lines().map_while(Result::ok) {
@@ -194,7 +199,7 @@ fn port_of(output: ChildStdout) -> u16 {
             }
         }
     });
-    told.recv_timeout(PATIENCE).expect("chromedriver tells its port")
+    told.recv_timeout(PATIENCE).ok()
 }
 
 impl Drop for Process {
