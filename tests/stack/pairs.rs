@@ -270,13 +270,14 @@ async fn spent() -> QuotaLayer {
     quota
 }
 
+const MIB: usize = 1024 * 1024;
+
 /// How long a body may be, the rules of the validation say, unless somebody says less for all of them.
 #[tokio::test]
 async fn the_body_limit_leaves_the_validation_its_say() {
     let rule = |most| portcullis::validate::Rule::opaque("text/plain").max_body(most);
     let validation = |most| RequestValidationLayer::builder().default_rule(rule(most)).build().unwrap();
     let below = |stack: &Stack| stack.lint().with_code("body-limit-below-validation").count();
-    const MIB: usize = 1024 * 1024;
     for (limit, longest, passes, refused, found) in [
         (None, 3 * MIB / 2, 3 * MIB / 2, 3 * MIB / 2 + 1, 0),
         (None, 1_000, 1_000, 1_001, 0),
