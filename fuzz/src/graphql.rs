@@ -33,9 +33,10 @@ pub fn run(data: &[u8]) {
     assert!(by_json == status || query.contains('$'), "the form of the body decides: {status} {by_json}");
     let encoded: String = data.iter().map(|byte| format!("%{byte:02x}")).collect();
     DOOR.send(Request::get(format!("/?query={encoded}")).body(Body::empty()).expect("a request"));
-    // Strings are left out: descriptions and some escapes are newer than that parser.
+    // Strings are left out: descriptions and some escapes are newer than that parser. And commas are nothing
+    // (GraphQL §2.1.5), also behind the dots of a spread, where it takes them for something.
     if status.is_success() && !query.contains('"') {
-        let tree = Parser::new(query).parse();
+        let tree = Parser::new(&query.replace(',', " ")).parse();
         assert_eq!(tree.errors().len(), 0, "{:?}", tree.errors().next());
     }
 }
