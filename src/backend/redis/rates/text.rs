@@ -133,7 +133,10 @@ impl Text {
             self.line(format_args!("if h{index} then"));
             // What is no number, or lies further ahead than can be owed, is the program's to read.
             self.line(format_args!("d{index} = tonumber(h{index})"));
-            self.line(format_args!("if not d{index} then h{index}, d{index} = '{FOREIGN}', 9e15 end"));
+            // Lua takes "nan" for a number, which is not itself.
+            self.line(format_args!(
+                "if d{index} ~= d{index} or not d{index} then h{index}, d{index} = '{FOREIGN}', 9e15 end"
+            ));
             self.line(format_args!("d{index} = d{index} - now"));
             self.line(format_args!("if d{index} < 0 then d{index} = 0 elseif d{index} > e{index} then odd = true end"));
             self.line(format_args!("end"));
