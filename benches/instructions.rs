@@ -23,6 +23,7 @@ use portcullis::{
     authz::ScopeLayer,
     backend::memory::MemoryStore,
     cors::CorsSecurityLayer,
+    gate::Gates,
     headers::SecurityHeadersLayer,
     identity::Scopes,
     ip_filter::IpFilterLayer,
@@ -38,9 +39,10 @@ const ORIGIN: &str = "https://app.example.com";
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// Case, the status that it must have.
-const CASES: [(&str, u16); 27] = [
+const CASES: [(&str, u16); 28] = [
     ("bare", 200),
     ("seven", 200),
+    ("seven-in-one", 200),
     ("seven-key", 200),
     ("allowed", 200),
     ("no-credential", 401),
@@ -100,9 +102,9 @@ fn protected(limited: bool) -> Result<(Router, HeaderValue), Box<dyn std::error:
     Ok((bare().layer(stack), value))
 }
 
-/// The seven layers in one `ServiceBuilder`, and nothing of tower-http's. The caller sends a token,
+/// The seven layers in one `ServiceBuilder`, or in one `Gates`, and nothing of tower-http's. The caller sends a token,
 /// whose signature is verified the first time and remembered, or an API key.
-fn seven(credential: &HeaderName) -> Result<(Router, HeaderValue), Box<dyn std::error::Error>> {
+fn seven(credential: &HeaderName, in_one: bool) -> Result<(Router, HeaderValue), Box<dyn std::error::Error>> {
     let store = MemoryStore::new();
     let (auth, value) = if *credential == AUTHORIZATION {
         let issuer = TestIssuer::new("https://issuer.test");
@@ -116,15 +118,19 @@ fn seven(credential: &HeaderName) -> Result<(Router, HeaderValue), Box<dyn std::
         (AuthLayer::builder().api_keys(store.clone()), HeaderValue::from_bytes(key.secret.expose())?)
     };
     let rule = Rule::new("client", Key::client(), Rate::per_second(1_000_000));
-    let layers = ServiceBuilder::new()
-        .layer(AuditLayer::builder(Discard).build()?)
-        .layer(SecurityHeadersLayer::api())
-        .layer(CorsSecurityLayer::builder().allow_origin(ORIGIN).build()?)
-        .layer(auth.build()?)
-        .layer(RateLimitLayer::builder(store.clone()).rule(rule).build()?)
-        .layer(ScopeLayer::all(["read:orders"])?)
-        .layer(QuotaLayer::builder(store).plan(Plan::new("pro").monthly(1_000_000)).default_plan("pro").build()?);
-    Ok((bare().layer(layers), value))
+    let audit = AuditLayer::builder(Discard).build()?;
+    let headers = SecurityHeadersLayer::api();
+    let cors = CorsSecurityLayer::builder().allow_origin(ORIGIN).build()?;
+    let rates = RateLimitLayer::builder(store.clone()).rule(rule).build()?;
+    let scope = ScopeLayer::all(["read:orders"])?;
+    let quota = QuotaLayer::builder(store).plan(Plan::new("pro").monthly(1_000_000)).default_plan("pro").build()?;
+    macro_rules! stacked {
+        ($begin:expr) => {
+            $begin.layer(audit).layer(headers).layer(cors).layer(auth.build()?).layer(rates).layer(scope).layer(quota)
+        };
+    }
+    let app = if in_one { bare().layer(stacked!(Gates::new())) } else { bare().layer(stacked!(ServiceBuilder::new())) };
+    Ok((app, value))
 }
 
 /// Takes every signature, in no time: what is counted is everything else about a token.
@@ -267,7 +273,7 @@ fn limited(many: &str, count: usize) -> Result<Router, Box<dyn std::error::Error
 
 /// Requests to the one in the middle.
 async fn run_limited(many: &str, count: usize, requests: u64) -> Result<u16, Box<dyn std::error::Error>> {
-    let app = limited(many, count)?;
+    let app: Router = limited(many, count)?.with_state(());
     let uri = format!("/r{:05}/42", count.wrapping_div(2));
     let peer: SocketAddr = "192.0.2.7:4711".parse()?;
     let mut status = 0;
@@ -296,7 +302,7 @@ fn browsed(kind: &str, count: usize) -> Result<Router, Box<dyn std::error::Error
 
 /// Requests of a page that may read.
 async fn run_browsed(kind: &str, count: usize, requests: u64) -> Result<u16, Box<dyn std::error::Error>> {
-    let app = browsed(kind, count)?;
+    let app: Router = browsed(kind, count)?.with_state(());
     let mut status = 0;
     for _ in 0..requests {
         let request = Request::builder().uri("/orders/42").header("origin", ORIGIN).body(Body::empty())?;
@@ -345,12 +351,13 @@ async fn run(case: &str, count: u64) -> Result<u16, Box<dyn std::error::Error>> 
     };
     if let Some((issuers, keys)) = many {
         let (app, head) = tokens(issuers, keys)?;
-        return run_tokens(app, &head, count).await;
+        return run_tokens(app.with_state(()), &head, count).await;
     }
-    let name = if case == "seven" { AUTHORIZATION } else { X_API_KEY };
+    let name = if matches!(case, "seven" | "seven-in-one") { AUTHORIZATION } else { X_API_KEY };
     let (app, key) = match case {
         "bare" => (bare(), HeaderValue::from_static("none")),
-        "seven" | "seven-key" => seven(&name)?,
+        "seven" | "seven-key" => seven(&name, false)?,
+        "seven-in-one" => seven(&name, true)?,
         _ => protected(case == "address-limited")?,
     };
     let credential = match case {
@@ -358,6 +365,7 @@ async fn run(case: &str, count: u64) -> Result<u16, Box<dyn std::error::Error>> 
         "malformed" => Some(HeaderValue::from_static("not a key, by far")),
         _ => Some(key),
     };
+    let app: Router = app.with_state(());
     let peer: SocketAddr = "192.0.2.7:4711".parse()?;
     let ask = || {
         let mut request = Request::builder().uri("/orders/42").header("origin", ORIGIN).body(Body::empty())?;

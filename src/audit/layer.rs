@@ -6,7 +6,6 @@ use std::{
 use axum::{body::Body, response::Response};
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body::Body as _;
-use tower_layer::Layer;
 
 use super::{
     builder::AuditLayerBuilder,
@@ -17,7 +16,7 @@ use super::{
     ticket::{Asked, RequestBytes, Ticket},
 };
 use crate::{
-    gate::{Entry, Gate, GateLayer, Gated, Leave, VerdictCounts, watched},
+    gate::{Entry, Gate, GateLayer, Leave, VerdictCounts, layer_of_gate, watched},
     rejection::Rejection,
     request::{Place, RequestContext},
 };
@@ -51,19 +50,9 @@ impl AuditLayer {
     pub fn verdicts(&self) -> VerdictCounts {
         self.gate.verdicts()
     }
-
-    pub(crate) fn gate_layer(&self) -> GateLayer<AuditGate> {
-        self.gate.clone()
-    }
 }
 
-impl<S> Layer<S> for AuditLayer {
-    type Service = Gated<AuditGate, S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        self.gate_layer().layer(inner)
-    }
-}
+layer_of_gate!(AuditLayer => AuditGate, |layer| layer.gate.clone());
 
 /// The gate of [`AuditLayer`].
 pub struct AuditGate {

@@ -2,7 +2,6 @@ use std::{fmt, sync::Arc};
 
 use axum::{body::Body, response::Response};
 use http::{HeaderName, HeaderValue, Request, header};
-use tower_layer::Layer;
 
 use super::{
     AuthLayerBuilder, Authenticator, Head, JwtVerifier, Presented,
@@ -18,7 +17,7 @@ use super::{
     sources::{self, Sources},
 };
 use crate::{
-    gate::{Entry, Gate, GateLayer, Gated, Leave, VerdictCounts, Waited},
+    gate::{Entry, Gate, GateLayer, Leave, VerdictCounts, Waited, layer_of_gate},
     rejection::{Rejection, RejectionKind},
     request::{Place, RequestContext},
     time::Timestamp,
@@ -52,19 +51,9 @@ impl AuthLayer {
         let tokens = self.gate.gate().and_then(|gate| gate.tokens.as_ref());
         tokens.map(|tokens| tokens.verifiers()).unwrap_or_default()
     }
-
-    pub(crate) fn gate_layer(&self) -> GateLayer<AuthGate> {
-        self.gate.clone()
-    }
 }
 
-impl<S> Layer<S> for AuthLayer {
-    type Service = Gated<AuthGate, S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        self.gate.layer(inner)
-    }
-}
+layer_of_gate!(AuthLayer => AuthGate, |layer| layer.gate.clone());
 
 /// What verifies bearer tokens.
 pub(super) trait TokenVerifier: fmt::Debug + Send + Sync + 'static {

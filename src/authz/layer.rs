@@ -2,7 +2,6 @@ use std::sync::Arc;
 
 use axum::response::Response;
 use http::Request;
-use tower_layer::Layer;
 
 use super::{
     AuthInventory, RoleMap, ScopeCatalogue, ScopeTableBuilder, object, refusal,
@@ -11,7 +10,7 @@ use super::{
 };
 use crate::{
     config_error::{ConfigError, ConfigIssues},
-    gate::{Entry, Gate, GateLayer, Gated, Leave, VerdictCounts},
+    gate::{Entry, Gate, GateLayer, Leave, VerdictCounts, layer_of_gate},
     rejection::Rejection,
     request::{Place, RequestContext},
 };
@@ -65,19 +64,9 @@ impl ScopeLayer {
     pub(super) fn new(gate: ScopeGate) -> Self {
         Self { gate: GateLayer::new(gate) }
     }
-
-    pub(crate) fn gate_layer(&self) -> GateLayer<ScopeGate> {
-        self.gate.clone()
-    }
 }
 
-impl<S> Layer<S> for ScopeLayer {
-    type Service = Gated<ScopeGate, S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        self.gate.layer(inner)
-    }
-}
+layer_of_gate!(ScopeLayer => ScopeGate, |layer| layer.gate.clone());
 
 /// Builds a [`ScopeLayer`] with one requirement.
 #[derive(Clone, Debug)]

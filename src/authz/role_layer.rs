@@ -1,7 +1,6 @@
 use std::sync::Arc;
 
 use http::Request;
-use tower_layer::Layer;
 
 use super::{
     RoleMap,
@@ -10,7 +9,7 @@ use super::{
 };
 use crate::{
     config_error::{ConfigError, ConfigIssues},
-    gate::{Entry, Gate, GateLayer, Gated, VerdictCounts},
+    gate::{Entry, Gate, GateLayer, VerdictCounts, layer_of_gate},
     request::{Place, RequestContext},
 };
 
@@ -82,13 +81,7 @@ impl RoleLayer {
     }
 }
 
-impl<S> Layer<S> for RoleLayer {
-    type Service = Gated<RoleGate, S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        self.gate.layer(inner)
-    }
-}
+layer_of_gate!(RoleLayer => RoleGate, |layer| layer.gate.clone());
 
 /// Builds a [`RoleLayer`].
 #[derive(Clone, Debug)]

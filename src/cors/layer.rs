@@ -3,7 +3,6 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use axum::{body::Body, response::Response};
 use http::{HeaderMap, HeaderValue, Request, StatusCode};
-use tower_layer::Layer;
 
 use super::{
     CorsHandle, CorsPolicy, CorsSecurityLayerBuilder,
@@ -13,7 +12,7 @@ use super::{
     source::Question,
 };
 use crate::{
-    gate::{Entry, Gate, GateLayer, Gated, Leave, VerdictCounts, Waited},
+    gate::{Entry, Gate, GateLayer, Leave, VerdictCounts, Waited, layer_of_gate},
     lint::Report,
     rejection::{Rejection, RejectionKind},
     request::{Place, RequestContext},
@@ -54,10 +53,6 @@ impl CorsSecurityLayer {
     pub fn verdicts(&self) -> VerdictCounts {
         self.gate.verdicts()
     }
-
-    pub(crate) fn gate_layer(&self) -> GateLayer<CorsGate> {
-        self.gate.clone()
-    }
 }
 
 impl From<CorsPolicy> for CorsSecurityLayer {
@@ -66,13 +61,7 @@ impl From<CorsPolicy> for CorsSecurityLayer {
     }
 }
 
-impl<S> Layer<S> for CorsSecurityLayer {
-    type Service = Gated<CorsGate, S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        self.gate.layer(inner)
-    }
-}
+layer_of_gate!(CorsSecurityLayer => CorsGate, |layer| layer.gate.clone());
 
 /// The gate of [`CorsSecurityLayer`].
 #[derive(Debug)]

@@ -1,9 +1,8 @@
 use std::sync::Arc;
 
 use http::Request;
-use tower_layer::Layer;
 
-use super::{Entry, Gate, GateLayer, Gated};
+use super::{Entry, Gate, GateLayer, layer_of_gate};
 use crate::{
     lint::Waivers,
     request::{ContextSettings, Place, RequestContext, TrustedProxies},
@@ -52,13 +51,7 @@ impl RequestContextLayer {
     }
 }
 
-impl<S> Layer<S> for RequestContextLayer {
-    type Service = Gated<ContextGate, S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        self.gate_layer(None).layer(inner)
-    }
-}
+layer_of_gate!(RequestContextLayer => ContextGate, |layer| layer.gate_layer(None));
 
 /// The gate of [`RequestContextLayer`].
 #[derive(Debug)]

@@ -2,9 +2,8 @@ use std::{any::Any, mem, sync::Arc};
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, Request, header};
-use tower_layer::Layer;
 
-use super::{Entry, Gate, GateLayer, Gated, Leave, VerdictCounts};
+use super::{Entry, Gate, GateLayer, Leave, VerdictCounts, layer_of_gate};
 use crate::{
     rejection::{Rejection, RejectionKind, forget_body},
     request::{Place, RequestContext},
@@ -56,10 +55,6 @@ impl ProblemLayer {
     pub fn verdicts(&self) -> VerdictCounts {
         self.gate.verdicts()
     }
-
-    pub(crate) fn into_gate_layer(self) -> GateLayer<ProblemGate> {
-        self.gate
-    }
 }
 
 impl Default for ProblemLayer {
@@ -68,13 +63,7 @@ impl Default for ProblemLayer {
     }
 }
 
-impl<S> Layer<S> for ProblemLayer {
-    type Service = Gated<ProblemGate, S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        self.gate.layer(inner)
-    }
-}
+layer_of_gate!(ProblemLayer => ProblemGate, |layer| layer.gate.clone());
 
 /// The gate of [`ProblemLayer`].
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 use std::{
-    fmt, mem,
-    sync::{Arc, OnceLock},
+    fmt,
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -9,39 +9,15 @@ use http::Request;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{
-    Entry, Gate, GateFuture,
-    counters::{VerdictCounters, VerdictCounts},
-    future::Visit,
-};
-use crate::request::{Outcome, RequestContext, TrailName};
+use super::{Chain, End, GateFuture, Link, counters::VerdictCounts, keeper::Keeper};
 
 /// A gate as a tower layer. Clones share the gate and its counters.
-pub struct GateLayer<G>(Option<Arc<Keeper<G>>>);
-
-/// A gate, and how often it said what.
-pub(super) struct Keeper<G> {
-    pub(super) gate: Arc<G>,
-    /// What trails call the gate, once it is known.
-    name: OnceLock<TrailName>,
-    pub(super) counters: VerdictCounters,
-}
-
-impl<G> Keeper<G> {
-    /// Counts a verdict, and records it.
-    pub(super) fn record<B>(&self, outcome: Outcome, context: &RequestContext)
-    where
-        G: Gate<B>,
-    {
-        self.counters.count(outcome);
-        context.trail().record(*self.name.get_or_init(|| TrailName::of(G::NAME)), outcome);
-    }
-}
+pub struct GateLayer<G>(pub(super) Option<Arc<Keeper<G>>>);
 
 impl<G> GateLayer<G> {
     /// A layer that asks `gate`.
     pub fn new(gate: G) -> Self {
-        Self(Some(Arc::new(Keeper { gate: Arc::new(gate), name: OnceLock::new(), counters: VerdictCounters::new() })))
+        Self(Some(Arc::new(Keeper::new(gate))))
     }
 
     /// A layer that lets everything through, costing nothing: what a [`Stack`](crate::stack::Stack)
@@ -77,59 +53,56 @@ impl<G, S> Layer<S> for GateLayer<G> {
     type Service = Gated<G, S>;
 
     fn layer(&self, inner: S) -> Gated<G, S> {
-        Gated { keeper: self.0.clone(), inner }
+        let chain = self.0.clone().map(|keeper| Arc::new(Link::new(End, Some(keeper))));
+        GatedBy { chain, inner }
     }
 }
 
-/// A service behind a gate.
-pub struct Gated<G, S> {
-    keeper: Option<Arc<Keeper<G>>>,
+/// A service behind one gate.
+pub type Gated<G, S> = GatedBy<Link<End, G>, S>;
+
+/// A service behind the gates of a chain.
+pub struct GatedBy<C, S> {
+    chain: Option<Arc<C>>,
     inner: S,
 }
 
-impl<G, S: Clone> Clone for Gated<G, S> {
-    fn clone(&self) -> Self {
-        Self { keeper: self.keeper.clone(), inner: self.inner.clone() }
+impl<C, S> GatedBy<C, S> {
+    pub(super) const fn new(chain: Option<Arc<C>>, inner: S) -> Self {
+        Self { chain, inner }
     }
 }
 
-impl<G, S: fmt::Debug> fmt::Debug for Gated<G, S> {
+impl<C, S: Clone> Clone for GatedBy<C, S> {
+    fn clone(&self) -> Self {
+        Self { chain: self.chain.clone(), inner: self.inner.clone() }
+    }
+}
+
+impl<C, S: fmt::Debug> fmt::Debug for GatedBy<C, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Gated").field("inner", &self.inner).finish_non_exhaustive()
     }
 }
 
-impl<G, S, B> Service<Request<B>> for Gated<G, S>
+impl<C, S, B> Service<Request<B>> for GatedBy<C, S>
 where
-    G: Gate<B>,
+    C: Chain<B>,
     S: Service<Request<B>> + Clone,
     S::Response: IntoResponse,
 {
     type Response = axum::response::Response;
     type Error = S::Error;
-    type Future = GateFuture<G, S, B>;
+    type Future = GateFuture<C, S, B>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
     }
 
-    // All in one function: to hand the request on to another one would copy it.
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let Some(keeper) = &self.keeper else { return GateFuture::bypass(self.inner.call(request)) };
-        let visit = Visit::begin(Arc::clone(keeper), &mut request);
-        match visit.keeper.gate.enter(&mut request, &visit.context) {
-            Entry::Pass(pass) => {
-                visit.keeper.record::<B>(Outcome::Passed, &visit.context);
-                GateFuture::called(self.inner.call(request), pass, visit)
-            }
-            Entry::Answer(response) => GateFuture::decided(visit.answer::<B>(response), visit),
-            Entry::Reject(rejection) => GateFuture::decided(visit.refuse::<B>(rejection), visit),
-            Entry::Wait(begin) => {
-                // The service that was polled ready must be the one that is called.
-                let clone = self.inner.clone();
-                let ready = mem::replace(&mut self.inner, clone);
-                GateFuture::waiting(begin(request), ready, visit)
-            }
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        match &self.chain {
+            Some(chain) => GateFuture::enter(chain, &mut self.inner, request),
+            None => GateFuture::bypass(self.inner.call(request)),
         }
     }
 }

@@ -2,7 +2,6 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use axum::body::Body;
 use http::{HeaderValue, Method as HttpMethod, Request, header};
-use tower_layer::Layer;
 
 use super::{
     GraphQlLimitLayerBuilder,
@@ -12,7 +11,7 @@ use super::{
     media::{self, Form},
 };
 use crate::{
-    gate::{self, Entry, Gate, GateLayer, Gated, VerdictCounts, Waited},
+    gate::{self, Entry, Gate, GateLayer, VerdictCounts, Waited, layer_of_gate},
     lint::{Report, Waivers},
     rejection::{GraphQlErrors, Rejection, RejectionKind},
     request::{Place, RequestContext},
@@ -40,19 +39,9 @@ impl GraphQlLimitLayer {
     pub fn verdicts(&self) -> VerdictCounts {
         self.gate.verdicts()
     }
-
-    pub(crate) fn gate_layer(&self) -> GateLayer<GraphQlLimitGate> {
-        self.gate.clone()
-    }
 }
 
-impl<S> Layer<S> for GraphQlLimitLayer {
-    type Service = Gated<GraphQlLimitGate, S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        self.gate.layer(inner)
-    }
-}
+layer_of_gate!(GraphQlLimitLayer => GraphQlLimitGate, |layer| layer.gate.clone());
 
 /// The gate of [`GraphQlLimitLayer`].
 pub struct GraphQlLimitGate {

@@ -6,11 +6,10 @@ use http::{
     HeaderMap, HeaderName, HeaderValue, Request,
     header::{Entry as Slot, SERVER},
 };
-use tower_layer::Layer;
 
 use super::{CspNonce, SecurityHeaders, builder::SecurityHeadersLayerBuilder, csp::Csp};
 use crate::{
-    gate::{Entry, Gate, GateLayer, Gated, Leave, VerdictCounts, written},
+    gate::{Entry, Gate, GateLayer, Leave, VerdictCounts, layer_of_gate, written},
     lint::{Report, Waivers},
     rejection::{Rejection, RejectionKind},
     request::{Place, RequestContext, Scheme},
@@ -194,10 +193,6 @@ impl SecurityHeadersLayer {
     pub fn verdicts(&self) -> VerdictCounts {
         self.gate.verdicts()
     }
-
-    pub(crate) fn gate_layer(&self) -> GateLayer<SecurityHeadersGate> {
-        self.gate.clone()
-    }
 }
 
 impl Default for SecurityHeadersLayer {
@@ -206,13 +201,7 @@ impl Default for SecurityHeadersLayer {
     }
 }
 
-impl<S> Layer<S> for SecurityHeadersLayer {
-    type Service = Gated<SecurityHeadersGate, S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        self.gate.layer(inner)
-    }
-}
+layer_of_gate!(SecurityHeadersLayer => SecurityHeadersGate, |layer| layer.gate.clone());
 
 /// The gate of [`SecurityHeadersLayer`].
 #[derive(Debug)]

@@ -9,7 +9,6 @@ use std::{
 
 use arc_swap::ArcSwap;
 use http::Request;
-use tower_layer::Layer;
 
 use super::{
     builder::IpFilterLayerBuilder,
@@ -19,7 +18,7 @@ use super::{
 };
 use crate::{
     blocks::{Block, BlockList, Known},
-    gate::{Entry, Gate, GateLayer, Gated, VerdictCounts, Waited},
+    gate::{Entry, Gate, GateLayer, VerdictCounts, Waited, layer_of_gate},
     lint::{Report, Waivers},
     rejection::{Rejection, RejectionKind},
     request::{Cidr, ClientIp, Outcome, Place, RequestContext, TrailName},
@@ -57,19 +56,9 @@ impl IpFilterLayer {
     pub fn report(&self) -> Report {
         self.gate.gate().map(|gate| gate.state.load().report.clone()).unwrap_or_default()
     }
-
-    pub(crate) fn gate_layer(&self) -> GateLayer<IpFilterGate> {
-        self.gate.clone()
-    }
 }
 
-impl<S> Layer<S> for IpFilterLayer {
-    type Service = Gated<IpFilterGate, S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        self.gate_layer().layer(inner)
-    }
-}
+layer_of_gate!(IpFilterLayer => IpFilterGate, |layer| layer.gate.clone());
 
 /// The gate of [`IpFilterLayer`].
 pub struct IpFilterGate {

@@ -6,7 +6,6 @@ use std::sync::{
 use arc_swap::ArcSwap;
 use axum::response::Response;
 use http::{HeaderMap, HeaderName, HeaderValue, Request};
-use tower_layer::Layer;
 
 use super::{
     Charge, Period, QuotaStore, QuotaSubject,
@@ -16,7 +15,7 @@ use super::{
     subject::Sharing,
 };
 use crate::{
-    gate::{Entry, Gate, GateLayer, Gated, Leave, VerdictCounts, Waited, decimal},
+    gate::{Entry, Gate, GateLayer, Leave, VerdictCounts, Waited, decimal, layer_of_gate},
     rejection::{Rejection, RejectionKind},
     request::{Place, QuotaStatus, RequestContext},
     store::StoreError,
@@ -48,19 +47,9 @@ impl QuotaLayer {
     pub fn verdicts(&self) -> VerdictCounts {
         self.gate.verdicts()
     }
-
-    pub(crate) fn gate_layer(&self) -> GateLayer<QuotaGate> {
-        self.gate.clone()
-    }
 }
 
-impl<S> Layer<S> for QuotaLayer {
-    type Service = Gated<QuotaGate, S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        self.gate.layer(inner)
-    }
-}
+layer_of_gate!(QuotaLayer => QuotaGate, |layer| layer.gate.clone());
 
 /// What the builder found sound.
 #[derive(Debug)]

@@ -1,9 +1,7 @@
 use std::sync::Arc;
 
-use tower_layer::Layer;
-
 use super::{RateLimitHandle, RateLimitLayerBuilder, RateLimitStore, gate::RateLimitGate};
-use crate::gate::{GateLayer, Gated, VerdictCounts};
+use crate::gate::{GateLayer, VerdictCounts, layer_of_gate};
 
 /// Limits how fast callers may call. See the [module](super).
 ///
@@ -33,16 +31,6 @@ impl RateLimitLayer {
     pub fn verdicts(&self) -> VerdictCounts {
         self.gate.verdicts()
     }
-
-    pub(crate) fn gate_layer(&self) -> GateLayer<RateLimitGate> {
-        self.gate.clone()
-    }
 }
 
-impl<S> Layer<S> for RateLimitLayer {
-    type Service = Gated<RateLimitGate, S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        self.gate_layer().layer(inner)
-    }
-}
+layer_of_gate!(RateLimitLayer => RateLimitGate, |layer| layer.gate.clone());

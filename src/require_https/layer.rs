@@ -2,7 +2,6 @@ use std::{fmt, sync::Arc};
 
 use axum::{body::Body, response::Response};
 use http::{HeaderValue, Method, Request, StatusCode, header};
-use tower_layer::Layer;
 
 use super::{
     builder::RequireHttpsLayerBuilder,
@@ -10,7 +9,7 @@ use super::{
     redirect::{Target, location},
 };
 use crate::{
-    gate::{Entry, Gate, GateLayer, Gated, VerdictCounts},
+    gate::{Entry, Gate, GateLayer, VerdictCounts, layer_of_gate},
     lint::{Report, Waivers},
     rejection::{Rejection, RejectionKind},
     request::{Place, RequestContext, Scheme},
@@ -55,10 +54,6 @@ impl RequireHttpsLayer {
     pub fn verdicts(&self) -> VerdictCounts {
         self.gate.verdicts()
     }
-
-    pub(crate) fn gate_layer(&self) -> GateLayer<RequireHttpsGate> {
-        self.gate.clone()
-    }
 }
 
 impl Default for RequireHttpsLayer {
@@ -67,13 +62,7 @@ impl Default for RequireHttpsLayer {
     }
 }
 
-impl<S> Layer<S> for RequireHttpsLayer {
-    type Service = Gated<RequireHttpsGate, S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        self.gate_layer().layer(inner)
-    }
-}
+layer_of_gate!(RequireHttpsLayer => RequireHttpsGate, |layer| layer.gate.clone());
 
 /// The gate of [`RequireHttpsLayer`].
 pub struct RequireHttpsGate {

@@ -76,7 +76,7 @@ use crate::{
     auth::{AuthGate, AuthLayer},
     authz::{ScopeGate, ScopeLayer},
     cors::{CorsGate, CorsSecurityLayer},
-    gate::{ContextGate, GateLayer, RequestContextLayer},
+    gate::{AsGate as _, ContextGate, GateLayer, RequestContextLayer},
     headers::{SecurityHeadersGate, SecurityHeadersLayer},
     ip_filter::{IpFilterGate, IpFilterLayer},
     lint::{Lints, Report, Waivers},

@@ -22,7 +22,7 @@ use crate::{
     auth::AuthGate,
     authz::ScopeGate,
     cors::CorsGate,
-    gate::{ContextGate, Gated, ProblemGate, ProblemLayer, panicked},
+    gate::{ContextGate, End, GatedBy, Gates, Link, ProblemGate, ProblemLayer, panicked},
     headers::SecurityHeadersGate,
     ip_filter::IpFilterGate,
     quota::QuotaGate,
@@ -33,26 +33,24 @@ use crate::{
     webhook::WebhookGate,
 };
 
-/// Rows 16 to 18 of the table.
-type Innermost<S> = Gated<QuotaGate, Gated<ValidationGate, Gated<WebhookGate, S>>>;
+/// Rows 10 to 14.
+type Callers = Link<Link<Link<Link<Link<End, RateLimitGate>, ApiVersionGate>, AuthGate>, RateLimitGate>, ScopeGate>;
 
 #[cfg(feature = "graphql")]
-type Bodied<S> = Gated<crate::graphql::GraphQlLimitGate, Innermost<S>>;
+type Bodies = Link<Callers, crate::graphql::GraphQlLimitGate>;
 #[cfg(not(feature = "graphql"))]
-type Bodied<S> = Innermost<S>;
+type Bodies = Callers;
 
-/// Rows 10 to 14.
-type Inner<S> =
-    Gated<RateLimitGate, Gated<ApiVersionGate, Gated<AuthGate, Gated<RateLimitGate, Gated<ScopeGate, Bodied<S>>>>>>;
+/// Rows 10 to 18.
+type Inner<S> = GatedBy<Link<Link<Link<Bodies, QuotaGate>, ValidationGate>, WebhookGate>, S>;
 
-/// Rows 6 to 9.
-type Caught<S> =
-    Gated<ProblemGate, CatchPanic<Gated<IpFilterGate, Gated<RequireHttpsGate, Bounded<Inner<S>>>>, OnPanic>>;
+/// Rows 7 to 9.
+type Middle<S> = GatedBy<Link<Link<End, IpFilterGate>, RequireHttpsGate>, Bounded<Inner<S>>>;
 
-/// Rows 3 to 5.
-type Outer<S> = Gated<AuditGate, Gated<SecurityHeadersGate, Gated<CorsGate, Caught<S>>>>;
+/// Rows 2 to 6.
+type Outer = Link<Link<Link<Link<Link<End, ContextGate>, AuditGate>, SecurityHeadersGate>, CorsGate>, ProblemGate>;
 
-type Nested<S> = Gated<ContextGate, SetSensitiveRequestHeaders<Outer<S>>>;
+type Nested<S> = SetSensitiveRequestHeaders<GatedBy<Outer, CatchPanic<Middle<S>, OnPanic>>>;
 
 type OnPanic = fn(Box<dyn Any + Send>) -> Response;
 
@@ -64,28 +62,28 @@ pub struct StackService<S> {
 
 impl<S> StackService<S> {
     pub(super) fn new(stack: &Stack, inner: S) -> Self {
-        let inner = stack.webhook.layer(inner);
-        let inner = stack.validation.layer(inner);
-        let inner = stack.quota.layer(inner);
+        let callers = Gates::new()
+            .layer(&stack.rate_before_auth)
+            .layer(&stack.api_version)
+            .layer(&stack.auth)
+            .layer(&stack.rate)
+            .layer(&stack.scope);
         #[cfg(feature = "graphql")]
-        let inner = stack.graphql.layer(inner);
-        let inner = stack.scope.layer(inner);
-        let inner = stack.rate.layer(inner);
-        let inner = stack.auth.layer(inner);
-        let inner = stack.api_version.layer(inner);
-        let inner = stack.rate_before_auth.layer(inner);
+        let callers = callers.layer(&stack.graphql);
+        let inner = callers.layer(&stack.quota).layer(&stack.validation).layer(&stack.webhook).around(inner);
         let inner = stack.bounds.layer(inner, stack.longest_validated());
-        let inner = stack.require_https.layer(inner);
-        let inner = stack.ip_filter.layer(inner);
+        let inner = Gates::new().layer(&stack.ip_filter).layer(&stack.require_https).around(inner);
         let inner = CatchPanicLayer::custom(panicked as OnPanic).layer(inner);
-        let inner = ProblemLayer::new().into_gate_layer().layer(inner);
-        let inner = stack.cors.layer(inner);
-        let inner = stack.headers.layer(inner);
-        let inner = stack.audit.layer(inner);
+        let inner = Gates::new()
+            .layer(stack.context_gate())
+            .layer(&stack.audit)
+            .layer(&stack.headers)
+            .layer(&stack.cors)
+            .layer(ProblemLayer::new())
+            .around(inner);
         let sensitive =
             [header::AUTHORIZATION, header::PROXY_AUTHORIZATION, header::COOKIE, HeaderName::from_static("x-api-key")];
-        let inner = SetSensitiveRequestHeadersLayer::new(sensitive).layer(inner);
-        Self { nested: stack.context_gate().layer(inner) }
+        Self { nested: SetSensitiveRequestHeadersLayer::new(sensitive).layer(inner) }
     }
 }
 

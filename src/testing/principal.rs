@@ -3,10 +3,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderValue, Request};
 use serde_json::{Map, Value, json};
-use tower_layer::Layer;
 
 use crate::{
-    gate::{Entry, Gate, GateLayer, Gated, VerdictCounts},
+    gate::{Entry, Gate, GateLayer, VerdictCounts, layer_of_gate},
     identity::{AuthMethod, Principal, PrincipalParts, Scopes},
     request::{Place, RequestContext},
     secret::Fingerprint,
@@ -186,13 +185,7 @@ impl PrincipalLayer {
     }
 }
 
-impl<S> Layer<S> for PrincipalLayer {
-    type Service = Gated<PrincipalGate, S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        self.gate.layer(inner)
-    }
-}
+layer_of_gate!(PrincipalLayer => PrincipalGate, |layer| layer.gate.clone());
 
 /// The gate of [`PrincipalLayer`].
 #[derive(Debug)]

@@ -3,10 +3,9 @@
 use std::{fmt, sync::Arc};
 
 use http::Request;
-use tower_layer::Layer;
 
 use crate::{
-    gate::{Entry, Gate, GateLayer, Gated, VerdictCounts},
+    gate::{Entry, Gate, GateLayer, VerdictCounts, layer_of_gate},
     request::{Place, RequestContext, VerifiedWebhook, VerifiedWebhookParts},
 };
 
@@ -52,13 +51,7 @@ impl WebhookLayer {
     }
 }
 
-impl<S> Layer<S> for WebhookLayer {
-    type Service = Gated<TestWebhookGate, S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        self.gate.layer(inner)
-    }
-}
+layer_of_gate!(WebhookLayer => TestWebhookGate, |layer| layer.gate.clone());
 
 /// The gate of [`WebhookLayer`].
 pub struct TestWebhookGate {

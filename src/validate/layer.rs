@@ -14,7 +14,6 @@ use axum::{
 };
 use http::Request;
 use serde_json::Value;
-use tower_layer::Layer;
 
 use super::{
     ParsedJson, RequestFilter, RequestValidationLayerBuilder,
@@ -25,7 +24,7 @@ use super::{
     rules::{Found, Table, unlisted},
 };
 use crate::{
-    gate::{Collected, Entry, Gate, GateLayer, Gated, Leave, Reading, VerdictCounts},
+    gate::{Collected, Entry, Gate, GateLayer, Leave, Reading, VerdictCounts, layer_of_gate},
     identity::Principal,
     lint::{Report, Waivers},
     rejection::{Rejection, RejectionKind},
@@ -59,19 +58,9 @@ impl RequestValidationLayer {
     pub fn report(&self) -> &Report {
         &self.report
     }
-
-    pub(crate) fn gate_layer(&self) -> GateLayer<ValidationGate> {
-        self.gate.clone()
-    }
 }
 
-impl<S> Layer<S> for RequestValidationLayer {
-    type Service = Gated<ValidationGate, S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        self.gate.layer(inner)
-    }
-}
+layer_of_gate!(RequestValidationLayer => ValidationGate, |layer| layer.gate.clone());
 
 /// The gate of [`RequestValidationLayer`].
 pub struct ValidationGate {

@@ -6,7 +6,8 @@ use axum::{
     response::Response,
 };
 use http::{Request, Uri, uri::PathAndQuery};
-use tower_layer::Layer;
+
+use tower_layer::Layer as _;
 
 use super::{
     ApiVersionLayerBuilder, SupportedVersion, VersionUsage,
@@ -16,7 +17,7 @@ use super::{
     source::{Kind, Said},
 };
 use crate::{
-    gate::{Entry, Gate, GateLayer, Gated, Leave, VerdictCounts},
+    gate::{Entry, Gate, GateLayer, Leave, VerdictCounts, layer_of_gate},
     lint::{Report, Waivers},
     rejection::{Rejection, RejectionKind},
     request::{ApiVersion, Place, RequestContext},
@@ -83,19 +84,9 @@ impl ApiVersionLayer {
     pub fn verdicts(&self) -> VerdictCounts {
         self.gate.verdicts()
     }
-
-    pub(crate) fn gate_layer(&self) -> GateLayer<ApiVersionGate> {
-        self.gate.clone()
-    }
 }
 
-impl<S> Layer<S> for ApiVersionLayer {
-    type Service = Gated<ApiVersionGate, S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        self.gate.layer(inner)
-    }
-}
+layer_of_gate!(ApiVersionLayer => ApiVersionGate, |layer| layer.gate.clone());
 
 /// The gate of [`ApiVersionLayer`].
 pub struct ApiVersionGate {

@@ -4,7 +4,6 @@ use axum::{body::Body, response::Response};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use sha2::{Digest as _, Sha256};
-use tower_layer::Layer;
 
 use super::{
     Provider, ReplayIdentity, ReplayKey, ReplayStore, WebhookPass, WebhookVerifyLayerBuilder, body,
@@ -15,7 +14,7 @@ use super::{
     spec::{Part, Spec},
 };
 use crate::{
-    gate::{self, Entry, Gate, GateLayer, Gated, Leave, VerdictCounts, Waited},
+    gate::{self, Entry, Gate, GateLayer, Leave, VerdictCounts, Waited, layer_of_gate},
     rejection::{Rejection, RejectionKind},
     request::{Place, RequestContext, VerifiedWebhook, VerifiedWebhookParts},
     secret::SecretSet,
@@ -49,19 +48,9 @@ impl WebhookVerifyLayer {
     pub fn verdicts(&self) -> VerdictCounts {
         self.gate.verdicts()
     }
-
-    pub(crate) fn gate_layer(&self) -> GateLayer<WebhookGate> {
-        self.gate.clone()
-    }
 }
 
-impl<S> Layer<S> for WebhookVerifyLayer {
-    type Service = Gated<WebhookGate, S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        self.gate.layer(inner)
-    }
-}
+layer_of_gate!(WebhookVerifyLayer => WebhookGate, |layer| layer.gate.clone());
 
 /// The gate of [`WebhookVerifyLayer`].
 pub struct WebhookGate {

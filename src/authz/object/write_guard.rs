@@ -3,11 +3,10 @@ use std::{mem, sync::Arc};
 use axum::{body::Body, response::Response};
 use http::Request;
 use http_body::Body as _;
-use tower_layer::Layer;
 
 use super::judge;
 use crate::{
-    gate::{Entry, Gate, GateLayer, Gated, Leave, VerdictCounts, held_back},
+    gate::{Entry, Gate, GateLayer, Leave, VerdictCounts, held_back, layer_of_gate},
     request::{Place, RequestContext},
 };
 
@@ -71,13 +70,7 @@ impl Default for WriteGuardLayer {
     }
 }
 
-impl<S> Layer<S> for WriteGuardLayer {
-    type Service = Gated<WriteGuardGate, S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        self.gate.layer(inner)
-    }
-}
+layer_of_gate!(WriteGuardLayer => WriteGuardGate, |layer| layer.gate.clone());
 
 /// The gate of [`WriteGuardLayer`].
 #[derive(Debug)]

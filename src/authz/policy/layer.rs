@@ -1,12 +1,11 @@
 use std::sync::Arc;
 
 use http::{Request, request::Parts};
-use tower_layer::Layer;
 
 use super::{Decision, Env, PolicySet, Question};
 use crate::{
     config_error::ConfigError,
-    gate::{Entry, Gate, GateLayer, Gated, VerdictCounts, Waited, with_head},
+    gate::{Entry, Gate, GateLayer, VerdictCounts, Waited, layer_of_gate, with_head},
     rejection::Rejection,
     request::{Place, RequestContext},
 };
@@ -38,13 +37,7 @@ impl PolicyLayer {
     }
 }
 
-impl<S> Layer<S> for PolicyLayer {
-    type Service = Gated<PolicyGate, S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        self.gate.layer(inner)
-    }
-}
+layer_of_gate!(PolicyLayer => PolicyGate, |layer| layer.gate.clone());
 
 /// The gate of [`PolicyLayer`].
 #[derive(Debug)]

@@ -2,13 +2,12 @@ use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use http::{Request, request::Parts};
-use tower_layer::Layer;
 
 use super::RarRequirement;
 use crate::{
     authz::refusal,
     config_error::{ConfigError, ConfigIssues},
-    gate::{Entry, Gate, GateLayer, Gated, VerdictCounts, with_head},
+    gate::{Entry, Gate, GateLayer, VerdictCounts, layer_of_gate, with_head},
     identity::Grant,
     rejection::{Rejection, RejectionKind},
     request::{Place, RequestContext},
@@ -38,13 +37,7 @@ impl RarLayer {
     }
 }
 
-impl<S> Layer<S> for RarLayer {
-    type Service = Gated<RarGate, S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        self.gate.layer(inner)
-    }
-}
+layer_of_gate!(RarLayer => RarGate, |layer| layer.gate.clone());
 
 /// The gate of [`RarLayer`].
 #[derive(Debug)]

@@ -1,13 +1,12 @@
 use std::sync::Arc;
 
 use http::Request;
-use tower_layer::Layer;
 
 use super::{StepUp, StepUpCheck};
 use crate::{
     authz::refusal,
     config_error::{ConfigError, ConfigIssues},
-    gate::{Entry, Gate, GateLayer, Gated, VerdictCounts},
+    gate::{Entry, Gate, GateLayer, VerdictCounts, layer_of_gate},
     rejection::Rejection,
     request::{Place, RequestContext},
 };
@@ -35,13 +34,7 @@ impl StepUpLayer {
     }
 }
 
-impl<S> Layer<S> for StepUpLayer {
-    type Service = Gated<StepUpGate, S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        self.gate.layer(inner)
-    }
-}
+layer_of_gate!(StepUpLayer => StepUpGate, |layer| layer.gate.clone());
 
 /// The gate of [`StepUpLayer`].
 #[derive(Debug)]

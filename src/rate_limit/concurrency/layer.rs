@@ -3,7 +3,6 @@ use std::{fmt, mem, sync::Arc, time::Duration};
 use axum::{body::Body, response::Response};
 use http::{Request, header};
 use http_body::Body as _;
-use tower_layer::Layer;
 
 use super::{
     ConcurrencyLimitLayerBuilder,
@@ -13,7 +12,7 @@ use super::{
     store::{Admission, ConcurrencyStore, PermitAsk},
 };
 use crate::{
-    gate::{Entry, Gate, GateLayer, Gated, Leave, VerdictCounts, Waited, watched},
+    gate::{Entry, Gate, GateLayer, Leave, VerdictCounts, Waited, layer_of_gate, watched},
     rate_limit::checks::Unplaced,
     rejection::{Rejection, RejectionKind},
     request::{Place, RequestContext},
@@ -45,13 +44,7 @@ impl ConcurrencyLimitLayer {
     }
 }
 
-impl<S> Layer<S> for ConcurrencyLimitLayer {
-    type Service = Gated<ConcurrencyLimitGate, S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        self.gate.layer(inner)
-    }
-}
+layer_of_gate!(ConcurrencyLimitLayer => ConcurrencyLimitGate, |layer| layer.gate.clone());
 
 /// The gate of [`ConcurrencyLimitLayer`].
 pub struct ConcurrencyLimitGate {

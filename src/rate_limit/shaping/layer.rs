@@ -1,11 +1,10 @@
 use std::{fmt, sync::Arc};
 
 use http::Request;
-use tower_layer::Layer;
 
 use super::{ShapingLayerBuilder, deadline::RequestDeadline, room::WaitingRoom, turn::Turn};
 use crate::{
-    gate::{Entry, Gate, GateLayer, Gated, VerdictCounts, Waited},
+    gate::{Entry, Gate, GateLayer, VerdictCounts, Waited, layer_of_gate},
     rate_limit::{
         Batch, Charge, Decision, HashedRule, Key, LeakyQueue, Op, Rate, RateLimitStore, Verdicts, checks::Unplaced,
     },
@@ -52,13 +51,7 @@ impl ShapingLayer {
     }
 }
 
-impl<S> Layer<S> for ShapingLayer {
-    type Service = Gated<ShapingGate, S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        self.gate.layer(inner)
-    }
-}
+layer_of_gate!(ShapingLayer => ShapingGate, |layer| layer.gate.clone());
 
 /// The gate of [`ShapingLayer`].
 pub struct ShapingGate {

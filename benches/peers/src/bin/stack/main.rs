@@ -22,7 +22,7 @@ use portcullis::{
     authz::ScopeLayer,
     backend::memory::MemoryStore,
     cors::CorsSecurityLayer,
-    gate::ProblemLayer,
+    gate::{Gates, ProblemLayer},
     headers::SecurityHeadersLayer,
     quota::{Plan, QuotaLayer},
     rate_limit::{Key, Rate, RateLimitLayer, Rule},
@@ -149,6 +149,19 @@ fn seven(parts: &Layers, auth: &AuthLayer) -> Router {
     bare().layer(layers)
 }
 
+/// The seven in one [`Gates`].
+fn seven_in_one(parts: &Layers, auth: &AuthLayer) -> Router {
+    let gates = Gates::new()
+        .layer(&parts.audit)
+        .layer(&parts.headers)
+        .layer(&parts.cors)
+        .layer(auth)
+        .layer(&parts.rate)
+        .layer(&parts.scope)
+        .layer(&parts.quota);
+    bare().layer(gates)
+}
+
 fn governor() -> GovernorConfig<PeerIpKeyExtractor, StateInformationMiddleware> {
     let mut governor = GovernorConfigBuilder::default();
     governor.per_nanosecond(1).burst_size(1_000_000_000);
@@ -212,6 +225,7 @@ fn main() {
     let cached = || Some((header::AUTHORIZATION, bearer.clone()));
     suite.case("AuthLayer, cached token", requests(bare().layer(tokens.clone()), cached()));
     suite.case("seven layers, cached token", requests(seven(&parts, &tokens), cached()));
+    suite.case("the seven in one Gates, cached token", requests(seven_in_one(&parts, &tokens), cached()));
     // Of layers of their own: a layer's tasks live where it is used first, and here nothing lives long.
     let like = fields(seven(&layers(&store), &tokens), cached());
     let hand = ByHand::new(&store, &bearer, &like, Rate::per_second(PLENTY).burst(1_000_000_000));
