@@ -1,10 +1,10 @@
 use std::{
-    fmt, mem,
+    fmt,
     sync::{Arc, atomic::AtomicU64},
 };
 
 use axum::{body::Body, response::Response};
-use http::{HeaderMap, Method, Request, StatusCode, header};
+use http::{Method, Request, StatusCode};
 use http_body::Body as _;
 
 use super::{
@@ -16,7 +16,7 @@ use super::{
     ticket::{Asked, RequestBytes, Ticket},
 };
 use crate::{
-    gate::{Entry, Gate, GateLayer, Leave, VerdictCounts, layer_of_gate, watched},
+    gate::{Entry, Gate, GateLayer, Leave, VerdictCounts, layer_of_gate, watch_request, watch_response},
     rejection::Rejection,
     request::{Place, RequestContext},
 };
@@ -90,8 +90,7 @@ impl Gate<Body> for AuditGate {
         // Most requests have no body, and then counting costs nothing.
         let counted = (!request.body().is_end_stream()).then(|| {
             let counter = Arc::new(AtomicU64::new(0));
-            let body = mem::take(request.body_mut());
-            *request.body_mut() = watched(body, None, RequestBytes(Arc::clone(&counter)));
+            watch_request(request.body_mut(), RequestBytes(Arc::clone(&counter)));
             counter
         });
         let ticket = Ticket::new(Arc::clone(&self.queue), Arc::clone(context), asked, counted);
@@ -105,9 +104,7 @@ impl Gate<Body> for AuditGate {
             ticket.settle(Ending::Completed);
             return Leave::Done;
         }
-        let expected = content_length(response.headers());
-        let body = mem::take(response.body_mut());
-        *response.body_mut() = watched(body, expected, ticket);
+        watch_response(response, ticket);
         Leave::Done
     }
 
@@ -125,8 +122,4 @@ fn has_no_body(method: &Method, status: StatusCode) -> bool {
         || status.is_informational()
         || status == StatusCode::NO_CONTENT
         || status == StatusCode::NOT_MODIFIED
-}
-
-fn content_length(headers: &HeaderMap) -> Option<u64> {
-    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }

@@ -7,7 +7,7 @@ use http::{
     header::{
         ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
         ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE,
-        ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, Entry as Slot, ORIGIN, VARY,
+        ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, VARY,
     },
 };
 
@@ -20,6 +20,7 @@ use super::{
     source::{Known, OriginRequest, Question, Remembered},
 };
 use crate::{
+    gate::insert_if_absent,
     lint::{Report, Waivers},
     time::Timestamp,
 };
@@ -202,12 +203,8 @@ impl Compiled {
         if everybody {
             return;
         }
-        match headers.entry(VARY) {
-            Slot::Vacant(slot) => {
-                slot.insert(VARY_ORIGIN);
-            }
-            Slot::Occupied(mut slot) if !varies_by_origin(slot.iter()) => slot.append(VARY_ORIGIN),
-            Slot::Occupied(_) => {}
+        if !insert_if_absent(headers, &VARY, VARY_ORIGIN) && !varies_by_origin(headers.get_all(VARY).iter()) {
+            headers.append(VARY, VARY_ORIGIN);
         }
     }
 }

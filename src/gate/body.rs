@@ -2,13 +2,15 @@
 //! a watcher what passes and how it ends, and one that is held back until an object is checked.
 
 use std::{
+    mem,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
 };
 
-use axum::body::Body;
+use axum::{body::Body, response::Response};
 use bytes::Bytes;
+use http::header::CONTENT_LENGTH;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use crate::request::RequestContext;
@@ -32,10 +34,19 @@ pub(crate) trait Watch: Send + Unpin + 'static {
     fn end(self, end: BodyEnd);
 }
 
-/// A body with a watcher. Costs the box of [`Body::new`].
-pub(crate) fn watched(inner: Body, expected: Option<u64>, watch: impl Watch) -> Body {
-    let left = expected.or_else(|| inner.size_hint().exact());
-    Body::new(Watched { inner, left, watch: Some(watch) })
+/// Sets a watcher on the body of a request. Costs the box of [`Body::new`].
+pub(crate) fn watch_request(body: &mut Body, watch: impl Watch) {
+    let inner = mem::take(body);
+    let left = inner.size_hint().exact();
+    *body = Body::new(Watched { inner, left, watch: Some(watch) });
+}
+
+/// The same for a response. Most bodies know how long they are; of others `Content-Length` may say it.
+pub(crate) fn watch_response(response: &mut Response, watch: impl Watch) {
+    let announced = || response.headers().get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok();
+    let left = response.body().size_hint().exact().or_else(announced);
+    let inner = mem::take(response.body_mut());
+    *response.body_mut() = Body::new(Watched { inner, left, watch: Some(watch) });
 }
 
 struct Watched<W: Watch> {

@@ -66,6 +66,7 @@ mod context;
 mod counters;
 mod drain;
 pub(crate) mod emitted;
+mod fields;
 mod future;
 mod gates;
 mod keeper;
@@ -82,13 +83,14 @@ use axum::response::Response;
 use http::{Request, request::Parts};
 
 pub(crate) use self::{
-    body::{BodyEnd, Watch, held_back, watched},
+    body::{BodyEnd, Watch, held_back, watch_request, watch_response},
     collect::{Collected, announced, collect},
     drain::drained,
+    fields::insert_if_absent,
     gates::layer_of_gate,
     problem::panicked,
     reading::{Pace, Reading},
-    values::{decimal, written},
+    values::{decimal, repeated, written},
 };
 pub use self::{
     chain::{Chain, End, Link},

@@ -14,7 +14,12 @@ const CHUNK: usize = 4_096;
 
 thread_local! {
     static OPEN: RefCell<BytesMut> = RefCell::new(BytesMut::new());
+    static REPEATED: RefCell<[(u64, HeaderValue); REMEMBERED]> =
+        RefCell::new([const { (0, HeaderValue::from_static("0")) }; REMEMBERED]);
 }
+
+/// So many numbers are remembered in each thread.
+const REMEMBERED: usize = 16;
 
 /// The value that `write` appends to the buffer: text of at most `most` bytes. `None` if it is no
 /// header value.
@@ -48,6 +53,25 @@ pub(crate) fn decimal(number: u64) -> HeaderValue {
         return HeaderValue::from_static(small);
     }
     copied(itoa::Buffer::new().format(number)).unwrap_or(HeaderValue::from_static("0"))
+}
+
+/// The same for a number that the next response is likely to say, too: a limit, or the second at which
+/// one is full again. The last ones are remembered.
+pub(crate) fn repeated(number: u64) -> HeaderValue {
+    if let Some(small) = small(number) {
+        return HeaderValue::from_static(small);
+    }
+    let place = usize::try_from(number).unwrap_or(0) % REMEMBERED;
+    let remembered = REPEATED.try_with(|repeated| {
+        let mut repeated = repeated.try_borrow_mut().ok()?;
+        let held = repeated.get_mut(place)?;
+        if held.0 != number {
+            // In memory of its own: it outlives the responses that a chunk is made for.
+            *held = (number, HeaderValue::from(number));
+        }
+        Some(held.1.clone())
+    });
+    remembered.ok().flatten().unwrap_or_else(|| HeaderValue::from(number))
 }
 
 /// Four places for each of 1,024 numbers.
@@ -89,6 +113,8 @@ mod tests {
     fn every_digit_is_there() {
         for number in 0..2_000 {
             assert_eq!(decimal(number), number.to_string());
+            assert_eq!(repeated(number), number.to_string());
+            assert_eq!(repeated(number), number.to_string());
         }
         assert_eq!(decimal(u64::MAX), u64::MAX.to_string());
     }

@@ -2,14 +2,11 @@ use std::{io::Write as _, sync::Arc};
 
 use axum::response::Response;
 use bytes::BufMut as _;
-use http::{
-    HeaderMap, HeaderName, HeaderValue, Request,
-    header::{Entry as Slot, SERVER},
-};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, header::SERVER};
 
 use super::{CspNonce, SecurityHeaders, builder::SecurityHeadersLayerBuilder, csp::Csp};
 use crate::{
-    gate::{Entry, Gate, GateLayer, Leave, VerdictCounts, layer_of_gate, written},
+    gate::{Entry, Gate, GateLayer, Leave, VerdictCounts, insert_if_absent, layer_of_gate, written},
     lint::{Report, Waivers},
     rejection::{Rejection, RejectionKind},
     request::{Place, RequestContext, Scheme},
@@ -68,18 +65,11 @@ pub(super) struct Fixed {
 
 impl Fixed {
     fn apply(&self, headers: &mut HeaderMap, nonce: Option<&CspNonce>) {
-        match headers.entry(&self.name) {
-            Slot::Vacant(slot) => {
-                if let Some(value) = self.value.of(nonce) {
-                    slot.insert(value);
-                }
-            }
-            Slot::Occupied(mut slot) if self.force => {
-                if let Some(value) = self.value.of(nonce) {
-                    slot.insert(value);
-                }
-            }
-            Slot::Occupied(_) => {}
+        let Some(value) = self.value.of(nonce) else { return };
+        if self.force {
+            headers.insert(&self.name, value);
+        } else {
+            insert_if_absent(headers, &self.name, value);
         }
     }
 }

@@ -3,7 +3,6 @@ use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
-use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
 use super::{AuthorizationDetail, DetailsError, HashOnce, Scopes, Text, claims::Remembered, details};
@@ -64,6 +63,9 @@ pub(crate) struct PrincipalHashes {
     pub(crate) credential: HashOnce,
     /// Issuer and tenant.
     pub(crate) tenant: HashOnce,
+    /// Whose allowance it is: the caller's own, and that of its tenant.
+    pub(crate) allowance: HashOnce,
+    pub(crate) shared_allowance: HashOnce,
 }
 
 /// What a principal consists of; filled by the layer that verified the credential. Texts may be
@@ -94,7 +96,7 @@ pub(crate) struct PrincipalParts {
     /// It is bound, and taken from whoever bears it: something in front has seen the proof, of this
     /// request only.
     pub(crate) proven_elsewhere: bool,
-    pub(crate) claims: Bytes,
+    pub(crate) claims: String,
     /// `authorization_details`, once somebody has asked for them.
     pub(crate) details: OnceLock<Result<Arc<[AuthorizationDetail]>, DetailsError>>,
 }
@@ -255,7 +257,7 @@ impl Principal {
     /// # Errors
     /// [`DetailsError`] if the claim is malformed; it then grants nothing.
     pub fn authorization_details(&self) -> Result<&[AuthorizationDetail], DetailsError> {
-        match self.parts().details.get_or_init(|| details::read(&self.parts().claims)) {
+        match self.parts().details.get_or_init(|| details::read(self.parts().claims.as_bytes())) {
             Ok(details) => Ok(details),
             Err(error) => Err(*error),
         }
@@ -279,8 +281,8 @@ impl Principal {
     /// # Errors
     /// [`ClaimsError`] if the claims lack a field of `T` or have it in another shape.
     pub fn claims<T: DeserializeOwned>(&self) -> Result<T, ClaimsError> {
-        let claims = if self.parts().claims.is_empty() { b"{}" } else { &*self.parts().claims };
-        serde_json::from_slice(claims).map_err(|error| ClaimsError(Arc::new(error)))
+        let claims = if self.parts().claims.is_empty() { "{}" } else { &self.parts().claims };
+        serde_json::from_str(claims).map_err(|error| ClaimsError(Arc::new(error)))
     }
 
     /// The same, parsed at the first call only.

@@ -61,6 +61,16 @@ impl QuotaSubject {
         matches!(self.0, Kind::Network(_))
     }
 
+    /// The subject's hash, kept as long as the credential is remembered: made by whoever asks first, so all
+    /// must make it by one secret.
+    pub(crate) fn hash_once(&self, make: impl FnOnce(&Self) -> u128) -> u128 {
+        match &self.0 {
+            Kind::Caller(principal) => principal.hashes().allowance.of(|| make(self)),
+            Kind::Tenant(principal) => principal.hashes().shared_allowance.of(|| make(self)),
+            Kind::Network(_) => make(self),
+        }
+    }
+
     /// The subject as a key for a store: different subjects have different keys, whatever their
     /// parts contain, and a subject's key is the same in every process. It names the caller.
     pub fn to_key(&self) -> String {

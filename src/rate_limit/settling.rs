@@ -1,9 +1,9 @@
 //! What a request turns out to have cost.
 
-use std::{fmt, future::Future, mem, sync::Arc, time::Duration};
+use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use axum::response::Response;
-use http::{Method, header::CONTENT_LENGTH};
+use http::Method;
 use http_body::Body as _;
 use tokio::runtime::Handle;
 
@@ -12,7 +12,7 @@ use super::{
     headers::Stamp, outcome::Outcome, picks::Pick, ruleset::RuleSet,
 };
 use crate::{
-    gate::{BodyEnd, Watch, watched},
+    gate::{BodyEnd, Watch, watch_response},
     request::RequestContext,
     store::{BoxFuture, StoreError},
     time::Timestamp,
@@ -57,7 +57,7 @@ impl Settling {
         Self(Some(Box::new(Open { store, rules, context, charged, texts, local, usage, headers })))
     }
 
-    /// The response is there. If its body is to be waited for, it is watched, and there is nothing to
+    /// The response is there. If its body is to be waited for, it is watch_response, and there is nothing to
     /// say yet (`None`); else what the response is to say, at once or when the store has answered.
     pub(super) fn leave(
         mut self,
@@ -68,11 +68,8 @@ impl Settling {
         let is_head = *open.context.method() == Method::HEAD;
         let exact = if is_head { Some(0) } else { response.body().size_hint().exact() };
         if open.waits_for_body(class) && exact.is_none() {
-            let body = mem::take(response.body_mut());
-            // hyper stops asking for more when it has sent so many bytes.
-            let expected = response.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
             let watch = BodyWatch { settling: Self(Some(open)), class, bytes: 0 };
-            *response.body_mut() = watched(body, expected, watch);
+            watch_response(response, watch);
             return None;
         }
         let facts = Facts { class: Some(class), bytes: exact };

@@ -138,7 +138,8 @@ impl RequestContext {
             client,
             scheme,
             method: request.method().clone(),
-            route: OnceLock::new(),
+            // Set already where the router has been reached: to set it later costs more.
+            route: request.extensions().get::<MatchedPath>().cloned().map_or_else(OnceLock::new, OnceLock::from),
             trail: Trail::new(),
             marks: AtomicU32::new(0),
             fields: AtomicUsize::new(0),

@@ -1,6 +1,5 @@
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http::{HeaderValue, Request};
 use serde_json::{Map, Value, json};
 
@@ -150,7 +149,7 @@ impl PrincipalBuilder {
     pub fn build(mut self) -> Principal {
         let scopes = Scopes::from_own_data(self.scopes.iter().map(String::as_str));
         self.parts.scopes = scopes.expect("scopes of a test principal");
-        self.parts.claims = Bytes::from(Value::Object(self.claims).to_string());
+        self.parts.claims = Value::Object(self.claims).to_string();
         Principal::new(self.parts)
     }
 }

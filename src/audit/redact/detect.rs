@@ -84,14 +84,24 @@ fn search(text: &str) -> Option<Sensitive> {
     decoded.split(|c| !is_token_char(c)).find_map(classify_word)
 }
 
-/// Whether there is nothing to search: no word of a credential's length, no card number's digits, no
-/// address, and nothing that means something else. Most segments of a path are so.
-fn is_plain(text: &str) -> bool {
-    let (mut word, mut digits) = (0_usize, 0_usize);
+/// Whether there is nothing to search, and nothing to escape: no word of a credential's length that is
+/// more than small letters, no card number's digits, no address, and nothing that means something else.
+/// Most paths are so.
+pub(super) fn is_plain(text: &str) -> bool {
+    let (mut word, mut is_mixed, mut digits) = (0_usize, false, 0_usize);
     text.bytes().all(|byte| {
-        word = if is_token_char(char::from(byte)) { word.saturating_add(1) } else { 0 };
-        digits = digits.saturating_add(usize::from(byte.is_ascii_digit()));
-        word < MIN_SENSITIVE && digits < MIN_CARD_DIGITS && byte.is_ascii() && !matches!(byte, b'%' | b'@')
+        match byte {
+            b'a'..=b'z' => word = word.saturating_add(1),
+            _ if is_token_char(char::from(byte)) => {
+                (word, is_mixed) = (word.saturating_add(1), true);
+                digits = digits.saturating_add(usize::from(byte.is_ascii_digit()));
+            }
+            _ => (word, is_mixed) = (0, false),
+        }
+        (word < MIN_SENSITIVE || !is_mixed)
+            && digits < MIN_CARD_DIGITS
+            && matches!(byte, b' '..=b'~')
+            && !matches!(byte, b'%' | b'@')
     })
 }
 

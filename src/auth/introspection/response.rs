@@ -1,7 +1,6 @@
 //! What a response says (RFC 7662 §2.2). That the server calls a token active is the beginning: whom
 //! it is for, when it holds and what it is bound to is ours to check (§4).
 
-use bytes::Bytes;
 use serde_json::{Map, Value};
 
 use super::IntrospectionError;
@@ -75,13 +74,13 @@ impl Judge {
         if !has_end {
             claims.insert("exp".into(), now.as_secs().saturating_add(1).into());
         }
-        let bytes = serde_json::to_vec(&claims).unwrap_or_default();
-        let parts = Claims::parse(&bytes, &self.expected.names)?.judge(&self.expected, now)?;
+        let text = serde_json::to_string(&claims).unwrap_or_default();
+        let parts = Claims::parse(text.as_bytes(), &self.expected.names)?.judge(&self.expected, now)?;
         if is_dpop && parts.confirmation.as_ref().is_none_or(|bound| bound.dpop.is_none()) {
             return Err(Refused::Unbound);
         }
         let expires_at = parts.expires_at.filter(|_| has_end);
-        Ok(PrincipalParts { method: Some(AuthMethod::OpaqueToken), expires_at, claims: Bytes::from(bytes), ..parts })
+        Ok(PrincipalParts { method: Some(AuthMethod::OpaqueToken), expires_at, claims: text, ..parts })
     }
 }
 

@@ -1,7 +1,5 @@
 use std::{fmt, sync::Arc, time::Duration};
 
-use bytes::Bytes;
-
 use super::{
     Algorithm, KeySetHealth, KeySourceError,
     cache::{TokenDigest, VerifiedTokens},
@@ -257,15 +255,15 @@ impl Engine {
 
     /// The caller, of claims whose signature has verified.
     fn read(&self, claims: Vec<u8>, signature: &[u8], now: Timestamp) -> Result<Principal, Fault> {
-        let text = std::str::from_utf8(&claims).map_err(|_| Fault::ClaimsJson)?;
-        let mut parts = match Claims::scan(text, &self.plain) {
+        let claims = String::from_utf8(claims).map_err(|_| Fault::ClaimsJson)?;
+        let mut parts = match Claims::scan(&claims, &self.plain) {
             Some(mut read) => read.judge(&self.expected, now)?,
-            None => Claims::parse(text.as_bytes(), &self.expected.names)?.judge(&self.expected, now)?,
+            None => Claims::parse(claims.as_bytes(), &self.expected.names)?.judge(&self.expected, now)?,
         };
         // The end of a signature is as good as the whole, which may be eight times as long.
         let end = signature.last_chunk::<32>().map_or(signature, |end| end);
         parts.fingerprint = Some(fingerprint("jwt", end));
-        parts.claims = Bytes::from(claims);
+        parts.claims = claims;
         Ok(Principal::new(parts))
     }
 

@@ -55,7 +55,7 @@ impl CertificateTable {
         }
         let mut known = certificate.dns_names().filter_map(|name| self.dns_names.get(name));
         let first = known.next()?;
-        let subject = |holder: &Verified| holder.parts.subject.of(&[]).to_owned();
+        let subject = |holder: &Verified| holder.parts.subject.of("").to_owned();
         known.all(|other| subject(other) == subject(first)).then(|| first.clone())
     }
 }

@@ -4,7 +4,7 @@ use std::{
     future::ready,
     hash::BuildHasherDefault,
     sync::{
-        Mutex, PoisonError,
+        LazyLock, Mutex, PoisonError,
         atomic::{
             AtomicU64, AtomicUsize,
             Ordering::{AcqRel, Acquire, Relaxed, Release},
@@ -20,9 +20,13 @@ use super::{
 };
 use crate::{
     quota::{Charge, QuotaStore, Reservation},
+    rate_limit::mix,
     store::{BoxFuture, StoreError},
     time::Timestamp,
 };
+
+/// One for the process, because a caller's hash is made once, whichever store asks first.
+static SECRET: LazyLock<Secret> = LazyLock::new(Secret::random);
 
 /// How many callers, and how many addresses without a caller, can be metered in one month.
 const CAPACITY: usize = 262_144;
@@ -31,7 +35,6 @@ const CAPACITY: usize = 262_144;
 /// many there are, callers are metered.
 #[derive(Debug)]
 pub(super) struct Quotas {
-    secret: Secret,
     callers: Pool,
     addresses: Pool,
 }
@@ -44,15 +47,15 @@ impl Default for Quotas {
 
 impl Quotas {
     fn with_capacity(capacity: usize) -> Self {
-        Self { secret: Secret::random(), callers: Pool::new(capacity), addresses: Pool::new(capacity) }
+        Self { callers: Pool::new(capacity), addresses: Pool::new(capacity) }
     }
 
     fn reserve(&self, charge: &Charge) -> Result<Reservation, StoreError> {
-        self.pool(charge).reserve(self.identity(charge), charge)
+        self.pool(charge).reserve(Self::identity(charge), charge)
     }
 
     fn give_back(&self, charge: &Charge) -> u64 {
-        self.pool(charge).give_back(self.identity(charge), charge.cost)
+        self.pool(charge).give_back(Self::identity(charge), charge.cost)
     }
 
     fn pool(&self, charge: &Charge) -> &Pool {
@@ -60,8 +63,9 @@ impl Quotas {
     }
 
     /// 128 bits of the subject and the month: two of them do not meet by chance.
-    fn identity(&self, charge: &Charge) -> u128 {
-        self.secret.identity_of(&(&charge.subject, charge.period.id()))
+    fn identity(charge: &Charge) -> u128 {
+        let subject = charge.subject.hash_once(|subject| SECRET.identity_of(subject));
+        mix(subject, charge.period.id().into())
     }
 }
 

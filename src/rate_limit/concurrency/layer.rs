@@ -1,7 +1,7 @@
-use std::{fmt, mem, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
-use axum::{body::Body, response::Response};
-use http::{Request, header};
+use axum::response::Response;
+use http::Request;
 use http_body::Body as _;
 
 use super::{
@@ -12,7 +12,7 @@ use super::{
     store::{Admission, ConcurrencyStore, PermitAsk},
 };
 use crate::{
-    gate::{Entry, Gate, GateLayer, Leave, VerdictCounts, Waited, layer_of_gate, watched},
+    gate::{Entry, Gate, GateLayer, Leave, VerdictCounts, Waited, layer_of_gate, watch_response},
     rate_limit::checks::Unplaced,
     rejection::{Rejection, RejectionKind},
     request::{Place, RequestContext},
@@ -202,10 +202,7 @@ impl<B: Send + 'static> Gate<B> for ConcurrencyLimitGate {
         if held.len() == 0 || response.body().is_end_stream() {
             return Leave::Done;
         }
-        let announced = response.headers().get(header::CONTENT_LENGTH);
-        let expected = announced.and_then(|value| value.to_str().ok()?.parse().ok());
-        let body = mem::replace(response.body_mut(), Body::empty());
-        *response.body_mut() = watched(body, expected, UntilTheEnd(held));
+        watch_response(response, UntilTheEnd(held));
         Leave::Done
     }
 }

@@ -2,14 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::{HeaderMap, HeaderName, HeaderValue, header::Entry as Slot};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{
     HeaderDialect, LegacyReset, RateLimitHeaders,
     items::{AFTER_NAME, OLD, put_item, put_old_policy, put_old_state, read_old_state},
 };
 use crate::{
-    gate::{decimal, written},
+    gate::{decimal, repeated, written},
     rate_limit::{Decision, Rate, compiled::CompiledLimit},
     request::RateLimitStatus,
     time::secs_ceil,
@@ -137,14 +137,11 @@ impl Stamp {
 }
 
 fn append(headers: &mut HeaderMap, name: HeaderName, value: HeaderValue) {
-    match headers.entry(name) {
-        Slot::Vacant(slot) => {
-            slot.insert(value);
-        }
-        Slot::Occupied(mut slot) => {
-            let joined = join(&value, slot.get());
-            slot.insert(joined.unwrap_or(value));
-        }
+    // Most often there is none, and one search does.
+    if let Some(inner) = headers.insert(&name, value)
+        && let Some(joined) = headers.get(&name).and_then(|outer| join(outer, &inner))
+    {
+        headers.insert(name, joined);
     }
 }
 
@@ -219,7 +216,7 @@ fn in_words<'a>(asked: impl Iterator<Item = Asked<'a>>, tightest: &RateLimitStat
 impl Numbers {
     fn fields(self, names: &Triple) -> [(HeaderName, HeaderValue); 3] {
         let [limit, remaining, reset] = names.0.clone();
-        [(limit, decimal(self.limit)), (remaining, decimal(self.remaining)), (reset, decimal(self.reset))]
+        [(limit, repeated(self.limit)), (remaining, decimal(self.remaining)), (reset, repeated(self.reset))]
     }
 
     fn line(self) -> Option<HeaderValue> {
@@ -228,25 +225,23 @@ impl Numbers {
 
     /// Writes the three, unless an inner layer wrote a tighter limit; whether it did.
     fn write(self, headers: &mut HeaderMap, names: &Triple) -> bool {
-        let [(limit, value), rest @ ..] = self.fields(names);
-        // Looked for once: without the first of the three nobody inside has written them.
-        if let Slot::Vacant(slot) = headers.entry(&limit) {
-            slot.insert(value);
-        } else if Self::read(headers, names).is_none_or(|inner| self.is_tighter(inner)) {
-            headers.insert(limit, value);
-        } else {
-            return false;
+        let [limit, remaining, reset] = &names.0;
+        // Without the first of the three nobody inside has written them.
+        if let Some(inner) = headers.insert(limit, repeated(self.limit)) {
+            let numbers = Self::read([Some(&inner), headers.get(remaining), headers.get(reset)]);
+            if numbers.is_some_and(|numbers| !self.is_tighter(numbers)) {
+                headers.insert(limit, inner);
+                return false;
+            }
         }
-        for (name, value) in rest {
-            headers.insert(name, value);
-        }
+        headers.insert(remaining, decimal(self.remaining));
+        headers.insert(reset, repeated(self.reset));
         true
     }
 
-    fn read(headers: &HeaderMap, names: &Triple) -> Option<Self> {
-        let [limit, remaining, reset] = &names.0;
-        let number = |name: &HeaderName| headers.get(name)?.to_str().ok()?.parse().ok();
-        Some(Self { limit: number(limit)?, remaining: number(remaining)?, reset: number(reset)? })
+    fn read(fields: [Option<&HeaderValue>; 3]) -> Option<Self> {
+        let [limit, remaining, reset] = fields.map(|field| field?.to_str().ok()?.parse().ok());
+        Some(Self { limit: limit?, remaining: remaining?, reset: reset? })
     }
 
     fn is_tighter(self, other: Self) -> bool {
