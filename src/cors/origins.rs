@@ -14,6 +14,8 @@ use super::{
 pub(super) struct Origins {
     /// Each with the value that answers it.
     exact: HashMap<Box<[u8]>, HeaderValue>,
+    /// The first of them, which often is the only one, or the one that most pages come from.
+    first: Option<HeaderValue>,
     longest: usize,
     patterns: Option<Box<Patterns>>,
 }
@@ -46,12 +48,16 @@ impl Origins {
             self.patterns.get_or_insert_default().add(pattern);
         } else if let Ok(value) = HeaderValue::from_str(pattern.as_str()) {
             self.longest = self.longest.max(value.len());
+            self.first.get_or_insert_with(|| value.clone());
             self.exact.insert(value.as_bytes().into(), value);
         }
     }
 
     /// The value for `Access-Control-Allow-Origin`, if this origin is allowed.
     pub(super) fn admit(&self, origin: &HeaderValue) -> Option<HeaderValue> {
+        if let Some(first) = self.first.as_ref().filter(|first| *first == origin) {
+            return Some(first.clone());
+        }
         // A long one is refused unhashed.
         if origin.len() <= self.longest
             && let Some(value) = self.exact.get(origin.as_bytes())

@@ -3,7 +3,7 @@
 use http::HeaderValue;
 
 use super::{
-    Batch, Decision, OnStoreLoss, Op, RateLimitUsage, Verdicts,
+    Batch, Charge, Decision, OnStoreLoss, Op, RateLimitUsage,
     breaker::Permit,
     compiled::CompiledRule,
     gate::Settings,
@@ -74,6 +74,16 @@ pub(super) fn fill<'a>(
     rules.fill(batch, held, context, stage == Stage::Local, |pick, rule| stage.op(pick, rule));
 }
 
+/// What is asked at a stage, if that is one charge.
+pub(super) fn only<'a>(
+    stage: Stage,
+    held: &'a Held,
+    rules: &'a RuleSet,
+    context: &'a RequestContext,
+) -> Option<Charge<'a>> {
+    rules.only(held, context, stage == Stage::Local, |pick, rule| stage.op(pick, rule))
+}
+
 impl Progress {
     /// Nothing is to be asked at this stage.
     pub(super) fn skip(&mut self, rules: &RuleSet) {
@@ -89,16 +99,16 @@ impl Progress {
         held: &Held,
         settings: &Settings,
         rules: &RuleSet,
-        answer: &Result<Verdicts, StoreError>,
+        answer: Result<&[Decision], &StoreError>,
         context: &RequestContext,
     ) -> Result<(), Rejection> {
         if self.stage == Stage::Shadow {
-            self.take_shadow(held, settings, rules, answer.as_ref().ok());
+            self.take_shadow(held, settings, rules, answer.ok());
             self.stage = Stage::Done;
             return Ok(());
         }
         match answer {
-            Ok(verdicts) => self.conclude(held, settings, rules, verdicts, context),
+            Ok(decisions) => self.conclude(held, settings, rules, decisions, context),
             Err(error) if self.stage == Stage::Store => self.lose(held, settings, rules, error, context),
             Err(error) => Err(Rejection::backend(error.clone())),
         }
@@ -119,10 +129,10 @@ impl Progress {
         held: &Held,
         settings: &Settings,
         rules: &RuleSet,
-        verdicts: &Verdicts,
+        decisions: &[Decision],
         context: &RequestContext,
     ) -> Result<(), Rejection> {
-        if verdicts.len() != self.picks(held, rules).count() {
+        if decisions.len() != self.picks(held, rules).count() {
             // Never an open door: a store that forgets a charge has not decided on it.
             let error = StoreError::corrupt("as many verdicts as charges were expected");
             return if self.stage == Stage::Store {
@@ -132,17 +142,15 @@ impl Progress {
             };
         }
         let limits = self.picks(held, rules).filter_map(|(pick, _)| rules.limit(pick));
-        let outcome = Outcome {
-            asked: limits.zip(verdicts.decisions()),
-            wall: context.now().wall,
-            degraded: self.stage == Stage::Local,
-        };
-        let stamp = outcome.conclude(verdicts.allowed(), settings.headers, context)?;
+        let outcome =
+            Outcome { asked: limits.zip(decisions), wall: context.now().wall, degraded: self.stage == Stage::Local };
+        let allowed = decisions.iter().all(|decision| decision.allowed);
+        let stamp = outcome.conclude(allowed, settings.headers, context)?;
         if rules.settles && self.picks(held, rules).any(|(_, rule)| rule.settles) {
             let picks = self.picks(held, rules).map(|(pick, _)| *pick);
-            self.charged = picks.zip(verdicts.decisions().copied()).collect();
+            self.charged = picks.zip(decisions.iter().copied()).collect();
         }
-        self.stamp = Some(stamp);
+        self.stamp = stamp;
         self.skip(rules);
         Ok(())
     }
@@ -169,12 +177,12 @@ impl Progress {
         Ok(())
     }
 
-    fn take_shadow(&mut self, held: &Held, settings: &Settings, rules: &RuleSet, verdicts: Option<&Verdicts>) {
-        let verdicts = verdicts.filter(|verdicts| verdicts.len() == self.picks(held, rules).count());
+    fn take_shadow(&mut self, held: &Held, settings: &Settings, rules: &RuleSet, decisions: Option<&[Decision]>) {
+        let decisions = decisions.filter(|decisions| decisions.len() == self.picks(held, rules).count());
         let mut refused = String::new();
         for (index, (pick, rule)) in self.picks(held, rules).enumerate() {
             let Some(counts) = &rule.shadow else { continue };
-            let Some(decision) = verdicts.and_then(|verdicts| verdicts.get(index)) else {
+            let Some(decision) = decisions.and_then(|decisions| decisions.get(index)) else {
                 counts.unknown();
                 continue;
             };

@@ -344,6 +344,11 @@ impl Verdicts {
         self.decisions.iter()
     }
 
+    /// The same, side by side.
+    pub(super) fn as_slice(&self) -> &[Decision] {
+        self.decisions.as_slice()
+    }
+
     /// How many decisions there are.
     pub const fn len(&self) -> usize {
         self.decisions.len()

@@ -50,7 +50,7 @@ struct Choice {
     /// The endpoint's hash, as a part of a key.
     place: u128,
     /// Absent: unlimited.
-    limit: Option<CompiledLimit>,
+    limit: Option<Arc<CompiledLimit>>,
 }
 
 /// The limits of a rule at one endpoint.
@@ -102,7 +102,7 @@ impl CompiledRule {
         self.prices.iter().any(|price| price.source == Source::Reported)
     }
 
-    pub(super) fn limit(&self, choice: usize) -> Option<&CompiledLimit> {
+    pub(super) fn limit(&self, choice: usize) -> Option<&Arc<CompiledLimit>> {
         self.choices.get(choice)?.limit.as_ref()
     }
 
@@ -170,7 +170,7 @@ pub(super) fn compile_rule(index: usize, rule: &Rule, names: &mut PlanNames) -> 
         let number = plan.map(|plan| number(names, plan));
         let limit = compile_limit(rule, endpoint, limit, &field, &mut issues);
         let place = endpoint.map_or(0, |endpoint| hash_part(&part(endpoint)));
-        choices.push(Choice { endpoint: endpoint.cloned(), place, limit });
+        choices.push(Choice { endpoint: endpoint.cloned(), place, limit: limit.map(Arc::new) });
         match (endpoint.map(|endpoint| here.entry(endpoint).or_default()), number) {
             (Some(here), Some(plan)) => here.plans.push((plan, choice)),
             (Some(here), None) => here.any = Some(choice),
@@ -180,7 +180,7 @@ pub(super) fn compile_rule(index: usize, rule: &Rule, names: &mut PlanNames) -> 
     }
     let mut all: Vec<_> = choices
         .iter_mut()
-        .filter_map(|Choice { endpoint, limit, .. }| Some((endpoint.as_ref(), limit.as_mut()?)))
+        .filter_map(|Choice { endpoint, limit, .. }| Some((endpoint.as_ref(), Arc::get_mut(limit.as_mut()?)?)))
         .collect();
     complete(rule, &mut all);
     plans.sort_unstable();

@@ -1,5 +1,5 @@
 use std::{
-    fmt,
+    fmt, slice,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -11,8 +11,8 @@ use axum::response::Response;
 use http::{HeaderName, HeaderValue, Request};
 
 use super::{
-    Batch, Exemption, OnStoreLoss, RateLimitHeaders, RateLimitStore, RateLimitUsage, RequestView,
-    asked::{Asked, Progress, Stage, fill},
+    Batch, Exemption, OnStoreLoss, RateLimitHeaders, RateLimitStore, RateLimitUsage, RequestView, Verdicts,
+    asked::{Asked, Progress, Stage, fill, only},
     breaker::{Ending, Permit, Watched},
     headers::Stamp,
     losses::Losses,
@@ -150,15 +150,21 @@ impl RateLimitGate {
     fn ask_now(&self, rules: &RuleSet, asked: &mut Asked, context: &RequestContext) -> Result<bool, Rejection> {
         let Asked { held, progress, .. } = asked;
         while progress.stage != Stage::Done {
-            let mut batch = Batch::new(context.now().monotonic);
+            let (store, now) = (self.store(progress.stage), context.now().monotonic);
+            let one = only(progress.stage, held, rules, context).and_then(|charge| store.try_one(&charge, now));
+            if let Some(answer) = &one {
+                progress.take(held, &self.settings, rules, answer.as_ref().map(slice::from_ref), context)?;
+                continue;
+            }
+            let mut batch = Batch::new(now);
             fill(&mut batch, progress.stage, held, rules, context);
             if batch.is_empty() {
                 progress.skip(rules);
                 continue;
             }
             // By reference: an answer has room for eight decisions.
-            let Some(answer) = &self.store(progress.stage).try_now(&batch) else { return Ok(false) };
-            progress.take(held, &self.settings, rules, answer, context)?;
+            let Some(answer) = &store.try_now(&batch) else { return Ok(false) };
+            progress.take(held, &self.settings, rules, answer.as_ref().map(Verdicts::as_slice), context)?;
         }
         Ok(true)
     }
@@ -172,7 +178,7 @@ impl RateLimitGate {
                 fill(&mut batch, progress.stage, held, rules, context);
                 self.store(progress.stage).apply(&batch).await
             };
-            progress.take(held, &self.settings, rules, &answer, context)?;
+            progress.take(held, &self.settings, rules, answer.as_ref().map(Verdicts::as_slice), context)?;
             if self.ask_now(rules, asked, context)? {
                 return Ok(());
             }
@@ -248,16 +254,17 @@ impl<B: Send + 'static> Gate<B> for RateLimitGate {
             None => {}
             Some(Ok(settled)) => stamp = settled.or(stamp),
             Some(Err(later)) => {
+                let headers = self.settings.headers;
                 return Leave::wait(move |mut response| async move {
                     if let Some(stamp) = later.await.or(stamp) {
-                        stamp.write(response.headers_mut());
+                        stamp.write(headers, response.headers_mut());
                     }
                     response
                 });
             }
         }
         if let Some(stamp) = stamp {
-            stamp.write(response.headers_mut());
+            stamp.write(self.settings.headers, response.headers_mut());
         }
         Leave::Done
     }

@@ -30,6 +30,10 @@ impl<T, const N: usize> Inline<T, N> {
         self.items.get_mut(index)
     }
 
+    pub(crate) fn as_slice(&self) -> &[T] {
+        self.items.as_slice()
+    }
+
     pub(crate) fn as_mut_slice(&mut self) -> &mut [T] {
         self.items.as_mut_slice()
     }

@@ -30,19 +30,30 @@ impl<'a, I: Iterator<Item = Asked<'a>> + Clone> Outcome<I> {
         allowed: bool,
         headers: RateLimitHeaders,
         context: &RequestContext,
-    ) -> Result<Stamp, Rejection> {
-        // What all callers do together is nobody's business: it says how much load is missing.
-        let own = || self.asked.clone().filter(|(limit, _)| !limit.global);
-        let refused = || own().filter(|(_, decision)| !decision.allowed);
-        let tightest = if allowed { tightest(own()) } else { worst(refused()).or_else(|| tightest(own())) };
-        let status = tightest.map(|(limit, decision)| self.status(limit, decision));
-        let stamp = Stamp::of(headers, own(), status.as_ref());
-        if allowed {
-            if let Some(status) = status {
-                context.add_rate_limit(status);
-            }
-            return Ok(stamp);
+    ) -> Result<Option<Stamp>, Rejection> {
+        if !allowed {
+            return Err(self.refuse(headers, context));
         }
+        let tightest = tightest(self.own());
+        if let Some((limit, decision)) = tightest {
+            context.add_rate_limit(self.status(limit, decision));
+        }
+        Ok(Stamp::of(headers, self.own(), tightest, self.wall))
+    }
+
+    /// What all callers do together is nobody's business: it says how much load is missing.
+    fn own(&self) -> impl Iterator<Item = Asked<'a>> + Clone + use<'a, I> {
+        self.asked.clone().filter(|(limit, _)| !limit.global)
+    }
+
+    // Apart, so that what passes pays for none of it.
+    #[cold]
+    #[inline(never)]
+    fn refuse(self, headers: RateLimitHeaders, context: &RequestContext) -> Rejection {
+        let refused = || self.own().filter(|(_, decision)| !decision.allowed);
+        let tightest = worst(refused()).or_else(|| tightest(self.own()));
+        let status = tightest.map(|(limit, decision)| self.status(limit, decision));
+        let stamp = Stamp::of(headers, self.own(), tightest, self.wall);
         let rejection = match (worst(refused()), &status) {
             (Some((limit, decision)), Some(status)) => limited(limit, decision, status),
             _ => Rejection::new(RejectionKind::Overloaded),
@@ -51,14 +62,13 @@ impl<'a, I: Iterator<Item = Asked<'a>> + Clone> Outcome<I> {
             context.add_rate_limit(status);
         }
         let rejection = self.explain(rejection, |truth| headers.retry_after(truth, context.request_id()));
-        Err(stamp.fields().fold(rejection, |rejection, (name, value)| rejection.with_header(name, value)))
+        let fields = stamp.into_iter().flat_map(|stamp| stamp.fields(headers));
+        fields.fold(rejection, |rejection, (name, value)| rejection.with_header(name, value))
     }
 
     /// What the response is to say, now that more is known.
-    pub(super) fn stamp(self, headers: RateLimitHeaders) -> Stamp {
-        let own = || self.asked.clone().filter(|(limit, _)| !limit.global);
-        let status = tightest(own()).map(|(limit, decision)| self.status(limit, decision));
-        Stamp::of(headers, own(), status.as_ref())
+    pub(super) fn stamp(self, headers: RateLimitHeaders) -> Option<Stamp> {
+        Stamp::of(headers, self.own(), tightest(self.own()), self.wall)
     }
 
     fn status(&self, limit: &CompiledLimit, decision: &Decision) -> RateLimitStatus {
@@ -92,7 +102,7 @@ fn limited(limit: &CompiledLimit, decision: &Decision, status: &RateLimitStatus)
         .with_member("reset_at", status.reset_at.to_rfc3339())
 }
 
-pub(super) type Asked<'a> = (&'a CompiledLimit, &'a Decision);
+pub(super) type Asked<'a> = (&'a Arc<CompiledLimit>, &'a Decision);
 
 /// The smallest share left.
 fn tightest<'a>(asked: impl Iterator<Item = Asked<'a>>) -> Option<Asked<'a>> {

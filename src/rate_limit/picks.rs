@@ -40,6 +40,14 @@ impl Picks {
         self.0.iter()
     }
 
+    /// The pick, if there is one alone.
+    pub(super) fn only(&self) -> Option<&Pick> {
+        match self.0.as_slice() {
+            [pick] => Some(pick),
+            _ => None,
+        }
+    }
+
     pub(super) fn iter_mut(&mut self) -> slice::IterMut<'_, Pick> {
         self.0.iter_mut()
     }

@@ -3,7 +3,7 @@
 use std::{collections::HashSet, sync::Arc};
 
 use super::{
-    Batch, Exemption, Op, RequestView, Rule,
+    Batch, Charge, Exemption, Op, RequestView, Rule,
     compiled::{CompiledRule, Here, PlanNames, compile_rule},
     exemption::Exemptions,
     limit_of::CompiledLimit,
@@ -115,7 +115,7 @@ impl RuleSet {
         &self.rules
     }
 
-    pub(super) fn limit(&self, pick: &Pick) -> Option<&CompiledLimit> {
+    pub(super) fn limit(&self, pick: &Pick) -> Option<&Arc<CompiledLimit>> {
         self.rule(pick)?.limit(pick.choice)
     }
 
@@ -214,6 +214,19 @@ impl RuleSet {
             // As many places as there can be picks.
             let _ = charge.map(|charge| batch.push(charge));
         }
+    }
+
+    /// The charge of the one pick, if there are no others.
+    pub(super) fn only<'a>(
+        &'a self,
+        held: &'a Held,
+        context: &'a RequestContext,
+        local: bool,
+        op: impl Fn(&Pick, &CompiledRule) -> Option<Op>,
+    ) -> Option<Charge<'a>> {
+        let pick = held.picks.only()?;
+        let rule = self.rule(pick)?;
+        rule.charge(pick, op(pick, rule)?, local, context, &held.texts)
     }
 
     /// Goes on counting where the rules before it stopped.

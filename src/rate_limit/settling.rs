@@ -57,7 +57,7 @@ impl Settling {
         Self(Some(Box::new(Open { store, rules, context, charged, texts, local, usage, headers })))
     }
 
-    /// The response is there. If its body is to be waited for, it is watch_response, and there is nothing to
+    /// The response is there. If its body is to be waited for, it is watched, and there is nothing to
     /// say yet (`None`); else what the response is to say, at once or when the store has answered.
     pub(super) fn leave(
         mut self,
@@ -75,11 +75,11 @@ impl Settling {
         let facts = Facts { class: Some(class), bytes: exact };
         let now = open.context.clock().now().monotonic;
         match open.settle_now(facts, now)? {
-            Some(verdicts) => Some(Ok(Some(open.stamp(facts, now, &verdicts)))),
+            Some(verdicts) => Some(Ok(open.stamp(facts, now, &verdicts))),
             None => Some(Err(Box::pin(unstoppable(async move {
                 let answer = open.store.apply(&open.batch(facts, now)).await;
                 report(&answer);
-                answer.ok().map(|verdicts| open.stamp(facts, now, &verdicts))
+                answer.ok().and_then(|verdicts| open.stamp(facts, now, &verdicts))
             })))),
         }
     }
@@ -171,7 +171,7 @@ impl Open {
     }
 
     /// What the response is to say, now that it is settled.
-    fn stamp(&self, facts: Facts, now: Timestamp, verdicts: &Verdicts) -> Stamp {
+    fn stamp(&self, facts: Facts, now: Timestamp, verdicts: &Verdicts) -> Option<Stamp> {
         let mut settled = self.charged.clone();
         for ((pick, _), told) in self.due(facts, now).zip(verdicts.decisions()) {
             for (_, decision) in settled.iter_mut().filter(|(held, _)| held.rule == pick.rule) {

@@ -1,7 +1,10 @@
 use std::{fmt, sync::Arc};
 
-use super::{Batch, Verdicts};
-use crate::store::{BoxFuture, StoreError};
+use super::{Batch, Charge, Decision, Verdicts};
+use crate::{
+    store::{BoxFuture, StoreError},
+    time::Timestamp,
+};
 
 /// Where the state of limits lives.
 ///
@@ -68,6 +71,14 @@ pub trait RateLimitStore: fmt::Debug + Send + Sync + 'static {
         None
     }
 
+    /// The answer to a batch of this charge alone, asked at `now`, as most batches are: for a store that
+    /// answers at once and has the room for seven more decisions to save. `None` if
+    /// [`try_now`](Self::try_now) is to be asked; nothing has been charged then. Must not block.
+    fn try_one(&self, charge: &Charge<'_>, now: Timestamp) -> Option<Result<Decision, StoreError>> {
+        let _ = (charge, now);
+        None
+    }
+
     /// The answer, when it is there.
     ///
     /// The layer waits for it no longer than its
@@ -82,6 +93,10 @@ pub trait RateLimitStore: fmt::Debug + Send + Sync + 'static {
 impl<S: RateLimitStore + ?Sized> RateLimitStore for Arc<S> {
     fn try_now(&self, batch: &Batch<'_>) -> Option<Result<Verdicts, StoreError>> {
         (**self).try_now(batch)
+    }
+
+    fn try_one(&self, charge: &Charge<'_>, now: Timestamp) -> Option<Result<Decision, StoreError>> {
+        (**self).try_one(charge, now)
     }
 
     fn apply<'a>(&'a self, batch: &'a Batch<'a>) -> BoxFuture<'a, Result<Verdicts, StoreError>> {

@@ -6,8 +6,8 @@
 //! the layer (revocation). Nothing that a sender must prove possession of is remembered at all.
 
 use std::{
-    collections::hash_map::RandomState,
     fmt,
+    hash::{Hash, Hasher},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -20,6 +20,7 @@ use quick_cache::{Weighter, sync::Cache, sync::DefaultLifecycle};
 use super::{
     SignatureVerifier,
     cache_settings::TokenCache,
+    digest_hasher::DigestHasher,
     jwks::Loaded,
     key::{Key, Material},
 };
@@ -32,8 +33,15 @@ const SHORTEST_SIGNATURE: usize = 86;
 
 /// SHA-256 of a token: what is remembered instead of it. Digests are found by their bits, in a time that
 /// may depend on them: that tells of digests, from which nobody comes back to a token.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TokenDigest([u8; 32]);
+
+/// The bytes alone, without their number.
+impl Hash for TokenDigest {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        hasher.write(&self.0);
+    }
+}
 
 impl TokenDigest {
     fn of(text: &[u8]) -> Self {
@@ -95,7 +103,7 @@ impl Weighter<TokenDigest, Arc<Entry>> for BySize {
 /// The tokens of one verifier. Not shared: another one has other rules.
 pub(crate) struct VerifiedTokens {
     /// The hash is keyed, though only tokens that verify get in: their bearers choose among many.
-    entries: Cache<TokenDigest, Arc<Entry>, BySize, RandomState>,
+    entries: Cache<TokenDigest, Arc<Entry>, BySize, DigestHasher>,
     settings: TokenCache,
     leeway: Duration,
 }
@@ -104,7 +112,7 @@ impl VerifiedTokens {
     pub(crate) fn new(settings: TokenCache, leeway: Duration) -> Self {
         let capacity = settings.capacity.get();
         let weight = u64::try_from(capacity).unwrap_or(u64::MAX);
-        let entries = Cache::with(capacity, weight, BySize, RandomState::new(), DefaultLifecycle::default());
+        let entries = Cache::with(capacity, weight, BySize, DigestHasher::random(), DefaultLifecycle::default());
         Self { entries, settings, leeway }
     }
 

@@ -172,6 +172,7 @@ mod claim_fields;
 mod claim_names;
 mod claims;
 mod dates;
+mod digest_hasher;
 #[cfg(feature = "jwks")]
 mod discovery;
 mod engine;

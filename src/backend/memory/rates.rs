@@ -166,6 +166,10 @@ impl RateLimitStore for MemoryStore {
         answer
     }
 
+    fn try_one(&self, charge: &Charge<'_>, now: Timestamp) -> Option<Result<Decision, StoreError>> {
+        Some(Ok(self.inner.rates.charge(charge, now)))
+    }
+
     fn apply<'a>(&'a self, batch: &'a Batch<'a>) -> BoxFuture<'a, Result<Verdicts, StoreError>> {
         Box::pin(async move { self.try_now(batch).unwrap_or_else(|| Ok(Verdicts::new())) })
     }

@@ -13,10 +13,11 @@ mod tests;
 use std::{sync::Arc, time::Duration};
 
 use self::refusals::Refusals;
-use super::{Batch, RateLimitStore, Verdicts};
+use super::{Batch, Charge, Decision, RateLimitStore, Verdicts};
 use crate::{
     config_error::{ConfigError, ConfigIssues},
     store::{BoxFuture, Outage, StoreError},
+    time::Timestamp,
 };
 
 /// How a layer deals with its store.
@@ -91,6 +92,11 @@ impl RateLimitStore for Guard {
             return Some(Ok(verdicts));
         }
         self.outage.is_being_asked().then(|| Err(spared()))
+    }
+
+    // A store that answers at once needs nothing of what follows for others.
+    fn try_one(&self, charge: &Charge<'_>, now: Timestamp) -> Option<Result<Decision, StoreError>> {
+        self.store.try_one(charge, now)
     }
 
     fn apply<'a>(&'a self, batch: &'a Batch<'a>) -> BoxFuture<'a, Result<Verdicts, StoreError>> {

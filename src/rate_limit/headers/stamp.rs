@@ -1,6 +1,6 @@
 //! The fields of one response.
 
-use std::{sync::Arc, time::Duration};
+use std::{iter, sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -11,8 +11,7 @@ use super::{
 use crate::{
     gate::{decimal, repeated, written},
     rate_limit::{Decision, Rate, compiled::CompiledLimit},
-    request::RateLimitStatus,
-    time::secs_ceil,
+    time::{Timestamp, secs_ceil},
 };
 
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
@@ -41,9 +40,34 @@ struct Numbers {
     reset: u64,
 }
 
+/// What a response is to say of its limits.
+#[derive(Debug)]
+pub(in crate::rate_limit) enum Stamp {
+    /// Of one, as most are: rendered when the response is there, because finished fields are dear to carry.
+    One { limit: Arc<CompiledLimit>, told: Told, reset_at: Timestamp },
+    /// Of several.
+    Fields(Box<Fields>),
+}
+
+/// A decision, as far as it is told.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::rate_limit) struct Told {
+    limit: u64,
+    remaining: u64,
+    next_after: Duration,
+    full_after: Duration,
+}
+
+impl From<&Decision> for Told {
+    fn from(decision: &Decision) -> Self {
+        let Decision { limit, remaining, next_after, full_after, .. } = *decision;
+        Self { limit, remaining, next_after, full_after }
+    }
+}
+
 /// The fields, ready to be written.
 #[derive(Debug)]
-pub(in crate::rate_limit) struct Stamp {
+pub(in crate::rate_limit) struct Fields {
     policy: Option<HeaderValue>,
     state: State,
     legacy: Option<Numbers>,
@@ -62,41 +86,82 @@ enum State {
     Triple(Numbers),
 }
 
-type Asked<'a> = (&'a CompiledLimit, &'a Decision);
+type Asked<'a> = (&'a CompiledLimit, Told);
+
+/// The limit that is closest to its end, and when it will be whole again.
+type Tightest<'a> = (&'a CompiledLimit, Told, Timestamp);
 
 impl Stamp {
-    /// The fields of one batch: an item for each limit, and where the caller stands against the
-    /// tightest of them.
-    #[expect(clippy::needless_pass_by_value, reason = "an iterator, which is gone through several times")]
+    /// What is to be said of one batch, which was decided at `wall`: an item for each limit, and where the
+    /// caller stands against the tightest of them. `None` where there is no limit to tell of.
     pub(in crate::rate_limit) fn of<'a>(
         headers: RateLimitHeaders,
-        asked: impl Iterator<Item = Asked<'a>> + Clone,
-        tightest: Option<&RateLimitStatus>,
-    ) -> Self {
-        let from_now = |status: &RateLimitStatus| Numbers {
-            limit: status.limit.min(Rate::MOST),
-            remaining: status.remaining.min(Rate::MOST),
-            reset: of_status(asked.clone(), status).map_or(0, |(_, decision)| secs_ceil(decision.full_after)),
-        };
-        let old = || tightest.map(from_now);
-        let legacy = headers.legacy.zip(tightest).map(|(reset, status)| match reset {
-            LegacyReset::Epoch => {
-                Numbers { limit: status.limit, remaining: status.remaining, reset: status.reset_at.as_secs_ceil() }
-            }
-            LegacyReset::Seconds => from_now(status),
-        });
-        let words = tightest.filter(|_| headers.legacy_policy).and_then(|status| in_words(asked.clone(), status));
-        let (policy, state) = match headers.dialect {
-            None => (None, State::Absent),
-            Some(HeaderDialect::Draft11) => (policies(asked.clone()), states(asked.clone())),
-            Some(HeaderDialect::Draft07) => (old_policies(asked.clone()), old().map_or(State::Absent, State::Line)),
-            Some(HeaderDialect::Draft06) => (old_policies(asked.clone()), old().map_or(State::Absent, State::Triple)),
-        };
-        Self { policy, state, legacy, legacy_policy: words.map(Box::new) }
+        asked: impl Iterator<Item = (&'a Arc<CompiledLimit>, &'a Decision)> + Clone,
+        tightest: Option<(&'a Arc<CompiledLimit>, &'a Decision)>,
+        wall: Timestamp,
+    ) -> Option<Self> {
+        let (limit, decision) = tightest?;
+        let (told, reset_at) = (Told::from(decision), wall.saturating_add(decision.full_after));
+        if asked.clone().nth(1).is_none() {
+            return Some(Self::One { limit: Arc::clone(limit), told, reset_at });
+        }
+        let all = asked.map(|(limit, decision)| (&**limit, Told::from(decision)));
+        Some(Self::Fields(Box::new(Fields::of(headers, all, (limit, told, reset_at)))))
     }
 
     /// The fields by name, for a refusal.
-    pub(in crate::rate_limit) fn fields(self) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
+    pub(in crate::rate_limit) fn fields(
+        self,
+        headers: RateLimitHeaders,
+    ) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
+        match self {
+            Self::One { limit, told, reset_at } => Fields::of_one(headers, &limit, told, reset_at).named(),
+            Self::Fields(fields) => fields.named(),
+        }
+    }
+
+    /// Writes the fields into a response, which may have those of an inner layer: the lists are
+    /// joined, and of the fields that hold one limit the tightest stay.
+    pub(in crate::rate_limit) fn write(self, headers: RateLimitHeaders, response: &mut HeaderMap) {
+        match self {
+            Self::One { limit, told, reset_at } => Fields::of_one(headers, &limit, told, reset_at).write(response),
+            Self::Fields(fields) => fields.write(response),
+        }
+    }
+}
+
+impl Fields {
+    fn of_one(headers: RateLimitHeaders, limit: &CompiledLimit, told: Told, reset_at: Timestamp) -> Self {
+        Self::of(headers, iter::once((limit, told)), (limit, told, reset_at))
+    }
+
+    fn of<'a>(
+        headers: RateLimitHeaders,
+        asked: impl Iterator<Item = Asked<'a>> + Clone,
+        (limit, told, reset_at): Tightest<'a>,
+    ) -> Self {
+        let from_now = Numbers {
+            limit: told.limit.min(Rate::MOST),
+            remaining: told.remaining.min(Rate::MOST),
+            reset: secs_ceil(told.full_after),
+        };
+        let legacy = headers.legacy.map(|reset| match reset {
+            LegacyReset::Epoch => {
+                Numbers { limit: told.limit, remaining: told.remaining, reset: reset_at.as_secs_ceil() }
+            }
+            LegacyReset::Seconds => from_now,
+        });
+        let legacy_policy = if headers.legacy_policy { in_words(limit, told).map(Box::new) } else { None };
+        let (policy, state) = match headers.dialect {
+            None => (None, State::Absent),
+            Some(HeaderDialect::Draft11) => (policies(asked.clone()), states(asked)),
+            Some(HeaderDialect::Draft07) => (old_policies(asked), State::Line(from_now)),
+            Some(HeaderDialect::Draft06) => (old_policies(asked), State::Triple(from_now)),
+        };
+        Self { policy, state, legacy, legacy_policy }
+    }
+
+    fn named(self) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
         let (list, line, triple) = match self.state {
             State::Absent => (None, None, None),
             State::Items(list) => (Some(list), None, None),
@@ -109,9 +174,7 @@ impl Stamp {
         alone.into_iter().filter_map(|(name, value)| Some((name, value?))).chain(triple).chain(legacy)
     }
 
-    /// Writes the fields into a response, which may have those of an inner layer: the lists are
-    /// joined, and of the fields that hold one limit the tightest stay.
-    pub(in crate::rate_limit) fn write(self, headers: &mut HeaderMap) {
+    fn write(self, headers: &mut HeaderMap) {
         if let Some(policy) = self.policy {
             append(headers, POLICY, policy);
         }
@@ -200,16 +263,10 @@ fn old_policies<'a>(asked: impl Iterator<Item = Asked<'a>> + Clone) -> Option<He
     })
 }
 
-/// The limit that a status was made of.
-fn of_status<'a>(mut asked: impl Iterator<Item = Asked<'a>>, status: &RateLimitStatus) -> Option<Asked<'a>> {
-    asked.find(|(limit, _)| Arc::ptr_eq(&limit.policy, &status.policy))
-}
-
 /// `20 requests per minute`.
-fn in_words<'a>(asked: impl Iterator<Item = Asked<'a>>, tightest: &RateLimitStatus) -> Option<HeaderValue> {
-    let (limit, decision) = of_status(asked, tightest)?;
-    let rate = Rate::per(decision.limit, limit.algorithm.window().unwrap_or(Duration::ZERO));
-    let words = if rate.period().is_zero() { format!("{} requests", decision.limit) } else { rate.to_string() };
+fn in_words(limit: &CompiledLimit, told: Told) -> Option<HeaderValue> {
+    let rate = Rate::per(told.limit, limit.algorithm.window().unwrap_or(Duration::ZERO));
+    let words = if rate.period().is_zero() { format!("{} requests", told.limit) } else { rate.to_string() };
     HeaderValue::try_from(words).ok()
 }
 
