@@ -38,37 +38,21 @@ use tower::{ServiceBuilder, ServiceExt as _};
 const ORIGIN: &str = "https://app.example.com";
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
-/// Case, the status that it must have.
-const CASES: [(&str, u16); 28] = [
-    ("bare", 200),
-    ("seven", 200),
-    ("seven-in-one", 200),
-    ("seven-key", 200),
-    ("allowed", 200),
-    ("no-credential", 401),
-    ("malformed", 400),
-    ("address-limited", 429),
-    ("one-key", 200),
-    ("thousand-keys", 200),
-    ("two-issuers", 200),
-    ("thousand-issuers", 200),
-    ("one-scope", 200),
-    ("many-scopes", 200),
-    ("one-rule", 200),
-    ("ten-thousand-rules", 200),
-    ("one-endpoint", 200),
-    ("ten-thousand-endpoints", 200),
-    ("one-plan", 200),
-    ("ten-thousand-plans", 200),
-    ("one-network", 200),
-    ("ten-thousand-networks", 200),
-    ("one-network-v6", 200),
-    ("ten-thousand-networks-v6", 200),
-    ("one-origin", 200),
-    ("ten-thousand-origins", 200),
-    ("one-pattern", 200),
-    ("ten-thousand-patterns", 200),
-];
+const CASES: &str = "bare seven seven-in-one seven-key allowed no-credential malformed address-limited one-key \
+    thousand-keys two-issuers thousand-issuers one-scope many-scopes one-rule ten-thousand-rules \
+    one-endpoint ten-thousand-endpoints one-plan ten-thousand-plans one-network \
+    ten-thousand-networks one-network-v6 ten-thousand-networks-v6 one-origin ten-thousand-origins \
+    one-pattern ten-thousand-patterns";
+
+/// The status that a case must have.
+fn status_of(case: &str) -> u16 {
+    match case {
+        "no-credential" => 401,
+        "malformed" => 400,
+        "address-limited" => 429,
+        _ => 200,
+    }
+}
 
 #[derive(Debug)]
 struct Discard;
@@ -314,6 +298,12 @@ async fn run_browsed(kind: &str, count: usize, requests: u64) -> Result<u16, Box
     Ok(status)
 }
 
+/// `one-rule` is one, `ten-thousand-rules` are ten thousand.
+fn one_or_many(case: &str, kind: &str) -> Option<usize> {
+    let many = case == format!("ten-thousand-{kind}s");
+    many.then_some(10_000).or_else(|| (case == format!("one-{kind}")).then_some(1))
+}
+
 fn bare() -> Router {
     Router::new().route("/orders/{id}", get(|| async { "ok" }))
 }
@@ -328,18 +318,14 @@ async fn run(case: &str, count: u64) -> Result<u16, Box<dyn std::error::Error>> 
         "ten-thousand-networks-v6" => return run_networks(10_000, true, count),
         _ => {}
     }
-    for (many, one, ten_thousand) in [
-        ("rule", "one-rule", "ten-thousand-rules"),
-        ("endpoint", "one-endpoint", "ten-thousand-endpoints"),
-        ("plan", "one-plan", "ten-thousand-plans"),
-    ] {
-        if case == one || case == ten_thousand {
-            return run_limited(many, if case == one { 1 } else { 10_000 }, count).await;
+    for many in ["rule", "endpoint", "plan"] {
+        if let Some(configured) = one_or_many(case, many) {
+            return run_limited(many, configured, count).await;
         }
     }
     for kind in ["origin", "pattern"] {
-        if case == format!("one-{kind}") || case == format!("ten-thousand-{kind}s") {
-            return run_browsed(kind, if case.starts_with("one") { 1 } else { 10_000 }, count).await;
+        if let Some(configured) = one_or_many(case, kind) {
+            return run_browsed(kind, configured, count).await;
         }
     }
     let many = match case {
@@ -397,8 +383,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             runtime.block_on(run(case, count.parse()?))?;
         }
         _ => {
-            for (case, status) in CASES {
-                assert_eq!(runtime.block_on(run(case, 1))?, status, "{case}");
+            for case in CASES.split(' ') {
+                assert_eq!(runtime.block_on(run(case, 1))?, status_of(case), "{case}");
             }
         }
     }

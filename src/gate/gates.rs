@@ -54,8 +54,8 @@ impl<C> Gates<C> {
 }
 
 impl<C: Sealed> Gates<C> {
-    /// The service behind the gates.
-    pub(crate) fn around<S>(self, inner: S) -> GatedBy<C, S> {
+    /// A service behind the gates, as `ServiceBuilder::service` makes one.
+    pub fn service<S>(self, inner: S) -> GatedBy<C, S> {
         let chain = (!self.chain.is_empty()).then(|| Arc::new(self.chain));
         GatedBy::new(chain, inner)
     }
@@ -77,7 +77,7 @@ impl<C: Sealed + Clone, S> Layer<S> for Gates<C> {
     type Service = GatedBy<C, S>;
 
     fn layer(&self, inner: S) -> GatedBy<C, S> {
-        self.clone().around(inner)
+        self.clone().service(inner)
     }
 }
 

@@ -15,7 +15,7 @@ const CHUNK: usize = 4_096;
 thread_local! {
     static OPEN: RefCell<BytesMut> = RefCell::new(BytesMut::new());
     static REPEATED: RefCell<[(u64, HeaderValue); REMEMBERED]> =
-        RefCell::new([const { (0, HeaderValue::from_static("0")) }; REMEMBERED]);
+        const { RefCell::new([const { (0, HeaderValue::from_static("0")) }; REMEMBERED]) };
 }
 
 /// So many numbers are remembered in each thread.

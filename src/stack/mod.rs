@@ -6,8 +6,8 @@
 //!
 //! | # | layer | why there |
 //! |---|---|---|
-//! | 1 | request context | all others read it: client address, request id, the one reading of the clock |
-//! | 2 | sensitive headers | before anything can log a credential |
+//! | 1 | sensitive headers | before anything can log a credential |
+//! | 2 | request context | all others read it: client address, request id, the one reading of the clock |
 //! | 3 | [`AuditLayer`] | sees every refusal below, and the true duration |
 //! | 4 | [`SecurityHeadersLayer`] | on every response, preflights and refusals among them |
 //! | 5 | [`CorsSecurityLayer`] | answers preflights before they cost anything; makes refusals readable |

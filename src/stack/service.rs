@@ -70,9 +70,9 @@ impl<S> StackService<S> {
             .layer(&stack.scope);
         #[cfg(feature = "graphql")]
         let callers = callers.layer(&stack.graphql);
-        let inner = callers.layer(&stack.quota).layer(&stack.validation).layer(&stack.webhook).around(inner);
+        let inner = callers.layer(&stack.quota).layer(&stack.validation).layer(&stack.webhook).service(inner);
         let inner = stack.bounds.layer(inner, stack.longest_validated());
-        let inner = Gates::new().layer(&stack.ip_filter).layer(&stack.require_https).around(inner);
+        let inner = Gates::new().layer(&stack.ip_filter).layer(&stack.require_https).service(inner);
         let inner = CatchPanicLayer::custom(panicked as OnPanic).layer(inner);
         let inner = Gates::new()
             .layer(stack.context_gate())
@@ -80,7 +80,7 @@ impl<S> StackService<S> {
             .layer(&stack.headers)
             .layer(&stack.cors)
             .layer(ProblemLayer::new())
-            .around(inner);
+            .service(inner);
         let sensitive =
             [header::AUTHORIZATION, header::PROXY_AUTHORIZATION, header::COOKIE, HeaderName::from_static("x-api-key")];
         Self { nested: SetSensitiveRequestHeadersLayer::new(sensitive).layer(inner) }

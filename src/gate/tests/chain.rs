@@ -1,0 +1,206 @@
+//! Gates in one do what nested ones do, whatever each of them decides.
+
+use super::*;
+use crate::gate::Gates;
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Act {
+    Pass,
+    Answer,
+    Reject,
+    WaitAndPass,
+    WaitAndAnswer,
+    WaitAndReject,
+    Absent,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum End {
+    Answers,
+    Rejects,
+    Fails,
+    Panics,
+    PanicsWhenCalled,
+}
+
+type Log = Arc<Mutex<Vec<String>>>;
+
+/// Does what it is told, and says so.
+struct Actor {
+    name: char,
+    act: Act,
+    leaves_late: bool,
+    log: Log,
+}
+
+struct Ticket {
+    name: char,
+    log: Log,
+    left: bool,
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if !self.left {
+            let panicking = std::thread::panicking();
+            self.log.lock().unwrap().push(format!("drop {} {panicking}", self.name));
+        }
+    }
+}
+
+impl Gate<Body> for Actor {
+    const NAME: &'static str = "actor";
+    const RESPONSE_FIELDS: usize = 1;
+    type Pass = Ticket;
+
+    fn enter(self: &Arc<Self>, _: &mut Request<Body>, _: &Arc<RequestContext>) -> Entry<Body, Ticket> {
+        self.log.lock().unwrap().push(format!("enter {}", self.name));
+        let ticket = Ticket { name: self.name, log: Arc::clone(&self.log), left: false };
+        let rejection = || Rejection::from(RejectionKind::Forbidden);
+        let later = |waited: Box<dyn FnOnce(Request<Body>) -> Waited<Body, Ticket> + Send>| {
+            Entry::wait(move |request| async move {
+                tokio::task::yield_now().await;
+                waited(request)
+            })
+        };
+        match self.act {
+            Act::Pass | Act::Absent => Entry::Pass(ticket),
+            Act::Answer => Entry::Answer("answered".into_response()),
+            Act::Reject => Entry::Reject(rejection()),
+            Act::WaitAndPass => later(Box::new(move |request| Waited::Pass(request, ticket))),
+            Act::WaitAndAnswer => later(Box::new(|_| Waited::Answer("answered".into_response()))),
+            Act::WaitAndReject => later(Box::new(move |_| Waited::Reject(rejection()))),
+        }
+    }
+
+    fn leave(self: &Arc<Self>, mut ticket: Ticket, response: &mut Response, _: &Arc<RequestContext>) -> Leave {
+        self.log.lock().unwrap().push(format!("leave {} {}", self.name, response.status()));
+        ticket.left = true;
+        response.headers_mut().append("seen-by", HeaderValue::from_str(&self.name.to_string()).unwrap());
+        if self.leaves_late {
+            return Leave::wait(|response| async move {
+                tokio::task::yield_now().await;
+                response
+            });
+        }
+        Leave::Done
+    }
+
+    fn fail(self: &Arc<Self>, mut ticket: Ticket, _: &Arc<RequestContext>) {
+        self.log.lock().unwrap().push(format!("fail {}", self.name));
+        ticket.left = true;
+    }
+}
+
+/// The handler, which clones itself as every service does.
+#[derive(Clone)]
+struct Handler(End, Log);
+
+impl Service<Request<Body>> for Handler {
+    type Response = Response;
+    type Error = &'static str;
+    type Future = std::pin::Pin<Box<dyn Future<Output = Result<Response, &'static str>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), &'static str>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        self.1.lock().unwrap().push("handle".to_owned());
+        let end = self.0;
+        assert_ne!(end, End::PanicsWhenCalled);
+        Box::pin(async move {
+            tokio::task::yield_now().await;
+            let context = RequestContext::of(&request).cloned();
+            match end {
+                End::Answers => Ok(context.map_or("alone", |_| "with a context").into_response()),
+                End::Rejects => Ok(Rejection::new(RejectionKind::NotFound).into_response()),
+                End::Fails => Err("failed"),
+                End::Panics | End::PanicsWhenCalled => panic!("the handler"),
+            }
+        })
+    }
+}
+
+/// What was said, in which order, and what came of it.
+async fn run(acts: [(Act, bool); 3], end: End, in_one: bool) -> (Vec<String>, String) {
+    let log = Log::default();
+    let layer = |name: char, (act, leaves_late): (Act, bool)| match act {
+        Act::Absent => GateLayer::absent(),
+        act => GateLayer::new(Actor { name, act, leaves_late, log: Arc::clone(&log) }),
+    };
+    let [a, b, c] = acts;
+    let (a, b, c) = (layer('a', a), layer('b', b), layer('c', c));
+    let handler = Handler(end, Arc::clone(&log));
+    let called = if in_one {
+        tokio::spawn(Gates::new().layer(&a).layer(&b).layer(&c).service(handler).oneshot(request("/")))
+    } else {
+        tokio::spawn(ServiceBuilder::new().layer(&a).layer(&b).layer(&c).service(handler).oneshot(request("/")))
+    };
+    let outcome = match called.await {
+        Err(_) => "panicked".to_owned(),
+        Ok(Err(error)) => error.to_owned(),
+        Ok(Ok(response)) => {
+            let seen: Vec<_> = response.headers().get_all("seen-by").iter().collect();
+            let (status, has_id) = (response.status(), response.headers().contains_key("x-request-id"));
+            format!("{status} {seen:?} {has_id}")
+        }
+    };
+    let verdicts = [&a, &b, &c].map(GateLayer::verdicts);
+    let said = log.lock().unwrap().clone();
+    (said, format!("{outcome} {verdicts:?}"))
+}
+
+#[tokio::test]
+async fn whatever_they_decide_gates_in_one_do_what_nested_ones_do() {
+    use Act::{Absent, Answer, Pass, Reject, WaitAndAnswer, WaitAndPass, WaitAndReject};
+    let each = [Pass, Answer, Reject, WaitAndPass, WaitAndAnswer, WaitAndReject, Absent]
+        .into_iter()
+        .flat_map(|act| [(act, false), (act, true)]);
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let mut different = Vec::new();
+    for a in each.clone() {
+        for b in each.clone() {
+            for c in each.clone() {
+                for end in [End::Answers, End::Rejects, End::Fails, End::Panics, End::PanicsWhenCalled] {
+                    let (nested, in_one) = (run([a, b, c], end, false).await, run([a, b, c], end, true).await);
+                    if nested != in_one {
+                        different.push(format!("{a:?} {b:?} {c:?} {end:?}\n  nested {nested:?}\n  in one {in_one:?}"));
+                    }
+                }
+            }
+        }
+    }
+    std::panic::set_hook(hook);
+    assert!(different.is_empty(), "{} differ, such as\n{}", different.len(), different[0]);
+}
+
+/// What was said of three gates that pass, in order: so that the comparison above is of something.
+#[tokio::test]
+async fn the_outermost_enters_first_and_leaves_last() {
+    let (said, outcome) =
+        run([(Act::Pass, false), (Act::WaitAndPass, true), (Act::Pass, false)], End::Rejects, true).await;
+    let expected = [
+        "enter a",
+        "enter b",
+        "enter c",
+        "handle",
+        "leave c 404 Not Found",
+        "leave b 404 Not Found",
+        "leave a 404 Not Found",
+    ];
+    assert_eq!(said, expected);
+    assert!(outcome.starts_with("404 Not Found [\"c\", \"b\", \"a\"] true"), "{outcome}");
+}
+
+#[tokio::test]
+async fn of_a_request_that_is_given_up_the_innermost_pass_is_dropped_first() {
+    let log = Log::default();
+    let layer = |name| GateLayer::new(Actor { name, act: Act::Pass, leaves_late: false, log: Arc::clone(&log) });
+    let pending = tower::service_fn(|_: Request<Body>| std::future::pending::<Result<Response, Infallible>>());
+    let service = Gates::new().layer(layer('a')).layer(layer('b')).service(pending);
+    let given_up = tokio::time::timeout(Duration::from_millis(10), service.oneshot(request("/"))).await;
+    assert!(given_up.is_err());
+    assert_eq!(*log.lock().unwrap(), ["enter a", "enter b", "drop b false", "drop a false"]);
+}
