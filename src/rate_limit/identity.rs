@@ -7,18 +7,13 @@
 //!
 //! Two keys share an identity with a chance of 2^-128.
 
-use std::{collections::hash_map::RandomState, fmt, hash::BuildHasher as _, sync::LazyLock};
+use std::{collections::hash_map::RandomState, fmt, hash::BuildHasher as _, sync::OnceLock};
 
-use siphasher::sip128::SipHasher13;
-
-use super::KeyPart;
+use super::{KeyPart, sip::Sip};
 use crate::request::Network;
 
 /// One for the process: an identity is the same in all stores, and in all that remember one.
-static SECRET: LazyLock<SipHasher13> = LazyLock::new(|| {
-    let keys = RandomState::new();
-    SipHasher13::new_with_keys(keys.hash_one(0_u8), keys.hash_one(1_u8))
-});
+static SECRET: OnceLock<Sip> = OnceLock::new();
 
 /// An odd number without pattern (the golden ratio's digits), so that multiplying permutes.
 const SPREAD: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
@@ -37,9 +32,24 @@ pub(crate) const fn bucket(key: u128, layout: u128) -> u128 {
     key ^ layout
 }
 
-#[inline]
+/// A function of its own, so that callers of the library get no copy of it at every place.
+#[inline(never)]
 fn hashed(bytes: &[u8]) -> u128 {
-    SECRET.hash(bytes).as_u128()
+    match SECRET.get() {
+        Some(secret) => secret.hash(bytes),
+        // To be called last: whatever came back here would cost the common case its registers.
+        None => hashed_first(bytes),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn hashed_first(bytes: &[u8]) -> u128 {
+    SECRET.get_or_init(|| {
+        let keys = RandomState::new();
+        Sip::keyed(keys.hash_one(0_u8), keys.hash_one(1_u8))
+    });
+    hashed(bytes)
 }
 
 fn optional(bytes: Option<&[u8]>) -> u128 {
@@ -108,7 +118,7 @@ pub struct HashedPart<'a> {
 
 impl<'a> HashedPart<'a> {
     /// The part again, with the hash that was made of it before.
-    pub(super) const fn again(part: KeyPart<'a>, hash: u128) -> Self {
+    pub(crate) const fn again(part: KeyPart<'a>, hash: u128) -> Self {
         Self { part, hash }
     }
 
@@ -126,12 +136,13 @@ impl<'a> From<KeyPart<'a>> for HashedPart<'a> {
     #[inline]
     fn from(part: KeyPart<'a>) -> Self {
         // The kind is mostly known where this is inlined, and what most keys of applications are is short.
-        let hash = if let KeyPart::Bytes(bytes) = part { mix(9, hashed(bytes)) } else { hash_part(&part) };
+        let hash = if let KeyPart::Bytes(bytes) = part { hashed(bytes) } else { hash_part(&part) };
         Self { part, hash }
     }
 }
 
-/// Begins with the kind of the part, then each field in order.
+/// Begins with the kind of the part, then each field in order. One kind needs nothing to begin with, to be
+/// told from all others: the one of which applications hash the most.
 pub(super) fn hash_part(part: &KeyPart<'_>) -> u128 {
     match part {
         KeyPart::Network(Network::V4(ip)) => mix(2, hashed(&ip.octets())),
@@ -150,7 +161,7 @@ pub(super) fn hash_part(part: &KeyPart<'_>) -> u128 {
         KeyPart::Endpoint { method, route } => {
             mix(mix(8, hashed(method.as_bytes())), optional(route.map(str::as_bytes)))
         }
-        KeyPart::Bytes(bytes) => mix(9, hashed(bytes)),
+        KeyPart::Bytes(bytes) => hashed(bytes),
     }
 }
 

@@ -134,6 +134,7 @@ mod settling;
 mod shadow;
 pub mod shaping;
 mod simulate;
+mod sip;
 mod state;
 mod state_bytes;
 mod store;
@@ -141,6 +142,7 @@ mod store_loss;
 mod usage;
 mod view;
 
+pub(crate) use self::algorithm::PackedTake;
 #[cfg(feature = "postgres")]
 pub(crate) use self::contention::Turn;
 pub(crate) use self::identity::{bucket, mix};

@@ -35,12 +35,12 @@ use self::{
     held::Held,
     region::{Identity, Region},
     slot_charge::{Moment, SlotCharge},
-    slots::Slots,
+    slots::{Seen, Slots},
     table::Table,
 };
 use super::{MemoryStore, RateStatistics};
 use crate::{
-    rate_limit::{Batch, Charge, Decision, PackedClock, RateLimitStore, Step, Verdicts},
+    rate_limit::{Batch, Charge, Decision, PackedClock, PackedTake, RateLimitStore, Step, Verdicts},
     store::{BoxFuture, StoreError},
     time::Timestamp,
 };
@@ -57,6 +57,28 @@ pub(super) struct Rates {
     evicted: AtomicU64,
     /// Begins with the first request.
     clock: OnceLock<PackedClock>,
+}
+
+/// What came of a take of a packed state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tried {
+    /// It is charged.
+    Passed,
+    /// It is not, and only a charge can tell what is to be said.
+    Refused,
+    /// Nor was a state found, which does not say that there is none.
+    Elsewhere,
+}
+
+impl Tried {
+    #[inline]
+    fn of(seen: Seen<'_>, micros: u64, take: &PackedTake, units: u64) -> Self {
+        // A state that has expired lies before now, and says as little as none.
+        match take.full_after(seen.any_payload(), micros, units) {
+            Some(after) if seen.exchange(after) => Self::Passed,
+            _ => Self::Refused,
+        }
+    }
 }
 
 impl Rates {
@@ -98,14 +120,26 @@ impl Rates {
         self.apply_one(charge, self.moment(now).as_ref(), now)
     }
 
-    /// One charge of a packed state that is there, if `step` lets it pass: it is given the state, or zero,
-    /// and the time on the state's clock. `false`: nothing is written, and only a charge can tell.
+    /// A take of a packed state that is found at once: the common case of most limits, without a call.
     #[inline]
-    pub(super) fn try_take(&self, identity: u128, now: Timestamp, step: impl Fn(u64, u64) -> Option<u64>) -> bool {
-        let Some(micros) = self.clock.get().and_then(|clock| clock.reading(now)) else { return false };
-        let Some(seen) = self.slots.place(identity).and_then(|place| place.find()) else { return false };
-        // One that has expired lies before `now`, and says as little as none.
-        step(seen.any_payload(), micros).is_some_and(|after| seen.exchange(after))
+    pub(super) fn try_take(&self, identity: u128, now: Timestamp, take: &PackedTake, units: u64) -> Tried {
+        let Some(micros) = self.micros(now) else { return Tried::Refused };
+        match self.slots.find_at_once(identity) {
+            Some(seen) => Tried::of(seen, micros, take, units),
+            None => Tried::Elsewhere,
+        }
+    }
+
+    /// The same, of a state that is not found at once. `false`: it is not charged.
+    pub(super) fn try_take_elsewhere(&self, identity: u128, now: Timestamp, take: &PackedTake, units: u64) -> bool {
+        let found = self.slots.place(identity).and_then(|place| place.search());
+        let take = |(micros, seen)| Tried::of(seen, micros, take, units) == Tried::Passed;
+        self.micros(now).zip(found).is_some_and(take)
+    }
+
+    #[inline]
+    fn micros(&self, now: Timestamp) -> Option<u64> {
+        self.clock.get()?.reading(now)
     }
 
     #[inline]

@@ -62,6 +62,30 @@ impl GovernorKernel {
     }
 }
 
+/// The takes of packed states, and of each nothing but whether it passes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PackedTake {
+    unit: u64,
+    empty: u64,
+}
+
+impl PackedTake {
+    /// Of a bucket whose states are not packed.
+    pub(super) const NEVER: Self = Self { unit: 1, empty: 0 };
+
+    /// When the bucket will be full after a charge that passes; `None` of every other one. `full_at` is of
+    /// 50 bits, and `now` of 49.
+    #[inline]
+    pub(crate) fn full_after(&self, full_at: u64, now: u64, cost: u64) -> Option<u64> {
+        let price = self.unit.saturating_mul(cost);
+        // Of a bucket that packs it is 2^49 at most, so that no sum here wraps. And a debt that lies further
+        // ahead than a key can owe is more than it with and without being cut back.
+        let room = self.empty.checked_sub(price)?;
+        let passes = full_at <= now.wrapping_add(room) && cost > 0;
+        passes.then(|| full_at.max(now).wrapping_add(price))
+    }
+}
+
 impl GovernorKernel {
     /// Whether whatever a key can owe fits a packed state.
     pub(super) const fn packs(&self) -> bool {
@@ -86,11 +110,9 @@ impl GovernorKernel {
         (decision, write)
     }
 
-    /// When the bucket will be full after a charge that passes; `None` of every other one.
-    #[inline]
-    pub(super) fn full_after_take(&self, full_at: u64, now: u64, cost: u64) -> Option<u64> {
-        let after = self.owed_until(full_at, now).debt.saturating_add(self.unit.saturating_mul(cost));
-        (after <= self.empty && cost > 0).then(|| now.saturating_add(after))
+    /// What a take of a packed state goes by.
+    pub(super) const fn takes(&self) -> PackedTake {
+        PackedTake { unit: self.unit, empty: self.empty }
     }
 
     /// A charge that passes, which is what most are, in the fewest instructions: what governor computes

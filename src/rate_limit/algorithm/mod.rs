@@ -17,6 +17,7 @@ mod verdict;
 
 use std::{fmt, sync::Arc, time::Duration};
 
+pub(crate) use self::governor_kernel::PackedTake;
 pub use self::{
     fixed_window::{FixedWindow, Windows},
     id::AlgorithmId,

@@ -3,7 +3,7 @@ use std::{sync::Arc, time::Duration};
 use super::{
     Algorithm, AlgorithmId, Language, Op, Program, Step,
     exact_kernel::ExactKernel,
-    governor_kernel::GovernorKernel,
+    governor_kernel::{GovernorKernel, PackedTake},
     kernel::{self, Kernel},
     program::Origin,
 };
@@ -79,14 +79,12 @@ impl TokenBucket {
         self
     }
 
-    /// When it will be full after a charge that passes, of a packed state and on its clock: nothing else
-    /// of the decision. `None` of every other charge, and of a bucket that does not
-    /// [pack](Algorithm::packing) its state.
-    #[inline]
-    pub(crate) fn take_packed(&self, full_at: u64, now: u64, cost: u64) -> Option<u64> {
+    /// What tells of a take whether it passes, and nothing else of the decision: nothing passes by it if the
+    /// bucket does not [pack](Algorithm::packing) its states.
+    pub(crate) fn packed_takes(&self) -> PackedTake {
         match &self.arithmetic {
-            Arithmetic::Governor(kernel) => kernel.full_after_take(full_at, now, cost),
-            Arithmetic::Exact(_) => None,
+            Arithmetic::Governor(kernel) if kernel.packs() => kernel.takes(),
+            Arithmetic::Governor(_) | Arithmetic::Exact(_) => PackedTake::NEVER,
         }
     }
 

@@ -84,11 +84,26 @@ impl Slots {
     pub(super) fn place(&self, identity: u128) -> Option<Place<'_>> {
         let [block, first, second, stripe] = spots(identity, self.blocks.len());
         let block = self.blocks.get(block)?.get_or_init(make);
-        let fingerprint = low(identity).max(1);
+        let fingerprint = fingerprint(identity);
         let buckets = [block.get(first)?, block.get(second)?];
         let stripe = &self.stripes.get(stripe)?.0;
         Some(Place { home: Home { fingerprint, buckets, stripe }, evicted: &self.evicted })
     }
+
+    /// The state of a key, if it is found at once, which most are that have one: nothing is made, waited for
+    /// or called.
+    #[inline]
+    pub(super) fn find_at_once(&self, identity: u128) -> Option<Seen<'_>> {
+        let [block, first, second, _] = spots(identity, self.blocks.len());
+        let block = self.blocks.get(block)?.get()?;
+        Bucket::named([block.get(first)?, block.get(second)?], fingerprint(identity))
+    }
+}
+
+/// Zero is what slots hold that nobody ever took.
+#[inline]
+fn fingerprint(identity: u128) -> u64 {
+    low(identity).max(1)
 }
 
 #[cold]
@@ -119,6 +134,11 @@ impl<'t> Place<'t> {
     #[inline]
     pub(super) fn find(&self) -> Option<Seen<'t>> {
         self.home.find()
+    }
+
+    /// The same, of a key that was not [found at once](Slots::find_at_once).
+    pub(super) fn search(&self) -> Option<Seen<'t>> {
+        self.home.search()
     }
 
     /// Stores the first state of a key that had none; `false` if it has one by now.

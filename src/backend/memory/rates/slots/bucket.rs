@@ -56,6 +56,17 @@ impl Bucket {
         Some(Slot { fingerprint: self.fingerprints.get(place)?, state: self.states.get(place)? })
     }
 
+    /// The state of a key that lies where its fingerprint names, in the one bucket or in the other.
+    #[inline]
+    pub(crate) fn named<'t>(buckets: [&'t Self; 2], fingerprint: u64) -> Option<Seen<'t>> {
+        let [first, second] = buckets;
+        let named = |bucket: &'t Self| match bucket.preferred(fingerprint)?.look(fingerprint) {
+            Look::Found(seen) => Some(seen),
+            Look::Locked | Look::Missing => None,
+        };
+        named(first).or_else(|| named(second))
+    }
+
     /// Fingerprints and states, for loom.
     #[allow(dead_code, reason = "the models look at what is left at rest")]
     pub(crate) fn words(&self) -> impl Iterator<Item = (&AtomicU64, &AtomicU64)> {
@@ -138,16 +149,13 @@ impl<'t> Home<'t> {
     /// The key's state. Waits only while somebody inserts it.
     #[inline]
     pub(crate) fn find(&self) -> Option<Seen<'t>> {
-        let [first, second] = self.buckets;
-        let preferred = |bucket: &'t Bucket| match bucket.preferred(self.fingerprint)?.look(self.fingerprint) {
-            Look::Found(seen) => Some(seen),
-            Look::Locked | Look::Missing => None,
-        };
-        preferred(first).or_else(|| preferred(second)).or_else(|| self.search())
+        Bucket::named(self.buckets, self.fingerprint).or_else(|| self.search())
     }
 
+    /// Of a key that does not lie where its fingerprint names. By value: what is lent to a call has to lie in
+    /// memory, for the many as well that need no call.
     #[inline(never)]
-    fn search(&self) -> Option<Seen<'t>> {
+    pub(crate) fn search(self) -> Option<Seen<'t>> {
         match self.look() {
             Look::Found(seen) => Some(seen),
             Look::Missing => None,
@@ -169,11 +177,13 @@ impl<'t> Home<'t> {
 
     fn look(&self) -> Look<'t> {
         let mut look = Look::Missing;
-        for slot in self.buckets.into_iter().flat_map(Bucket::slots) {
-            match slot.look(self.fingerprint) {
-                Look::Found(seen) => return Look::Found(seen),
-                Look::Locked => look = Look::Locked,
-                Look::Missing => {}
+        for bucket in self.buckets {
+            for slot in bucket.slots() {
+                match slot.look(self.fingerprint) {
+                    Look::Found(seen) => return Look::Found(seen),
+                    Look::Locked => look = Look::Locked,
+                    Look::Missing => {}
+                }
             }
         }
         look
