@@ -102,12 +102,13 @@ async fn drive(store: RedisStore, line: Arc<Line>, order: Order) {
     let Some(Coach { told, mut seats }) = order.take() else { return };
     let shared = seats.len() > 1;
     let run = told.into_invocation(&line, None);
-    let asking = async {
+    // In a box: else the task would be several kilobytes, copied when it is spawned and when it ends.
+    let asking = Box::pin(async {
         match store.link.run::<Value>(&run).await {
             Err(error) if shared && store.rates.did_nothing(&error) => Ok(None),
             answer => answer.map(Some),
         }
-    };
+    });
     let Some(answer) = unless_all_left(store.link.answer(asking), &mut seats).await else { return };
     let mut found = match answer.and_then(|answer| answer.map(Answer::read).transpose()) {
         Ok(Some(answer)) if answer.is_about(seats.len(), line.shape.len()) => answer.batches(line.shape.len()),
