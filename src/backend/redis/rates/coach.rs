@@ -2,7 +2,7 @@
 //!
 //! A run costs the server more than what it decides: the command, the clock, the answer. So whoever
 //! asks does not send his batch himself. The first at a [`Stop`] orders a coach, a task that goes when all
-//! tasks that could run have had their turn; who has come by then rides along. Nobody waits for others
+//! tasks that could run have had their turn, and those that they have woken; who has come by then rides along. Nobody waits for others
 //! to come, nor for one coach to be back before the next one goes, and each batch is decided as if it was
 //! alone, in the order in which they came.
 
@@ -98,6 +98,8 @@ impl RedisStore {
 }
 
 async fn drive(store: RedisStore, line: Arc<Line>, order: Order) {
+    // Once for those who could run, and once for those whom an answer has woken meanwhile.
+    tokio::task::yield_now().await;
     tokio::task::yield_now().await;
     let Some(Coach { told, mut seats }) = order.take() else { return };
     let shared = seats.len() > 1;
