@@ -80,12 +80,13 @@ impl Connection {
         }
     }
 
-    /// Runs a command, however long it takes. It is sent once.
+    /// Runs a command, however long it takes. It is sent once. The longer futures lie in boxes, lest the one that most
+    /// need is as long.
     async fn command<T: FromRedisValue>(&self, command: &Cmd) -> RedisResult<T> {
         match self {
             Self::Own(own) => own.command(command).await,
-            Self::Cluster(cluster) => cluster.command(command).await,
-            Self::Theirs(manager) => command.query_async(&mut manager.clone()).await,
+            Self::Cluster(cluster) => Box::pin(cluster.command(command)).await,
+            Self::Theirs(manager) => Box::pin(command.query_async(&mut manager.clone())).await,
         }
     }
 

@@ -51,6 +51,9 @@
 //! must come to the script's conclusion (else: `Corrupt`). Rules that go by the same parts of a request lie in
 //! one key. An expired state says the same as one that owes nothing, so nothing is ever swept.
 //!
+//! A key never ends before its states do. That of a token bucket is kept up to eight seconds longer, so that most
+//! charges need not say when it ends: it takes some 200 bytes for so long, also of callers who come once.
+//!
 //! Batches that are asked at the same instant share a run, up to 32 of them: nobody waits for others, but who
 //! is there rides along. Each is decided by itself, in the order in which they came, as if it had been sent
 //! alone; an error of the run is an error of all, and a key that holds what is no state is an error of those

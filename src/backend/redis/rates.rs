@@ -134,15 +134,19 @@ impl Rates {
 /// two steps, what was taken there stays taken. What is given back lands in the window of that moment.
 impl RateLimitStore for RedisStore {
     fn apply<'a>(&'a self, batch: &'a Batch<'a>) -> BoxFuture<'a, Result<Verdicts, StoreError>> {
+        // What few calls need lies in boxes of its own: this one is moved as a whole.
         Box::pin(async move {
             let asked = Asked::all(batch);
             if asked.is_empty() {
                 return Ok(Verdicts::new());
             }
             if self.link.is_cluster() && !share_a_node(&asked) {
-                return self.apply_spread(batch, &asked).await;
+                return Box::pin(self.apply_spread(batch, &asked)).await;
             }
-            self.apply_together(batch, &asked).await
+            match self.ask(batch, &asked).await? {
+                Some(found) => View::of(found, batch, self.rates.clock)?.verdicts(batch),
+                None => Box::pin(self.compare_and_swap(batch, &asked)).await,
+            }
         })
     }
 }
@@ -150,8 +154,10 @@ impl RateLimitStore for RedisStore {
 impl RedisStore {
     /// Charges whose keys lie on one server.
     async fn apply_together(&self, batch: &Batch<'_>, asked: &[Asked<'_>]) -> Result<Verdicts, StoreError> {
-        let Some(found) = self.ask(batch, asked).await? else { return self.compare_and_swap(batch, asked).await };
-        View::of(found, batch, self.rates.clock)?.verdicts(batch)
+        match self.ask(batch, asked).await? {
+            Some(found) => View::of(found, batch, self.rates.clock)?.verdicts(batch),
+            None => self.compare_and_swap(batch, asked).await,
+        }
     }
 
     /// What a script found and decided; `None` if no script can.
@@ -179,7 +185,8 @@ impl RedisStore {
         {
             return found;
         }
-        self.find(&self.alone_on(line, batch, asked, |op| op).invocation()).await
+        let mut alone = self.alone_on(line, batch, asked, |op| op);
+        Box::pin(async move { self.find(&alone.invocation()).await }).await
     }
 
     /// What a run finds that is about one batch.

@@ -4,7 +4,7 @@ use std::{ops::Range, sync::Arc};
 
 use redis::Value;
 
-use super::text::TOO_GREAT;
+use super::text::{REFUSED, TOO_GREAT};
 use crate::{store::StoreError, time::Timestamp};
 
 /// The whole answer, shared by all batches that it is about.
@@ -38,7 +38,7 @@ impl Answer {
     pub(super) fn is_about(&self, batches: usize, charges: usize) -> bool {
         let states = self.text.get(self.states..).unwrap_or_default();
         let items = states.bytes().filter(|byte| *byte == b',').count().saturating_add(1);
-        items == batches.saturating_mul(charges.saturating_add(1))
+        items == batches.saturating_mul(charges)
     }
 
     /// One for each batch of so many charges.
@@ -47,8 +47,7 @@ impl Answer {
         std::iter::from_fn(move || {
             let rest = self.text.get(from..)?;
             let mut commas = rest.bytes().enumerate().filter(|(_, byte)| *byte == b',').map(|(place, _)| place);
-            // Before them stands the verdict.
-            let length = commas.nth(charges).unwrap_or(rest.len());
+            let length = commas.nth(charges.saturating_sub(1)).unwrap_or(rest.len());
             let part = from..from.saturating_add(length);
             from = part.end.saturating_add(1);
             Some(Found { answer: self.clone(), part })
@@ -63,21 +62,18 @@ impl Found {
 
     /// The states, one after the other, as they are written.
     pub(super) fn states(&self) -> impl Iterator<Item = &str> {
-        self.items().skip(1)
+        let text = self.text();
+        text.strip_prefix([REFUSED, TOO_GREAT]).unwrap_or(text).split(',')
     }
 
     /// As the script said it; nothing was charged, if not.
     pub(super) fn passed(&self) -> bool {
-        self.items().next() == Some("")
+        !self.text().starts_with([REFUSED, TOO_GREAT])
     }
 
     /// Lua could not decide.
     pub(super) fn is_too_great(&self) -> bool {
-        self.items().next() == Some(TOO_GREAT)
-    }
-
-    fn items(&self) -> impl Iterator<Item = &str> {
-        self.text().split(',')
+        self.text().starts_with(TOO_GREAT)
     }
 
     fn text(&self) -> &str {
@@ -99,15 +95,15 @@ mod tests {
 
     #[test]
     fn each_batch_finds_its_states() {
-        let found: Vec<_> = read("9,,7 8,,x,1,2,x,,,?,,").unwrap().batches(2).collect();
+        let found: Vec<_> = read("9,7 8,,x1,2,x,,?,").unwrap().batches(2).collect();
         let states: Vec<Vec<_>> = found.iter().map(|found| found.states().collect()).collect();
-        assert_eq!(states[..3], [["7 8", ""], ["1", "2"], ["", ""]]);
+        assert_eq!(states, [["7 8", ""], ["1", "2"], ["", ""], ["", ""]]);
         assert_eq!(found.iter().map(Found::passed).collect::<Vec<_>>(), [true, false, false, false]);
         assert_eq!(found.iter().map(Found::is_too_great).collect::<Vec<_>>(), [false, false, false, true]);
         assert!(found.iter().all(|found| found.now().as_micros() == 9));
-        assert!(read("9,,7 8,,x,1,2").unwrap().is_about(2, 2));
-        assert!(!read("9,,7,8,,x,1,2").unwrap().is_about(2, 2));
-        let alone: Vec<_> = read("9,,,x,").unwrap().batches(1).map(|found| found.passed()).collect();
+        assert!(read("9,7 8,,x1,2").unwrap().is_about(2, 2));
+        assert!(!read("9,7,8,,x1,2").unwrap().is_about(2, 2));
+        let alone: Vec<_> = read("9,,x").unwrap().batches(1).map(|found| found.passed()).collect();
         assert_eq!(alone, [true, false]);
     }
 

@@ -68,7 +68,10 @@ impl<'a> Asked<'a> {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Told {
     keys: Arguments,
+    batches: usize,
+    /// Of each batch, or of the first if they are the same for all.
     numbers: Vec<u8>,
+    differ: bool,
     /// For the key that is being written.
     key: String,
 }
@@ -79,12 +82,31 @@ impl Told {
         for asked in first_of_each(&line.shape, asked) {
             self.keys.push(asked.address.key(prefix, &mut self.key));
         }
+        let before = self.numbers.len();
         for asked in asked {
             self.numbers.extend_from_slice(&asked.address.field());
         }
         for (step, asked) in line.steps().zip(asked) {
             asked.write_numbers(step, op(asked.charge.op()), &mut self.numbers);
         }
+        self.fold(before);
+        self.batches = self.batches.saturating_add(1);
+    }
+
+    /// Leaves out what was told of the last batch if it is what was told of all others.
+    fn fold(&mut self, before: usize) {
+        if self.batches == 0 || self.differ {
+            return;
+        }
+        let (first, last) = self.numbers.split_at(before);
+        if first == last {
+            self.numbers.truncate(before);
+            return;
+        }
+        self.differ = true;
+        let mut numbers = first.repeat(self.batches);
+        numbers.extend_from_slice(last);
+        self.numbers = numbers;
     }
 
     /// On the server's clock, unless there is a time.

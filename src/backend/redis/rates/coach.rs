@@ -2,7 +2,7 @@
 //!
 //! A run costs the server more than what it decides: the command, the clock, the answer. So whoever
 //! asks does not send his batch himself. The first at a [`Stop`] orders a coach, a task that goes when all
-//! tasks that could run have had their turn; who has come by then rides along. Nobody waits for others
+//! tasks that could run have had their turn, and those that they have woken; who has come by then rides along. Nobody waits for others
 //! to come, nor for one coach to be back before the next one goes, and each batch is decided as if it was
 //! alone, in the order in which they came.
 
@@ -98,16 +98,19 @@ impl RedisStore {
 }
 
 async fn drive(store: RedisStore, line: Arc<Line>, order: Order) {
+    // Once for those who could run, and once for those whom an answer has woken meanwhile.
+    tokio::task::yield_now().await;
     tokio::task::yield_now().await;
     let Some(Coach { told, mut seats }) = order.take() else { return };
     let shared = seats.len() > 1;
     let run = told.into_invocation(&line, None);
-    let asking = async {
+    // In a box: else the task would be several kilobytes, copied when it is spawned and when it ends.
+    let asking = Box::pin(async {
         match store.link.run::<Value>(&run).await {
             Err(error) if shared && store.rates.did_nothing(&error) => Ok(None),
             answer => answer.map(Some),
         }
-    };
+    });
     let Some(answer) = unless_all_left(store.link.answer(asking), &mut seats).await else { return };
     let mut found = match answer.and_then(|answer| answer.map(Answer::read).transpose()) {
         Ok(Some(answer)) if answer.is_about(seats.len(), line.shape.len()) => answer.batches(line.shape.len()),

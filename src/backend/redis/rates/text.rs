@@ -1,8 +1,9 @@
 //! The text of a script: it decides on any number of batches of one shape, one after the other.
 //!
 //! For each batch it is given its keys, and in one argument for all of them the fields and then the numbers of
-//! each charge. It answers with the time, then for each batch nothing, or [`REFUSED`] if it was not charged, or
-//! [`TOO_GREAT`] if Lua cannot tell, and the states that it found: with commas between.
+//! each charge: once, if they are the same for all batches, as those of one rule mostly are. It answers with the
+//! time and the states that it found for each batch, with commas between; before the first state of a batch stands
+//! [`REFUSED`] if it was not charged, or [`TOO_GREAT`] if Lua cannot tell.
 
 use std::fmt::Write as _;
 
@@ -12,19 +13,29 @@ use super::{
 };
 use crate::rate_limit::Program;
 
-pub(super) const REFUSED: &str = "x";
-pub(super) const TOO_GREAT: &str = "?";
+/// No state that passes begins so.
+pub(super) const REFUSED: char = 'x';
+pub(super) const TOO_GREAT: char = '?';
 
 /// Stands for what nobody of ours has written: a key of another type, or no number where one belongs, or
 /// what would be taken for two states. No algorithm's state begins so, and the other batches of the run
 /// have nothing to do with it.
 const FOREIGN: &str = "#";
 
+/// The key of a bucket is kept until the end of the span of so many microseconds in which the bucket will be full,
+/// so that not each unit taken renews that. A state says by a zero before its number that its key is kept so.
+/// A number that reads the same with and without it is one that every version of the crate can read.
+const SPAN: u64 = 8_000_000;
+
+/// How long such a state is: the microseconds since 1970 have sixteen digits until 2286.
+const MARKED: usize = 17;
+
 /// A second argument is the time of a test, which may stand still while keys expire: they are kept for an
-/// hour more.
+/// hour more, and nothing is to be inferred from a state about how long.
 const TIME: &str = concat!(
     include_str!("time.lua"),
-    "local base = now\nif ARGV[2] then now, base = ARGV[2] + 0, base + 3600000000 end\n"
+    "local base, mark = now, '0%d'\n",
+    "if ARGV[2] then now, base, mark = ARGV[2] + 0, base + 3600000000, '%d' end\n"
 );
 
 pub(super) fn of<'a>(shape: &Shape, programs: impl Iterator<Item = &'a Program>) -> String {
@@ -32,13 +43,8 @@ pub(super) fn of<'a>(shape: &Shape, programs: impl Iterator<Item = &'a Program>)
     let names = text.programs(shape, programs);
     text.0.push_str(TIME);
     text.0.push_str("local tonumber, unpack, numbers, at, o = tonumber, struct.unpack, ARGV[1], 1, 1\n");
-    text.0.push_str("local try, type, find = redis.pcall, type, string.find\n");
-    text.0.push_str("local out = {format('%d', now)}\n");
-    let keys = records(shape);
-    text.line(format_args!("for k = 1, #KEYS, {keys} do"));
-    for record in 0..keys {
-        text.line(format_args!("local key{record} = KEYS[k + {record}]"));
-    }
+    text.0.push_str("local try, out = redis.pcall, {format('%d', now)}\n");
+    text.line(format_args!("local stride = #numbers > {0} and {0} or 0", stride(shape)));
     if shape.iter().all(|place| place.step == Step::Quick) {
         text.quick(shape);
     } else {
@@ -109,7 +115,6 @@ impl Text {
             let (held, fields) = (list("h", within.iter().copied()), list("f", within.iter().copied()));
             if within.len() == 1 {
                 self.line(format_args!("local {held} = try('HGET', key{record}, {fields})"));
-                self.line(format_args!("if type({held}) == 'table' then {held} = '{FOREIGN}' end"));
             } else {
                 let found = joined(1..=within.len(), ", ", |number| format!("m{record}[{number}]"));
                 let foreign = joined(within.iter().copied(), ", ", |_| format!("'{FOREIGN}'"));
@@ -120,57 +125,86 @@ impl Text {
         }
     }
 
+    /// For each batch, its keys.
+    fn each(&mut self, shape: &Shape) {
+        let keys = records(shape);
+        self.line(format_args!("for k = 1, #KEYS, {keys} do"));
+        for record in 0..keys {
+            self.line(format_args!("local key{record} = KEYS[k + {record}]"));
+        }
+    }
+
     /// Takes from whole buckets: nothing is written unless all pass.
     fn quick(&mut self, shape: &Shape) {
         let all = 0..shape.len();
         let (fields, told) = (list("f", all.clone()), joined(all.clone(), ", ", |index| format!("c{index}, e{index}")));
         let format = format!("{}{}", field_format().repeat(shape.len()), "dd".repeat(shape.len()));
-        self.line(format_args!("local {fields}, {told} = unpack('<{format}', numbers, at)"));
+        self.line(format_args!("local {fields}, {told}"));
+        self.each(shape);
+        self.line(format_args!(
+            "if k == 1 or stride > 0 then {fields}, {told}, at = unpack('<{format}', numbers, at) end"
+        ));
         self.load(shape);
-        self.line(format_args!("local {} = {}", list("d", all.clone()), joined(all.clone(), ", ", |_| "0".to_owned())));
-        self.line(format_args!("local all, odd = true, false"));
-        for index in all {
+        self.line(format_args!("local all, odd, t = true, false, nil"));
+        for record in 0..records(shape) {
+            self.line(format_args!("local kept{record} = 0"));
+        }
+        for (index, place) in shape.iter().enumerate() {
+            self.line(format_args!("local d{index} = c{index}"));
             self.line(format_args!("if h{index} then"));
-            // What is no number, or lies further ahead than can be owed, is the program's to read.
-            self.line(format_args!("d{index} = tonumber(h{index})"));
-            // Lua takes "nan" for a number, which is not itself.
-            self.line(format_args!(
-                "if d{index} ~= d{index} or not d{index} then h{index}, d{index} = '{FOREIGN}', 9e15 end"
-            ));
-            self.line(format_args!("d{index} = d{index} - now"));
-            self.line(format_args!("if d{index} < 0 then d{index} = 0 elseif d{index} > e{index} then odd = true end"));
+            // What is no number, or lies further ahead than can be owed, is the program's to read. Lua takes "nan"
+            // for a number, which is not itself.
+            self.line(format_args!("t = tonumber(h{index})"));
+            self.line(format_args!("if t ~= t or not t then h{index}, t = '{FOREIGN}', 9e15 end"));
+            self.line(format_args!("if t > now then"));
+            self.line(format_args!("d{index} = t - now + c{index}"));
+            self.line(format_args!("if t - now > e{index} then odd = true end"));
             self.line(format_args!("end"));
-            self.line(format_args!("d{index} = d{index} + c{index}"));
+            let kept = format!("kept{}", place.record);
+            self.line(format_args!("if #h{index} == {MARKED} and t > {kept} then {kept} = t end"));
+            self.line(format_args!("end"));
             self.line(format_args!("if d{index} > e{index} then all = false end"));
         }
         self.line(format_args!("if all then"));
         for record in 0..records(shape) {
-            let within = within(shape, record);
-            let written =
-                joined(within.iter().copied(), ", ", |index| format!("f{index}, format('%d', now + d{index})"));
-            self.line(format_args!("call('HSET', key{record}, {written})"));
-            let mut longest = within.iter();
-            let first = longest.next().copied().unwrap_or(0);
-            self.line(format_args!("local m = d{first}"));
-            for index in longest {
-                self.line(format_args!("if d{index} > m then m = d{index} end"));
-            }
-            self.expire(shape, record);
+            self.take(shape, record);
         }
         self.line(format_args!("end"));
         self.answer(shape);
+    }
+
+    /// A foreign state may be taken for one whose key is kept; then it was not written over.
+    fn take(&mut self, shape: &Shape, record: usize) {
+        let within = within(shape, record);
+        let written = joined(within.iter().copied(), ", ", |index| format!("f{index}, format(mark, now + d{index})"));
+        self.line(format_args!("call('HSET', key{record}, {written})"));
+        let mut longest = within.iter();
+        let first = longest.next().copied().unwrap_or(0);
+        self.line(format_args!("local m = d{first}"));
+        for index in longest {
+            self.line(format_args!("if d{index} > m then m = d{index} end"));
+        }
+        self.line(format_args!("m = base + m"));
+        self.line(format_args!("m = m - m % {SPAN}"));
+        self.line(format_args!("if kept{record} < m then"));
+        self.expire(shape, record, &format!("(m + {SPAN}) / 1000"));
+        self.line(format_args!("end"));
     }
 
     /// Any programs: what they write is written even if they refuse.
     fn general(&mut self, shape: &Shape, names: &[usize]) {
         let all = 0..shape.len();
         let fields = field_format().repeat(shape.len());
+        self.line(format_args!("local type, find = type, string.find"));
+        self.each(shape);
         self.line(format_args!("local {} = unpack('<{fields}', numbers, at)", list("f", all.clone())));
         self.load(shape);
         let mut offset = shape.len().saturating_mul(Address::FIELD);
         let mut told = Vec::new();
         for index in all.clone() {
-            self.line(format_args!("if h{index} and find(h{index}, ',', 1, true) then h{index} = '{FOREIGN}' end"));
+            self.line(format_args!(
+                "if h{index} and (type(h{index}) == 'table' or find(h{index}, '[,x?]')) then h{index} = '{FOREIGN}' end"
+            ));
         }
         for ((index, place), name) in shape.iter().enumerate().zip(names) {
             let numbers = format!("unpack('<{}', numbers, at + {offset})", "d".repeat(place.step.numbers()));
@@ -198,6 +232,7 @@ impl Text {
         }
         self.line(format_args!("end"));
         self.answer(shape);
+        self.line(format_args!("at = at + stride"));
     }
 
     /// What is set comes before what is forgotten: a key that has lost its last field has lost its end, too.
@@ -224,7 +259,7 @@ impl Text {
             self.line(format_args!("end"));
         }
         self.line(format_args!("if m >= 0 then"));
-        self.expire(shape, record);
+        self.expire(shape, record, "(base + m) / 1000 + 1");
         self.line(format_args!("end"));
         for index in &within {
             self.line(format_args!("if w{index} == '' and h{index} then call('HDEL', key{record}, f{index}) end"));
@@ -233,22 +268,21 @@ impl Text {
 
     /// The key ends when the last of its states does, also of those that were not asked for: never earlier
     /// than it did. A key that is new has no end yet, which counts as the latest.
-    fn expire(&mut self, shape: &Shape, record: usize) {
+    fn expire(&mut self, shape: &Shape, record: usize, millis: &str) {
         let held = joined(within(shape, record), " or ", |index| format!("h{index}"));
         let end = |when: &str| format!("call('PEXPIREAT', key{record}, m, '{when}')");
-        self.line(format_args!("m = format('%d', (base + m) / 1000 + 1)"));
+        self.line(format_args!("m = format('%d', {millis})"));
         self.line(format_args!("if {held} then {later}", later = end("GT")));
         self.line(format_args!("elseif {} == 0 then {} end", end("NX"), end("GT")));
     }
 
     fn answer(&mut self, shape: &Shape) {
-        self.line(format_args!("local verdict = ''"));
-        self.line(format_args!("if odd then verdict = '{TOO_GREAT}' elseif not all then verdict = '{REFUSED}' end"));
-        self.line(format_args!("out[o + 1] = verdict"));
         for index in 0..shape.len() {
-            self.line(format_args!("out[o + {}] = h{index} or ''", index.saturating_add(2)));
+            self.line(format_args!("out[o + {}] = h{index} or ''", index.saturating_add(1)));
         }
-        self.line(format_args!("o, at = o + {}, at + {}", shape.len().saturating_add(1), stride(shape)));
+        let verdict = format!("(odd and '{TOO_GREAT}' or '{REFUSED}')");
+        self.line(format_args!("if odd or not all then out[o + 1] = {verdict} .. out[o + 1] end"));
+        self.line(format_args!("o = o + {}", shape.len()));
     }
 }
 
