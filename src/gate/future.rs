@@ -45,8 +45,8 @@ pin_project! {
     }
 }
 
-/// If something panics, what is held is dropped while the panic unwinds, and so can see it: whoever
-/// catches the panic outside drops the rest of the future only later.
+/// If something panics, the inner service or a gate, what is held is dropped while the panic unwinds, and so can
+/// see it: whoever catches the panic outside drops the rest of the future only later.
 struct Watch<'a, H: Default>(&'a mut H);
 
 impl<H: Default> Watch<'_, H> {
@@ -101,58 +101,69 @@ where
     type Output = Result<Response, S::Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
+        let this = self.project();
         let (Some(chain), Some(visit)) = (&*this.chain, &*this.visit) else {
-            return match this.state.as_mut().project() {
+            return match this.state.project() {
                 StateProjection::Called { inner } => inner.poll(cx).map_ok(IntoResponse::into_response),
                 // Without gates the inner service has been called from the beginning.
                 _ => Poll::Pending,
             };
         };
-        loop {
-            let next = match this.state.as_mut().project() {
-                StateProjection::Called { inner } => {
-                    let mut leaving = None;
-                    let polled = poll_called(&**chain, inner, this.held, visit, &mut leaving, cx);
-                    match leaving {
-                        Some(response) => State::Leaving { response },
-                        None if polled.is_pending() => return polled,
-                        None => {
-                            this.state.set(State::Decided { response: None });
-                            return polled;
-                        }
+        let watch = Watch(this.held);
+        let polled = advance(this.state, &**chain, visit, watch.0, cx);
+        watch.done(polled)
+    }
+}
+
+fn advance<C, S, B>(
+    mut state: Pin<&mut State<S::Future, S, C::Waits>>,
+    chain: &C,
+    visit: &Visit,
+    held: &mut C::Held,
+    cx: &mut Context<'_>,
+) -> Poll<Result<Response, S::Error>>
+where
+    C: Chain<B>,
+    S: Service<Request<B>>,
+    S::Response: IntoResponse,
+{
+    loop {
+        let next = match state.as_mut().project() {
+            StateProjection::Called { inner } => {
+                let mut leaving = None;
+                let polled = poll_called(chain, inner, held, visit, &mut leaving, cx);
+                match leaving {
+                    Some(response) => State::Leaving { response },
+                    None if polled.is_pending() => return polled,
+                    None => {
+                        state.set(State::Decided { response: None });
+                        return polled;
                     }
                 }
-                StateProjection::Waiting { waits, service } => match ready!(chain.poll(waits, visit, this.held, cx)) {
-                    Err(response) => State::Decided { response: Some(response) },
-                    Ok(mut request) => {
-                        let watch = Watch(&mut *this.held);
-                        match chain.enter(&mut request, visit, watch.0) {
-                            Entered::Passed => {
-                                let inner = service.call(request);
-                                watch.done(State::Called { inner })
-                            }
-                            Entered::Decided(response) => watch.done(State::Decided { response: Some(response) }),
-                            Entered::Waits(begins) => {
-                                *waits = watch.done(C::begin(begins, request));
-                                continue;
-                            }
-                        }
+            }
+            StateProjection::Waiting { waits, service } => match ready!(chain.poll(waits, visit, held, cx)) {
+                Err(response) => State::Decided { response: Some(response) },
+                Ok(mut request) => match chain.enter(&mut request, visit, held) {
+                    Entered::Passed => State::Called { inner: service.call(request) },
+                    Entered::Decided(response) => State::Decided { response: Some(response) },
+                    Entered::Waits(begins) => {
+                        *waits = C::begin(begins, request);
+                        continue;
                     }
                 },
-                StateProjection::Leaving { response } => {
-                    State::Decided { response: Some(ready!(response.as_mut().poll(cx))) }
+            },
+            StateProjection::Leaving { response } => {
+                State::Decided { response: Some(ready!(response.as_mut().poll(cx))) }
+            }
+            StateProjection::Decided { response } => {
+                let Some(mut response) = response.take() else { return Poll::Pending };
+                match leave(chain, held, &mut response, visit) {
+                    None => return Poll::Ready(Ok(response)),
+                    Some(response) => State::Leaving { response },
                 }
-                StateProjection::Decided { response } => {
-                    let Some(mut response) = response.take() else { return Poll::Pending };
-                    match leave(&**chain, this.held, &mut response, visit) {
-                        None => return Poll::Ready(Ok(response)),
-                        Some(response) => State::Leaving { response },
-                    }
-                }
-            };
-            this.state.set(next);
-        }
+            }
+        };
+        state.set(next);
     }
 }
 
@@ -171,9 +182,7 @@ where
     F: Future<Output = Result<R, E>>,
     R: IntoResponse,
 {
-    let watch = Watch(&mut *held);
-    let polled = inner.poll(cx);
-    let mut polled = watch.done(polled).map_ok(IntoResponse::into_response);
+    let mut polled = inner.poll(cx).map_ok(IntoResponse::into_response);
     match &mut polled {
         Poll::Ready(Ok(response)) => *leaving = leave(chain, held, response, visit),
         Poll::Ready(Err(_)) => chain.fail(held, visit),

@@ -11,7 +11,16 @@ enum Act {
     WaitAndPass,
     WaitAndAnswer,
     WaitAndReject,
+    WaitAndPanic,
     Absent,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Leaves {
+    AtOnce,
+    Late,
+    Panicking,
+    LateAndPanicking,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -29,7 +38,7 @@ type Log = Arc<Mutex<Vec<String>>>;
 struct Actor {
     name: char,
     act: Act,
-    leaves_late: bool,
+    leaves: Leaves,
     log: Log,
 }
 
@@ -70,6 +79,7 @@ impl Gate<Body> for Actor {
             Act::WaitAndPass => later(Box::new(move |request| Waited::Pass(request, ticket))),
             Act::WaitAndAnswer => later(Box::new(|_| Waited::Answer("answered".into_response()))),
             Act::WaitAndReject => later(Box::new(move |_| Waited::Reject(rejection()))),
+            Act::WaitAndPanic => later(Box::new(|_| panic!("the gate"))),
         }
     }
 
@@ -77,13 +87,16 @@ impl Gate<Body> for Actor {
         self.log.lock().unwrap().push(format!("leave {} {}", self.name, response.status()));
         ticket.left = true;
         response.headers_mut().append("seen-by", HeaderValue::from_str(&self.name.to_string()).unwrap());
-        if self.leaves_late {
-            return Leave::wait(|response| async move {
+        let leaves = self.leaves;
+        match leaves {
+            Leaves::AtOnce => Leave::Done,
+            Leaves::Panicking => panic!("the gate"),
+            Leaves::Late | Leaves::LateAndPanicking => Leave::wait(move |response| async move {
                 tokio::task::yield_now().await;
+                assert_eq!(leaves, Leaves::Late);
                 response
-            });
+            }),
         }
-        Leave::Done
     }
 
     fn fail(self: &Arc<Self>, mut ticket: Ticket, _: &Arc<RequestContext>) {
@@ -123,11 +136,11 @@ impl Service<Request<Body>> for Handler {
 }
 
 /// What was said, in which order, and what came of it.
-async fn run(acts: [(Act, bool); 3], end: End, in_one: bool) -> (Vec<String>, String) {
+async fn run(acts: [(Act, Leaves); 3], end: End, in_one: bool) -> (Vec<String>, String) {
     let log = Log::default();
-    let layer = |name: char, (act, leaves_late): (Act, bool)| match act {
+    let layer = |name: char, (act, leaves): (Act, Leaves)| match act {
         Act::Absent => GateLayer::absent(),
-        act => GateLayer::new(Actor { name, act, leaves_late, log: Arc::clone(&log) }),
+        act => GateLayer::new(Actor { name, act, leaves, log: Arc::clone(&log) }),
     };
     let [a, b, c] = acts;
     let (a, b, c) = (layer('a', a), layer('b', b), layer('c', c));
@@ -153,10 +166,12 @@ async fn run(acts: [(Act, bool); 3], end: End, in_one: bool) -> (Vec<String>, St
 
 #[tokio::test]
 async fn whatever_they_decide_gates_in_one_do_what_nested_ones_do() {
-    use Act::{Absent, Answer, Pass, Reject, WaitAndAnswer, WaitAndPass, WaitAndReject};
-    let each = [Pass, Answer, Reject, WaitAndPass, WaitAndAnswer, WaitAndReject, Absent]
-        .into_iter()
-        .flat_map(|act| [(act, false), (act, true)]);
+    use Act::{Absent, Answer, Pass, Reject, WaitAndAnswer, WaitAndPanic, WaitAndPass, WaitAndReject};
+    let passes = [Pass, WaitAndPass].into_iter().flat_map(|act| {
+        [Leaves::AtOnce, Leaves::Late, Leaves::Panicking, Leaves::LateAndPanicking].map(|leaves| (act, leaves))
+    });
+    let others = [Answer, Reject, WaitAndAnswer, WaitAndReject, WaitAndPanic, Absent];
+    let each = passes.chain(others.map(|act| (act, Leaves::AtOnce)));
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {}));
     let mut different = Vec::new();
@@ -179,8 +194,12 @@ async fn whatever_they_decide_gates_in_one_do_what_nested_ones_do() {
 /// What was said of three gates that pass, in order: so that the comparison above is of something.
 #[tokio::test]
 async fn the_outermost_enters_first_and_leaves_last() {
-    let (said, outcome) =
-        run([(Act::Pass, false), (Act::WaitAndPass, true), (Act::Pass, false)], End::Rejects, true).await;
+    let (said, outcome) = run(
+        [(Act::Pass, Leaves::AtOnce), (Act::WaitAndPass, Leaves::Late), (Act::Pass, Leaves::AtOnce)],
+        End::Rejects,
+        true,
+    )
+    .await;
     let expected = [
         "enter a",
         "enter b",
@@ -197,7 +216,7 @@ async fn the_outermost_enters_first_and_leaves_last() {
 #[tokio::test]
 async fn of_a_request_that_is_given_up_the_innermost_pass_is_dropped_first() {
     let log = Log::default();
-    let layer = |name| GateLayer::new(Actor { name, act: Act::Pass, leaves_late: false, log: Arc::clone(&log) });
+    let layer = |name| GateLayer::new(Actor { name, act: Act::Pass, leaves: Leaves::AtOnce, log: Arc::clone(&log) });
     let pending = tower::service_fn(|_: Request<Body>| std::future::pending::<Result<Response, Infallible>>());
     let service = Gates::new().layer(layer('a')).layer(layer('b')).service(pending);
     let given_up = tokio::time::timeout(Duration::from_millis(10), service.oneshot(request("/"))).await;
