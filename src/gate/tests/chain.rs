@@ -1,5 +1,11 @@
 //! Gates in one do what nested ones do, whatever each of them decides.
 
+use std::{
+    future::poll_fn,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+};
+
 use super::*;
 use crate::gate::Gates;
 
@@ -112,7 +118,7 @@ struct Handler(End, Log);
 impl Service<Request<Body>> for Handler {
     type Response = Response;
     type Error = &'static str;
-    type Future = std::pin::Pin<Box<dyn Future<Output = Result<Response, &'static str>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, &'static str>> + Send>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), &'static str>> {
         Poll::Ready(Ok(()))
@@ -145,13 +151,18 @@ async fn run(acts: [(Act, Leaves); 3], end: End, in_one: bool) -> (Vec<String>, 
     let [a, b, c] = acts;
     let (a, b, c) = (layer('a', a), layer('b', b), layer('c', c));
     let handler = Handler(end, Arc::clone(&log));
-    let called = if in_one {
-        tokio::spawn(Gates::new().layer(&a).layer(&b).layer(&c).service(handler).oneshot(request("/")))
+    let mut called: Pin<Box<dyn Future<Output = Result<Response, &'static str>>>> = if in_one {
+        Box::pin(Gates::new().layer(&a).layer(&b).layer(&c).service(handler).oneshot(request("/")))
     } else {
-        tokio::spawn(ServiceBuilder::new().layer(&a).layer(&b).layer(&c).service(handler).oneshot(request("/")))
+        Box::pin(ServiceBuilder::new().layer(&a).layer(&b).layer(&c).service(handler).oneshot(request("/")))
     };
-    let outcome = match called.await {
-        Err(_) => "panicked".to_owned(),
+    // As tower-http's catch-panic does: what panicked is dropped only later.
+    let caught = poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| called.as_mut().poll(cx))) {
+        Ok(polled) => polled.map(Ok),
+        Err(_) => Poll::Ready(Err(())),
+    });
+    let outcome = match caught.await {
+        Err(()) => "panicked".to_owned(),
         Ok(Err(error)) => error.to_owned(),
         Ok(Ok(response)) => {
             let seen: Vec<_> = response.headers().get_all("seen-by").iter().collect();
