@@ -267,6 +267,12 @@ const QUOTATIONS: &[Quotation] = &[
     ),
     (
         "Redis",
+        "a token bucket's key is kept after the bucket is full",
+        "up to 8 s",
+        &[("src/backend/redis/rates/text.rs", "const SPAN: u64 = 8_000_000;")],
+    ),
+    (
+        "Redis",
         "time for an operation on Redis",
         "250 ms",
         &[("src/backend/redis/mod.rs", "const DEFAULT_BUDGET: Duration = Duration::from_millis(250);")],
