@@ -73,8 +73,7 @@ where
         Self { state: State::Called { inner }, held: C::Held::default(), chain: None, visit: None }
     }
 
-    /// Asks the gates. All in one function, and the future in one place: to hand it on, or the request,
-    /// would be to copy it.
+    /// Asks the gates. All in one function: to hand the request on to another one would copy it.
     #[inline]
     pub(super) fn enter(chain: &Arc<C>, service: &mut S, mut request: Request<B>) -> Self {
         let visit = Visit::begin(&**chain, &mut request);
