@@ -346,3 +346,17 @@ fn eight_charges_of_one_batch_are_kept_apart() {
         assert!(third.decisions().all(|decision| !decision.allowed) && third.len() == 8);
     }
 }
+
+#[test]
+fn a_charge_asked_alone_is_decided_as_in_a_batch() {
+    for form in forms(Rate::per_minute(6)) {
+        let (alone, batched) = (MemoryStore::new(), MemoryStore::new());
+        let ops = [Op::Take(1), Op::Peek, Op::Take(3), Op::Give(1), Op::Take(9), Op::Force(2), Op::Take(2), Op::Reset];
+        for (op, secs) in ops.into_iter().cycle().zip(0..200) {
+            // Now and then the clock goes back.
+            let now = after(secs * 5 % 61);
+            let one = alone.try_one(&Charge::new(key("r", b"k"), &*form, op), now).unwrap().unwrap();
+            assert_eq!(Some(&one), ask(&batched, now, &[(key("r", b"k"), &*form, op)]).get(0), "{op:?} {secs}");
+        }
+    }
+}
