@@ -43,8 +43,8 @@ pub(crate) fn written(most: usize, write: impl FnOnce(&mut BytesMut)) -> Option<
 }
 
 /// A text as header value.
-pub(crate) fn copied(text: &str) -> Option<HeaderValue> {
-    written(text.len(), |out| out.extend_from_slice(text.as_bytes()))
+pub(crate) fn copied(text: &[u8]) -> Option<HeaderValue> {
+    written(text.len(), |out| out.extend_from_slice(text))
 }
 
 /// A number as header value. Up to 1,023 nothing is written: most that remains, and most seconds, are so few.
@@ -52,7 +52,7 @@ pub(crate) fn decimal(number: u64) -> HeaderValue {
     if let Some(small) = small(number) {
         return HeaderValue::from_static(small);
     }
-    copied(itoa::Buffer::new().format(number)).unwrap_or(HeaderValue::from_static("0"))
+    copied(itoa::Buffer::new().format(number).as_bytes()).unwrap_or(HeaderValue::from_static("0"))
 }
 
 /// The same for a number that the next response is likely to say, too: a limit, or the second at which
@@ -124,7 +124,7 @@ mod tests {
         let values: Vec<_> = (0..5_000).map(decimal).collect();
         assert!(values.iter().enumerate().all(|(number, value)| *value == number.to_string()));
         let long = "a".repeat(3 * CHUNK);
-        assert_eq!(copied(&long).unwrap(), long);
+        assert_eq!(copied(long.as_bytes()).unwrap(), long);
         assert_eq!(decimal(7), "7");
     }
 
@@ -138,7 +138,7 @@ mod tests {
         });
         assert!(broken.is_err());
         assert_eq!(decimal(7), "7");
-        assert_eq!(copied("a\nb"), None);
+        assert_eq!(copied(b"a\nb"), None);
         assert_eq!(decimal(8), "8");
     }
 }

@@ -70,7 +70,7 @@ impl Visit {
         // A third party's gate alone leaves responses as they are, unless they name the id.
         if self.outermost
             && (self.context.marks() != 0 || response.extensions().get::<Rejection>().is_some())
-            && let Some(id) = copied(self.context.request_id().as_str())
+            && let Some(id) = copied(self.context.request_id().as_bytes())
         {
             response.headers_mut().insert(X_REQUEST_ID, id);
         }

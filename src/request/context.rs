@@ -87,6 +87,8 @@ pub struct RequestContext {
     client: ClientIp,
     scheme: Scheme,
     method: Method,
+    /// Known already where the router has been reached: a value that is there costs less than one that is set.
+    routed: Option<MatchedPath>,
     route: OnceLock<MatchedPath>,
     trail: Trail,
     /// The places (`gate::Place`) that the request has entered, for the wiring check.
@@ -138,8 +140,8 @@ impl RequestContext {
             client,
             scheme,
             method: request.method().clone(),
-            // Set already where the router has been reached: to set it later costs more.
-            route: request.extensions().get::<MatchedPath>().cloned().map_or_else(OnceLock::new, OnceLock::from),
+            routed: request.extensions().get::<MatchedPath>().cloned(),
+            route: OnceLock::new(),
             trail: Trail::new(),
             marks: AtomicU32::new(0),
             fields: AtomicUsize::new(0),
@@ -199,7 +201,7 @@ impl RequestContext {
     /// The matched route's template, `/orders/{id}`; `None` where no route matched, or before the
     /// router has been reached.
     pub fn route(&self) -> Option<&str> {
-        self.route.get().map(MatchedPath::as_str)
+        self.routed.as_ref().or_else(|| self.route.get()).map(MatchedPath::as_str)
     }
 
     pub(crate) fn hashes(&self) -> &RequestHashes {
@@ -256,7 +258,8 @@ impl RequestContext {
     }
 
     pub(crate) fn see_route(&self, extensions: &Extensions) {
-        if self.route.get().is_none()
+        if self.routed.is_none()
+            && self.route.get().is_none()
             && let Some(route) = extensions.get::<MatchedPath>()
         {
             let _ = self.route.set(route.clone());

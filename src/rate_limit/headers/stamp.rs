@@ -14,19 +14,19 @@ use crate::{
     time::{Timestamp, secs_ceil},
 };
 
-const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
-const STATE: HeaderName = HeaderName::from_static("ratelimit");
-const LEGACY_POLICY: HeaderName = HeaderName::from_static("x-ratelimit-policy");
+static POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+static STATE: HeaderName = HeaderName::from_static("ratelimit");
+static LEGACY_POLICY: HeaderName = HeaderName::from_static("x-ratelimit-policy");
 
 /// A limit, what remains of it and when it comes back, as a field each.
 struct Triple([HeaderName; 3]);
 
-const LEGACY: Triple = Triple([
+static LEGACY: Triple = Triple([
     HeaderName::from_static("x-ratelimit-limit"),
     HeaderName::from_static("x-ratelimit-remaining"),
     HeaderName::from_static("x-ratelimit-reset"),
 ]);
-const DRAFT_06: Triple = Triple([
+static DRAFT_06: Triple = Triple([
     HeaderName::from_static("ratelimit-limit"),
     HeaderName::from_static("ratelimit-remaining"),
     HeaderName::from_static("ratelimit-reset"),
@@ -170,39 +170,40 @@ impl Fields {
         };
         let triple = triple.map(|numbers| numbers.fields(&DRAFT_06)).into_iter().flatten();
         let legacy = self.legacy.map(|numbers| numbers.fields(&LEGACY)).into_iter().flatten();
-        let alone = [(POLICY, self.policy), (STATE, list.or(line)), (LEGACY_POLICY, self.legacy_policy.map(|it| *it))];
-        alone.into_iter().filter_map(|(name, value)| Some((name, value?))).chain(triple).chain(legacy)
+        let alone =
+            [(&POLICY, self.policy), (&STATE, list.or(line)), (&LEGACY_POLICY, self.legacy_policy.map(|it| *it))];
+        alone.into_iter().filter_map(|(name, value)| Some((name.clone(), value?))).chain(triple).chain(legacy)
     }
 
     fn write(self, headers: &mut HeaderMap) {
         if let Some(policy) = self.policy {
-            append(headers, POLICY, policy);
+            append(headers, &POLICY, policy);
         }
         match self.state {
             State::Absent => {}
-            State::Items(list) => append(headers, STATE, list),
+            State::Items(list) => append(headers, &STATE, list),
             State::Triple(numbers) => {
                 numbers.write(headers, &DRAFT_06);
             }
             State::Line(numbers) => {
-                let inner = headers.get(STATE).and_then(|line| read_old_state(line.to_str().ok()?));
+                let inner = headers.get(&STATE).and_then(|line| read_old_state(line.to_str().ok()?));
                 let inner = inner.map(|[limit, remaining, reset]| Numbers { limit, remaining, reset });
                 if let Some(line) = numbers.line().filter(|_| inner.is_none_or(|inner| numbers.is_tighter(inner))) {
-                    headers.insert(STATE, line);
+                    headers.insert(&STATE, line);
                 }
             }
         }
         let stays = self.legacy.is_none_or(|numbers| numbers.write(headers, &LEGACY));
-        if let Some(words) = self.legacy_policy.filter(|_| stays || !headers.contains_key(LEGACY_POLICY)) {
-            headers.insert(LEGACY_POLICY, *words);
+        if let Some(words) = self.legacy_policy.filter(|_| stays || !headers.contains_key(&LEGACY_POLICY)) {
+            headers.insert(&LEGACY_POLICY, *words);
         }
     }
 }
 
-fn append(headers: &mut HeaderMap, name: HeaderName, value: HeaderValue) {
+fn append(headers: &mut HeaderMap, name: &HeaderName, value: HeaderValue) {
     // Most often there is none, and one search does.
-    if let Some(inner) = headers.insert(&name, value)
-        && let Some(joined) = headers.get(&name).and_then(|outer| join(outer, &inner))
+    if let Some(inner) = headers.insert(name, value)
+        && let Some(joined) = headers.get(name).and_then(|outer| join(outer, &inner))
     {
         headers.insert(name, joined);
     }
