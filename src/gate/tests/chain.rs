@@ -143,6 +143,11 @@ impl Service<Request<Body>> for Handler {
 
 /// What was said, in which order, and what came of it.
 async fn run(acts: [(Act, Leaves); 3], end: End, in_one: bool) -> (Vec<String>, String) {
+    run_for(usize::MAX, acts, end, in_one).await
+}
+
+/// The same, given up when it has been polled so often.
+async fn run_for(polls: usize, acts: [(Act, Leaves); 3], end: End, in_one: bool) -> (Vec<String>, String) {
     let log = Log::default();
     let layer = |name: char, (act, leaves): (Act, Leaves)| match act {
         Act::Absent => GateLayer::absent(),
@@ -157,12 +162,21 @@ async fn run(acts: [(Act, Leaves); 3], end: End, in_one: bool) -> (Vec<String>, 
         Box::pin(ServiceBuilder::new().layer(&a).layer(&b).layer(&c).service(handler).oneshot(request("/")))
     };
     // As tower-http's catch-panic does: what panicked is dropped only later.
+    let mut left = polls;
     let caught = poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| called.as_mut().poll(cx))) {
-        Ok(polled) => polled.map(Ok),
-        Err(_) => Poll::Ready(Err(())),
+        Ok(Poll::Pending) if left == 1 => Poll::Ready(Err("given up")),
+        Ok(polled) => {
+            left -= 1;
+            polled.map(Ok)
+        }
+        Err(_) => Poll::Ready(Err("panicked")),
     });
     let outcome = match caught.await {
-        Err(()) => "panicked".to_owned(),
+        Err("given up") => {
+            drop(called);
+            "given up".to_owned()
+        }
+        Err(other) => other.to_owned(),
         Ok(Err(error)) => error.to_owned(),
         Ok(Ok(response)) => {
             let seen: Vec<_> = response.headers().get_all("seen-by").iter().collect();
@@ -199,6 +213,32 @@ async fn whatever_they_decide_gates_in_one_do_what_nested_ones_do() {
         }
     }
     std::panic::set_hook(hook);
+    assert!(different.is_empty(), "{} differ, such as\n{}", different.len(), different[0]);
+}
+
+/// Wherever the request stands when its caller leaves: at a gate that waits, in the handler, on the way out.
+#[tokio::test]
+async fn whenever_it_is_given_up_gates_in_one_drop_what_nested_ones_drop() {
+    use Act::{Absent, Pass, WaitAndPass, WaitAndReject};
+    let passes = [Pass, WaitAndPass].into_iter().flat_map(|act| [(act, Leaves::AtOnce), (act, Leaves::Late)]);
+    let each = passes.chain([(WaitAndReject, Leaves::AtOnce), (Absent, Leaves::AtOnce)]);
+    let (mut given_up, mut different) = (0, Vec::new());
+    for a in each.clone() {
+        for b in each.clone() {
+            for c in each.clone() {
+                for (end, polls) in [End::Answers, End::Fails].into_iter().flat_map(|end| (1..8).map(move |n| (end, n)))
+                {
+                    let nested = run_for(polls, [a, b, c], end, false).await;
+                    let in_one = run_for(polls, [a, b, c], end, true).await;
+                    given_up += usize::from(nested.1.starts_with("given up"));
+                    if nested != in_one {
+                        different.push(format!("{polls} {a:?} {b:?} {c:?} {end:?}\n  {nested:?}\n  {in_one:?}"));
+                    }
+                }
+            }
+        }
+    }
+    assert!(given_up > 1_000, "{given_up}");
     assert!(different.is_empty(), "{} differ, such as\n{}", different.len(), different[0]);
 }
 
