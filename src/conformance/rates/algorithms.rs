@@ -29,6 +29,11 @@ pub(super) fn limit_of(units: u64) -> TokenBucket {
     bucket(Rate::per(1, hours(240)).burst(units))
 }
 
+/// The same in a window that does not end while a law runs.
+pub(super) fn window_of(units: u64) -> FixedWindow {
+    FixedWindow::new(Rate::per(units, hours(7_200))).unwrap()
+}
+
 /// Random numbers that a seed repeats (`splitmix64`).
 #[derive(Clone, Debug)]
 pub(super) struct Random(pub(super) u64);

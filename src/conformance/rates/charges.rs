@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     RateClock,
-    algorithms::{Ledger, hours, limit_of},
+    algorithms::{Ledger, hours, limit_of, window_of},
     probe::{Ask, Probe},
 };
 use crate::rate_limit::{Algorithm, Op, RateLimitStore, Verdicts};
@@ -104,6 +104,47 @@ pub async fn a_peek_charges_nothing(store: &Arc<impl RateLimitStore + ?Sized>, c
         }
         let found = probe.one(probe.at(Duration::ZERO), b"k", &limit, Op::Take(1)).await;
         probe.is(found.allowed, taken < 2, format_args!("a charge after {taken} of 2, and many looks"));
+    }
+}
+
+/// A charge that is asked alone ([`try_one`](RateLimitStore::try_one)) is answered as a batch of it: the same
+/// decision, and the same state from then on. A store that leaves it to the batch has charged nothing yet, and
+/// may always do so.
+///
+/// # Panics
+/// If the law is broken.
+pub async fn a_charge_asked_alone_is_decided_as_in_a_batch(
+    store: &Arc<impl RateLimitStore + ?Sized>,
+    clock: RateClock,
+) {
+    let probe = Probe::new("a_charge_asked_alone_is_decided_as_in_a_batch", store, clock);
+    let (bucket, ledger, window) = (limit_of(6).overdraft(2), Ledger { limit: 6, keep: hours(240) }, window_of(6));
+    let limits: [(&[u8; 2], &[u8; 2], &dyn Algorithm); 3] =
+        [(b"b1", b"b2", &bucket), (b"l1", b"l2", &ledger), (b"w1", b"w2", &window)];
+    let ops = [
+        Op::Take(1),
+        Op::Peek,
+        Op::Take(4),
+        Op::Take(0),
+        Op::Take(2),
+        Op::Take(7),
+        Op::Give(3),
+        Op::Take(2),
+        Op::Force(9),
+        Op::Take(1),
+        Op::Reset,
+    ];
+    for (alone, batched, limit) in limits {
+        // The second time the clock goes back, where the law sets it.
+        for (round, op) in [3_u64, 2].into_iter().flat_map(|round| ops.map(|op| (round, op))) {
+            let since = probe.real();
+            let now = probe.at(Duration::from_secs(round));
+            let found = probe.one_alone(now, alone, limit, op).await;
+            let expected = probe.one(now, batched, limit, op).await;
+            probe.holds(probe.same(&found, &expected, since), || {
+                format!("{op:?} of {limit:?}: a batch is told {expected:?}, a charge alone {found:?}")
+            });
+        }
     }
 }
 

@@ -53,8 +53,9 @@ use std::sync::Arc;
 
 pub use self::{
     charges::{
-        a_batch_is_answered_in_its_order, a_cost_above_the_limit_never_passes, a_forced_charge_is_owed,
-        a_peek_charges_nothing, a_refused_batch_charges_nothing, a_reset_forgets, states_of_many_words_are_kept,
+        a_batch_is_answered_in_its_order, a_charge_asked_alone_is_decided_as_in_a_batch,
+        a_cost_above_the_limit_never_passes, a_forced_charge_is_owed, a_peek_charges_nothing,
+        a_refused_batch_charges_nothing, a_reset_forgets, states_of_many_words_are_kept,
         what_is_given_back_is_available,
     },
     concurrency::{
@@ -90,6 +91,7 @@ pub enum RateClock {
 pub async fn all<S: RateLimitStore>(make: impl Fn() -> S, clock: RateClock) {
     golden_traces_are_kept(&Arc::new(make()), clock).await;
     a_batch_is_answered_in_its_order(&Arc::new(make()), clock).await;
+    a_charge_asked_alone_is_decided_as_in_a_batch(&Arc::new(make()), clock).await;
     a_refused_batch_charges_nothing(&Arc::new(make()), clock).await;
     a_cost_above_the_limit_never_passes(&Arc::new(make()), clock).await;
     a_peek_charges_nothing(&Arc::new(make()), clock).await;

@@ -45,6 +45,9 @@ pub(super) enum Fault {
     FourWords,
     RetriesBlindly,
     CommitsHalf,
+    AloneIsFree,
+    /// By who asks it alone, and then by the batch that is left to.
+    AloneIsChargedTwice,
 }
 
 /// A map behind a lock, with a fault.
@@ -233,6 +236,19 @@ impl Naive {
 }
 
 impl RateLimitStore for Naive {
+    fn try_one(&self, charge: &Charge<'_>, now: Timestamp) -> Option<Result<Decision, StoreError>> {
+        let batch = Batch::of(now, *charge);
+        let verdicts = match self.fault {
+            Fault::AloneIsFree => self.locked(|states| self.step(&batch, states)).0,
+            Fault::AloneIsChargedTwice => {
+                self.at_once(&batch);
+                return None;
+            }
+            _ => return None,
+        };
+        verdicts.get(0).copied().map(Ok)
+    }
+
     fn apply<'a>(&'a self, batch: &'a Batch<'a>) -> BoxFuture<'a, Result<Verdicts, StoreError>> {
         Box::pin(async move {
             if self.loses.swap(false, SeqCst) {

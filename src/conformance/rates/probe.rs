@@ -125,6 +125,14 @@ impl<S: RateLimitStore + ?Sized> Probe<S> {
         verdicts.get(0).copied().unwrap_or(Decision::never(0, 0))
     }
 
+    /// The same, asked alone before it is asked as a batch, as the layer does.
+    pub(super) async fn one_alone(&self, now: Timestamp, part: &[u8], algorithm: &dyn Algorithm, op: Op) -> Decision {
+        let answer = self.store.try_one(&Charge::new(self.key(part), algorithm, op), now);
+        let Some(answer) = answer else { return self.one(now, part, algorithm, op).await };
+        self.holds(answer.is_ok(), || format!("the store does not answer: {answer:?}"));
+        answer.unwrap_or(Decision::never(0, 0))
+    }
+
     /// How many units are left.
     pub(super) async fn remaining(&self, now: Timestamp, part: &[u8], algorithm: &dyn Algorithm) -> u64 {
         self.one(now, part, algorithm, Op::Peek).await.remaining

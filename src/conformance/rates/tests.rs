@@ -39,6 +39,12 @@ laws! {
     golden_traces_are_kept()
         [(Fault::WholeSeconds, Callers), (Fault::GivesNothingBack, Servers), (Fault::AnotherClock, Callers)];
     a_batch_is_answered_in_its_order() [(Fault::AnswersBackwards, Callers), (Fault::AnswersBackwards, Servers)];
+    a_charge_asked_alone_is_decided_as_in_a_batch() [
+        (Fault::AloneIsFree, Callers),
+        (Fault::AloneIsFree, Servers),
+        (Fault::AloneIsChargedTwice, Callers),
+        (Fault::AloneIsChargedTwice, Servers),
+    ];
     a_refused_batch_charges_nothing() [(Fault::ChargesOneByOne, Callers), (Fault::ChargesOneByOne, Servers)];
     a_cost_above_the_limit_never_passes() [(Fault::WaitsForWhatNeverComes, Callers)];
     a_peek_charges_nothing() [(Fault::LooksCharge, Callers), (Fault::LooksCharge, Servers)];

@@ -2,6 +2,7 @@
 
 mod drain;
 mod exact;
+mod hashed;
 mod lease;
 mod owned;
 mod purchase;
@@ -23,8 +24,11 @@ use std::{
 
 use dashmap::DashMap;
 
-use self::lease::{Grant, Lease};
-use super::{Batch, Charge, Op, RateLimitStore, Verdicts};
+use self::{
+    hashed::Hashed,
+    lease::{Grant, Lease},
+};
+use super::{Batch, Charge, Decision, Op, RateLimitStore, Verdicts};
 use crate::{
     store::{BoxFuture, StoreError},
     time::{Clock, SystemClock, Timestamp},
@@ -40,7 +44,8 @@ const LEASES: usize = 10_000;
 /// A [`RateLimitStore`] before another one: buys units of a bucket in advance, and spends them here.
 ///
 /// For keys that are too hot for a round trip with each request. A request that finds its units here is
-/// answered at once ([`try_now`](RateLimitStore::try_now)), like one on the memory store.
+/// answered at once ([`try_one`](RateLimitStore::try_one), [`try_now`](RateLimitStore::try_now)), like one on the
+/// memory store.
 ///
 /// ```
 /// use std::time::Duration;
@@ -101,7 +106,7 @@ struct Shared {
     store: Arc<dyn RateLimitStore>,
     settings: Settings,
     clock: Arc<dyn Clock>,
-    leases: DashMap<LeaseKey, Arc<Lease>>,
+    leases: DashMap<LeaseKey, Arc<Lease>, Hashed>,
     /// When to look whether a lease is still used.
     visits: Mutex<VecDeque<(Timestamp, LeaseKey)>>,
     /// How far the requests' clock is ahead of ours, wrapping.
@@ -139,7 +144,7 @@ impl LeasedStore {
                 store,
                 settings,
                 clock,
-                leases: DashMap::new(),
+                leases: DashMap::with_hasher(Hashed),
                 visits: Mutex::default(),
                 offset: AtomicU64::new(0),
                 trip: AtomicU64::new(0),
@@ -229,7 +234,11 @@ impl Shared {
     fn here(self: &Arc<Self>, batch: &Batch<'_>) -> Option<Verdicts> {
         let now = batch.now();
         if let Some(charge) = batch.only() {
-            return self.here_alone(charge, now);
+            let decision = self.here_alone(charge, now)?;
+            let mut verdicts = Verdicts::new();
+            // Eight places, none of them taken.
+            let _ = verdicts.push(decision);
+            return Some(verdicts);
         }
         let mut taken = Taken::default();
         for charge in batch.charges() {
@@ -257,7 +266,7 @@ impl Shared {
 
     /// The same of a batch of one: nothing has to be put back, so nothing is set aside, and the book is opened
     /// once.
-    fn here_alone(self: &Arc<Self>, charge: &Charge<'_>, now: Timestamp) -> Option<Verdicts> {
+    fn here_alone(self: &Arc<Self>, charge: &Charge<'_>, now: Timestamp) -> Option<Decision> {
         let units = Self::units(charge)?;
         let lease = self.leases.get(&Self::key(charge))?;
         let mut book = lease.book();
@@ -266,14 +275,12 @@ impl Shared {
         }
         book.take(units, false, now)?;
         book.ask(units);
-        let mut verdicts = Verdicts::new();
-        // Eight places, none of them taken.
-        let _ = verdicts.push(book.decision(now));
+        let decision = book.decision(now);
         if book.runs_low() {
             drop(book);
             self.order(&lease, now);
         }
-        Some(verdicts)
+        Some(decision)
     }
 
     fn visits(&self) -> std::sync::MutexGuard<'_, VecDeque<(Timestamp, LeaseKey)>> {
@@ -303,6 +310,10 @@ impl Drop for Taken {
 impl RateLimitStore for LeasedStore {
     fn try_now(&self, batch: &Batch<'_>) -> Option<Result<Verdicts, StoreError>> {
         self.shared.here(batch).map(Ok)
+    }
+
+    fn try_one(&self, charge: &Charge<'_>, now: Timestamp) -> Option<Result<Decision, StoreError>> {
+        self.shared.here_alone(charge, now).map(Ok)
     }
 
     fn apply<'a>(&'a self, batch: &'a Batch<'a>) -> BoxFuture<'a, Result<Verdicts, StoreError>> {

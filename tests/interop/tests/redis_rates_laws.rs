@@ -41,6 +41,7 @@ macro_rules! laws {
 laws![
     golden_traces_are_kept,
     a_batch_is_answered_in_its_order,
+    a_charge_asked_alone_is_decided_as_in_a_batch,
     a_refused_batch_charges_nothing,
     a_cost_above_the_limit_never_passes,
     a_peek_charges_nothing,
@@ -88,6 +89,7 @@ async fn a_cluster_keeps_the_laws_too() {
     let cluster = RedisCluster::start();
     let store = built(RedisStore::cluster(cluster.urls()));
     rates::a_batch_is_answered_in_its_order(&store, RateClock::Servers).await;
+    rates::a_charge_asked_alone_is_decided_as_in_a_batch(&store, RateClock::Servers).await;
     rates::a_cost_above_the_limit_never_passes(&store, RateClock::Servers).await;
     rates::a_peek_charges_nothing(&store, RateClock::Servers).await;
     rates::what_is_given_back_is_available(&store, RateClock::Servers).await;

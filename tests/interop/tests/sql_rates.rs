@@ -110,6 +110,7 @@ async fn laws(store: &SqlStore, clock: RateClock) {
     let store = &Arc::new(store.clone());
     rates::golden_traces_are_kept(store, clock).await;
     rates::a_batch_is_answered_in_its_order(store, clock).await;
+    rates::a_charge_asked_alone_is_decided_as_in_a_batch(store, clock).await;
     rates::a_refused_batch_charges_nothing(store, clock).await;
     rates::a_cost_above_the_limit_never_passes(store, clock).await;
     rates::a_peek_charges_nothing(store, clock).await;

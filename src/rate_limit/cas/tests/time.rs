@@ -57,6 +57,7 @@ async fn the_laws_of_rates_hold() {
     let store = Arc::new(CasStore::new(Arc::clone(&remote)).clock_skew(Duration::ZERO).time_budget(budget));
     rates::golden_traces_are_kept(&store, Callers).await;
     rates::a_batch_is_answered_in_its_order(&store, Callers).await;
+    rates::a_charge_asked_alone_is_decided_as_in_a_batch(&store, Callers).await;
     rates::a_refused_batch_charges_nothing(&store, Callers).await;
     rates::states_of_many_words_are_kept(&store, Callers).await;
     rates::keys_are_apart(&store, Callers).await;

@@ -1,5 +1,6 @@
 #![allow(clippy::arithmetic_side_effects, reason = "a test that overflows fails, as it should")]
 
+mod alone;
 mod batches;
 
 use std::{
