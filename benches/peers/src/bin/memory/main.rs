@@ -1,10 +1,13 @@
 //! What the keys of a rate limiter cost in memory, and what somebody who sprays keys can do.
 //!
 //! `cargo run --release --bin memory` runs everything, each part in a process of its own:
-//! `memory live NAME` holds 5 million keys at once, `memory spray NAME` meets 50 million distinct ones
-//! with room for a million, and `memory worst` counts the instructions of single calls (by callgrind).
+//! `memory live NAME` holds 5 million keys at once, `memory spray NAME [REPLAYS]` meets 50 million distinct ones
+//! with room for a million (see [`spray`]), and `memory worst` counts the instructions of single calls (by
+//! callgrind).
 
-use std::{hint::black_box, num::NonZeroU32, process::Command, time::Instant};
+mod spray;
+
+use std::{hint::black_box, num::NonZeroU32, process::Command};
 
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use portcullis::{
@@ -16,7 +19,6 @@ use portcullis::{
 type Error = Box<dyn std::error::Error>;
 
 const LIVE: u64 = 5_000_000;
-const SPRAYED: u64 = 50_000_000;
 const ROOM: usize = 1 << 20;
 const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
 const LIMIT: u32 = 5;
@@ -27,10 +29,12 @@ fn mix(mut x: u64) -> u64 {
     x ^ (x >> 31)
 }
 
-/// Resident memory of this process, in bytes.
-fn resident() -> Result<u64, Error> {
+/// Resident memory that belongs to this process alone, in bytes: neither its program's nor what it shares.
+fn held() -> Result<u64, Error> {
     let text = std::fs::read_to_string("/proc/self/statm")?;
-    Ok(text.split(' ').nth(1).ok_or("statm")?.parse::<u64>()? * 4_096)
+    let mut pages = text.split(' ').skip(1).map(str::parse::<u64>);
+    let (resident, shared) = pages.next().zip(pages.next()).ok_or("statm")?;
+    Ok((resident? - shared?) * 4_096)
 }
 
 /// Whether the key's call passes.
@@ -63,6 +67,7 @@ fn checker(name: &str, slots: usize) -> Result<(Option<MemoryStore>, Check), Err
     Ok(match name {
         "portcullis" => portcullis(slots).map(|(store, check)| (Some(store), check))?,
         "nothing" => (None, Box::new(|key| key != u64::MAX)),
+        "planted" => (None, spray::planted()),
         "governor" => (None, governor()?),
         "governor-string" => (None, governor_by_string()?),
         _ => return Err(format!("no such limiter: {name}").into()),
@@ -70,57 +75,15 @@ fn checker(name: &str, slots: usize) -> Result<(Option<MemoryStore>, Check), Err
 }
 
 fn live(name: &str) -> Result<(), Error> {
-    let before = resident()?;
+    let before = held()?;
     let (store, check) = checker(name, LIVE as usize * 3 / 2)?;
     for key in 0..LIVE {
         black_box(check(mix(key)));
     }
-    let bytes = (resident()? - before) as f64 / LIVE as f64;
+    let bytes = (held()? - before) as f64 / LIVE as f64;
     let evicted = store.map_or(0, |store| store.rate_statistics().evicted_live);
     let share = evicted as f64 * 100.0 / LIVE as f64;
     println!("| {name} | {LIVE} | {bytes:.1} | {evicted} ({share:.4} %) |");
-    Ok(())
-}
-
-/// Calls are timed by the wall, which holds more than their own time: a call that the kernel's tick
-/// interrupts is as long as both. The thread's own clock is a system call, so slow that by its ticks alone
-/// more than one call in ten thousand is a long one. "nothing" is what the measuring itself shows.
-fn spray(name: &str) -> Result<(), Error> {
-    const VICTIM: u64 = u64::MAX;
-    let before = resident()?;
-    let (store, check) = checker(name, ROOM)?;
-    while check(VICTIM) {}
-    // By 10 nanoseconds, up to 100 microseconds; the last place is whatever takes longer.
-    let mut histogram = vec![0_u64; 10_001];
-    let (mut freed, mut spent) = (0_u64, 0_u64);
-    for key in 0..SPRAYED {
-        let start = Instant::now();
-        black_box(check(mix(key)));
-        let took = start.elapsed().as_nanos() as u64;
-        spent += took;
-        histogram[(took / 10).min(10_000) as usize] += 1;
-        if key % 10_000 == 0 {
-            freed += u64::from(check(VICTIM));
-        }
-    }
-    freed += u64::from(check(VICTIM));
-    let mut slower = 0;
-    let rank = histogram.iter().rposition(|count| {
-        slower += count;
-        slower > SPRAYED / 10_000
-    });
-    let long: u64 = histogram[1_000..].iter().sum();
-    let grown = (resident()? - before) as f64;
-    let room = store.as_ref().map_or(0.0, |store| store.rate_statistics().slots as f64 * 16.0);
-    println!(
-        "| {name} | {:.1} | {:.3} | {:.0} | {:.2} | {:.4} | {:.0} | {freed} |",
-        grown / f64::from(1 << 20),
-        grown / room,
-        spent as f64 / SPRAYED as f64,
-        rank.unwrap_or(0) as f64 / 100.0,
-        long as f64 * 100.0 / SPRAYED as f64,
-        long as f64 * 1e9 / spent as f64,
-    );
     Ok(())
 }
 
@@ -185,12 +148,8 @@ fn all() -> Result<(), Error> {
     for name in ["portcullis", "governor", "governor-string"] {
         run(&["live", name])?;
     }
-    println!("\n{SPRAYED} distinct keys, room for {ROOM}\n");
-    println!(
-        "| limiter | grown, MiB | × its room | mean ns | p99.99 µs | over 10 µs, % | over 10 µs, in a second | \
-         limited client freed |\n|---|---:|---:|---:|---:|---:|---:|---:|"
-    );
-    for name in ["nothing", "portcullis", "governor"] {
+    println!("\n{} distinct keys, room for {ROOM}\n\n{}", spray::SPRAYED, spray::HEAD);
+    for name in ["nothing", "planted", "portcullis", "governor"] {
         run(&["spray", name])?;
     }
     println!();
@@ -201,7 +160,8 @@ fn main() -> Result<(), Error> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["live", name] => live(name),
-        ["spray", name] => spray(name),
+        ["spray", name] => spray::spray(name, spray::REPLAYS),
+        ["spray", name, replays] => spray::spray(name, replays.parse()?),
         ["worst"] => worst(),
         ["single-calls"] => single_calls(),
         _ => all(),
