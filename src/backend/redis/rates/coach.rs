@@ -204,12 +204,12 @@ mod tests {
     fn coaches_for(callers: usize) -> Vec<usize> {
         let (stop, crowd) = (Stop::default(), Crowd::default());
         let mut members = Vec::new();
-        let mut orders = 0;
-        for _ in 0..callers {
+        let come = |_: &usize| {
             let (member, seats) = crowd.join();
             members.push(member);
-            orders += usize::from(stop.board(seats, |coach| coach.seats.push(oneshot::channel().0)));
-        }
+            stop.board(seats, |coach| coach.seats.push(oneshot::channel().0))
+        };
+        let orders = (0..callers).filter(come).count();
         let sizes: Vec<usize> = stop.coaches().iter().map(|coach| coach.seats.len()).collect();
         // Each is driven by somebody: nobody is left behind.
         assert_eq!((orders, sizes.iter().sum()), (sizes.len(), callers));
