@@ -1,13 +1,20 @@
 //! Rate limits on Redis beside what one would write by hand, in one run: `cargo run --release --bin redis`.
 //!
 //! Starts `redis-server` on a free port of this machine. Everything goes over one multiplexed
-//! connection; the contenders take turns, and each figure is the median of the rounds. Names of contenders or
-//! numbers of tasks, given as arguments, are the only ones that run.
+//! connection; the contenders take turns, and each figure is the median of the rounds. Names of contenders,
+//! numbers of tasks and `workers=2`, given as arguments, are the only ones that run.
+//!
+//! The client is a runtime of one worker if nothing else is said: of two cores the server then has one and the client
+//! the other, as where they are two machines, and what is compared is what either of them can do. With two
+//! workers there are three who want two cores, and the figures go by whom the system lets wait.
 
 use std::{
     net::TcpListener,
     process::{Child, Command, Stdio},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
@@ -19,10 +26,14 @@ use portcullis::{
     time::{Clock as _, SystemClock, Timestamp},
 };
 use redis::{AsyncCommands as _, Client, aio::MultiplexedConnection};
+use tokio::runtime::Builder;
 
 const ROUNDS: usize = 7;
 const ROUND: Duration = Duration::from_millis(700);
 const KEYS: u64 = 1_000;
+/// The clock is read about one call in so many, whoever is called: a unit of a lease takes no longer than two readings.
+/// No multiple of sixteen, at which the leased tasks make way.
+const TIMED: u64 = 17;
 
 struct Server {
     port: u16,
@@ -100,6 +111,34 @@ struct Bench {
 }
 
 impl Bench {
+    async fn on(url: &str) -> Self {
+        let client = Client::open(url).expect("a URL");
+        let mut connection = loop {
+            match client.get_multiplexed_async_connection().await {
+                Ok(connection) => break connection,
+                Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        };
+        let builder = || RedisStore::builder(url).time_budget(Duration::from_secs(2));
+        let store = builder().build().expect("a store");
+        let mut load = redis::cmd("SCRIPT");
+        load.arg("LOAD").arg("return 1");
+        let script: String = load.query_async(&mut connection).await.expect("an answer");
+        // Never exhausted: every decision also writes.
+        let plenty = Rate::per_second(1_000).burst(100_000_000);
+        let window = FixedWindow::new(Rate::per_hour(1_000_000_000)).expect("a rate");
+        Self {
+            connection,
+            script: script.into(),
+            alone: builder().one_batch_at_a_time().build().expect("a store"),
+            leases: LeasedStore::new(store.clone()).nodes(1),
+            store,
+            clock: SystemClock::new(),
+            buckets: Arc::new(std::array::from_fn(|_| TokenBucket::new(plenty).expect("a rate"))),
+            others: Arc::new((TokenBucket::new(Rate::per_second(999).burst(100_000_000)).expect("a rate"), window)),
+        }
+    }
+
     async fn once(&mut self, contender: Contender, number: u64) {
         let who = number % KEYS;
         match contender {
@@ -131,7 +170,7 @@ impl Bench {
                 self.take([("client", who), ("ip", who + KEYS), ("tenant", who % 10), ("all", 0)]).await;
             }
             Contender::Hot => self.take([("hot", 0)]).await,
-            Contender::Leased => self.lease(number).await,
+            Contender::Leased => self.lease().await,
         }
     }
 
@@ -151,18 +190,19 @@ impl Bench {
         assert!(self.store.apply(&Batch::of(Timestamp::EPOCH, charge)).await.expect("an answer").allowed());
     }
 
-    async fn lease(&self, number: u64) {
-        let key = ChargeKey::of("leased", KeyPart::Bytes(b"hot"));
-        let batch = Batch::of(self.clock.now().monotonic, Charge::new(key, &self.buckets[0], Op::Take(1)));
+    /// Asks as the layer does.
+    async fn lease(&self) {
+        let (key, now) = (ChargeKey::of("leased", KeyPart::Bytes(b"hot")), self.clock.now().monotonic);
+        let charge = Charge::new(key, &self.buckets[0], Op::Take(1));
+        if let Some(answer) = self.leases.try_one(&charge, now) {
+            return assert!(answer.expect("an answer").allowed);
+        }
+        let batch = Batch::of(now, charge);
         let answer = match self.leases.try_now(&batch) {
             Some(answer) => answer,
             None => self.leases.apply(&batch).await,
         };
         assert!(answer.expect("an answer").allowed());
-        // As between the requests of a server.
-        if number.is_multiple_of(16) {
-            tokio::task::yield_now().await;
-        }
     }
 }
 
@@ -194,28 +234,19 @@ struct Round {
 /// processor time that a call took on either side.
 async fn round(bench: &Bench, contender: Contender, tasks: u64) -> Round {
     let before = processor_time(bench).await;
-    let begun = Instant::now();
+    let (begun, is_over) = (Instant::now(), Arc::new(AtomicBool::new(false)));
     let running: Vec<_> = (0..tasks)
-        .map(|task| {
-            let mut bench = bench.clone();
-            tokio::spawn(async move {
-                let mut took = Vec::new();
-                let mut number = task * 7_919;
-                while begun.elapsed() < ROUND {
-                    let asked = Instant::now();
-                    bench.once(contender, number).await;
-                    took.push(asked.elapsed().as_secs_f64() * 1e6);
-                    number += 1;
-                }
-                took
-            })
-        })
+        .map(|task| tokio::spawn(calls(bench.clone(), contender, task * 7_919, Arc::clone(&is_over))))
         .collect();
-    let mut took = Vec::new();
+    tokio::time::sleep(ROUND).await;
+    is_over.store(true, Relaxed);
+    let (mut calls, mut took) = (0, Vec::new());
     for task in running {
-        took.extend(task.await.expect("no panic"));
+        let (called, of_some) = task.await.expect("no panic");
+        calls += called;
+        took.extend(of_some);
     }
-    let calls = took.len() as f64;
+    let calls = calls as f64;
     let rate = calls / begun.elapsed().as_secs_f64();
     let after = processor_time(bench).await;
     took.sort_by(f64::total_cmp);
@@ -228,48 +259,48 @@ async fn round(bench: &Bench, contender: Contender, tasks: u64) -> Round {
     }
 }
 
+/// One call after the other until it is over: how many, and how long some of them took.
+async fn calls(mut bench: Bench, contender: Contender, first: u64, is_over: Arc<AtomicBool>) -> (u64, Vec<f64>) {
+    let (mut number, mut took) = (first, Vec::new());
+    while !is_over.load(Relaxed) {
+        let asked = number.is_multiple_of(TIMED).then(Instant::now);
+        bench.once(contender, number).await;
+        took.extend(asked.map(|asked| asked.elapsed().as_secs_f64() * 1e6));
+        number += 1;
+        // As between the requests of a server: who finds his units here never waits.
+        if contender == Contender::Leased && number.is_multiple_of(16) {
+            tokio::task::yield_now().await;
+        }
+    }
+    (number - first, took)
+}
+
 fn median(mut numbers: Vec<f64>) -> f64 {
     numbers.sort_by(f64::total_cmp);
     numbers[numbers.len() / 2]
 }
 
-#[tokio::main]
-async fn main() {
+fn main() {
     let server = Server::start();
-    let url = format!("redis://127.0.0.1:{}", server.port);
-    let client = Client::open(url.as_str()).expect("a URL");
-    let connection = loop {
-        match client.get_multiplexed_async_connection().await {
-            Ok(connection) => break connection,
-            Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
-        }
-    };
-    let builder = || RedisStore::builder(&url).time_budget(Duration::from_secs(2));
-    let store = builder().build().expect("a store");
-    let mut load = redis::cmd("SCRIPT");
-    load.arg("LOAD").arg("return 1");
-    let script: String = load.query_async(&mut connection.clone()).await.expect("an answer");
-    // Never exhausted: every decision also writes.
-    let plenty = Rate::per_second(1_000).burst(100_000_000);
-    let window = FixedWindow::new(Rate::per_hour(1_000_000_000)).expect("a rate");
-    let bench = Bench {
-        connection,
-        script: script.into(),
-        alone: builder().one_batch_at_a_time().build().expect("a store"),
-        leases: LeasedStore::new(store.clone()).nodes(1),
-        store,
-        clock: SystemClock::new(),
-        buckets: Arc::new(std::array::from_fn(|_| TokenBucket::new(plenty).expect("a rate"))),
-        others: Arc::new((TokenBucket::new(Rate::per_second(999).burst(100_000_000)).expect("a rate"), window)),
-    };
     let wanted: Vec<String> = std::env::args().skip(1).collect();
-    let contenders: Vec<Contender> = chosen(Contender::ALL, &wanted);
+    let named: Vec<usize> = wanted.iter().filter_map(|one| one.strip_prefix("workers=")?.parse().ok()).collect();
     println!(
-        "| tasks | what | calls/s | p50 µs | p99 µs | client µs | server µs | × INCR | × GET+SETEX | × one limit |"
+        "| workers | tasks | what | calls/s | p50 µs | p99 µs | client µs | server µs | × INCR | × GET+SETEX | × one limit |"
     );
-    println!("|---|---|---|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|---|---|---|");
+    for workers in if named.is_empty() { vec![1] } else { named } {
+        let runtime = Builder::new_multi_thread().worker_threads(workers).enable_all().build().expect("a runtime");
+        let comparing = compare_all(server.port, workers, wanted.clone());
+        // By a worker: this thread would be one more.
+        runtime.block_on(runtime.spawn(comparing)).expect("no panic");
+    }
+}
+
+async fn compare_all(port: u16, workers: usize, wanted: Vec<String>) {
+    let bench = Bench::on(&format!("redis://127.0.0.1:{port}")).await;
+    let contenders: Vec<Contender> = chosen(Contender::ALL, &wanted);
     for tasks in chosen([1, 16, 256], &wanted) {
-        compare(&bench, &contenders, tasks).await;
+        compare(&bench, &contenders, workers, tasks).await;
     }
 }
 
@@ -279,7 +310,7 @@ fn chosen<T: Copy + std::fmt::Debug, const N: usize>(all: [T; N], wanted: &[Stri
     if named.is_empty() { all.into() } else { named }
 }
 
-async fn compare(bench: &Bench, contenders: &[Contender], tasks: u64) {
+async fn compare(bench: &Bench, contenders: &[Contender], workers: usize, tasks: u64) {
     let mut rounds = vec![Vec::new(); contenders.len()];
     for _ in 0..ROUNDS {
         for (rounds, contender) in rounds.iter_mut().zip(contenders) {
@@ -294,7 +325,7 @@ async fn compare(bench: &Bench, contenders: &[Contender], tasks: u64) {
     for (index, contender) in contenders.iter().enumerate() {
         let of = |pick: fn(&Round) -> f64| median(rounds[index].iter().map(pick).collect());
         println!(
-            "| {tasks} | {contender:?} | {:.0} | {:.1} | {:.1} | {:.1} | {:.1} | {:.2} | {:.2} | {:.2} |",
+            "| {workers} | {tasks} | {contender:?} | {:.0} | {:.1} | {:.1} | {:.1} | {:.1} | {:.2} | {:.2} | {:.2} |",
             of(|round| round.rate),
             of(|round| round.p50),
             of(|round| round.p99),
@@ -307,6 +338,6 @@ async fn compare(bench: &Bench, contenders: &[Contender], tasks: u64) {
     }
     let (leased, hot) = (Contender::Leased, Contender::Hot);
     if let Some(index) = contenders.iter().position(|other| *other == leased) {
-        println!("| {tasks} | Leased × Hot | {:.1} |", ratio(index, hot));
+        println!("| {workers} | {tasks} | Leased × Hot | {:.1} |", ratio(index, hot));
     }
 }
