@@ -54,9 +54,9 @@
 //! A key never ends before its states do. That of a token bucket is kept up to eight seconds longer, so that most
 //! charges need not say when it ends: it takes some 200 bytes for so long, also of callers who come once.
 //!
-//! Batches that are asked at the same instant share a run, up to 32 of them: nobody waits for others, but who
-//! is there rides along. Each is decided by itself, in the order in which they came, as if it had been sent
-//! alone; an error of the run is an error of all, and a key that holds what is no state is an error of those
+//! Batches that are asked at the same instant share a run, up to 32 of them and no more than half of those that are
+//! not answered yet, so that the server decides while others are told: nobody waits for others, but who
+//! is there rides along. Each is decided by itself, as if it had been sent alone; an error of the run is an error of all, and a key that holds what is no state is an error of those
 //! who ask for it. A proxy that shards by the first key of a command is no server:
 //! [say so](RedisStoreBuilder::one_batch_at_a_time).
 //!

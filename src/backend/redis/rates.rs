@@ -32,7 +32,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 use self::{
     answer::{Answer, Found, malformed},
     ask::{Ask, Asked},
-    coach::Arrival,
+    coach::{Arrival, Crowd},
     shapes::{Haste, Line, Shapes},
     view::View,
 };
@@ -49,6 +49,7 @@ pub(super) struct Rates {
     turns: Box<[Arc<Mutex<()>>]>,
     clock: Clock,
     company: Company,
+    crowd: Crowd,
     /// The server keeps some keys only, as it has said.
     is_partial: AtomicBool,
 }
@@ -76,7 +77,8 @@ impl Rates {
 
     pub(super) fn new(clock: Clock, company: Company) -> Self {
         let turns = std::iter::repeat_with(Arc::default).take(Self::TURNS).collect();
-        Self { shapes: Shapes::default(), turns, clock, company, is_partial: AtomicBool::new(false) }
+        let (shapes, crowd) = (Shapes::default(), Crowd::default());
+        Self { shapes, turns, clock, company, crowd, is_partial: AtomicBool::new(false) }
     }
 
     /// Not by a clock of the batch's own.

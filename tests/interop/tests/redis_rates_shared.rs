@@ -66,6 +66,62 @@ async fn a_hundred_who_ask_at_once_are_four_runs_and_exactly_the_cap_passes() {
     assert_eq!(left[..60], (0..60).rev().collect::<Vec<_>>()[..]);
 }
 
+/// The server decides on the ones while the others are told.
+#[tokio::test]
+async fn who_asks_at_once_is_divided_in_two_and_who_asks_alone_goes_alone() {
+    let redis = Redis::start();
+    let store = built(RedisStore::builder(redis.url()));
+    let limit = bucket(Rate::per(100_000, DAY));
+    let one = |who: usize| ask(store.clone(), who.to_string(), vec![("a", Arc::clone(&limit))], Op::Take(1));
+    assert_eq!(passed(&[one(0).await]), 1);
+    for (callers, runs) in [(1, 1), (2, 2), (3, 2), (16, 2), (40, 2), (64, 2), (96, 3)] {
+        redis.forget_commands();
+        assert_eq!(passed(&at_once((0..callers).map(one)).await), callers);
+        assert_eq!(redis.runs_of("evalsha"), runs, "{callers} callers");
+    }
+    // Of sixteen who ask again as soon as they are answered, never more than eight ride together.
+    redis.forget_commands();
+    let mut asking = JoinSet::new();
+    for who in 0..16 {
+        let (store, limit) = (store.clone(), Arc::clone(&limit));
+        asking.spawn(async move {
+            for _ in 0..50 {
+                let answer = ask(store.clone(), who.to_string(), vec![("a", Arc::clone(&limit))], Op::Take(1)).await;
+                assert!(answer.unwrap().allowed());
+            }
+        });
+    }
+    asking.join_all().await;
+    let runs = redis.runs_of("evalsha");
+    assert!((100..800).contains(&runs), "{runs} runs for 800 batches");
+}
+
+/// Who has gone away is not waited for, and the runs of those who stay are not the larger for him.
+#[tokio::test]
+async fn who_has_left_counts_no_more() {
+    let redis = Redis::start();
+    let store = built(RedisStore::builder(redis.url()));
+    let limit = bucket(Rate::per(100_000, DAY));
+    let one = |who: usize| ask(store.clone(), who.to_string(), vec![("a", Arc::clone(&limit))], Op::Take(1));
+    assert_eq!(passed(&[one(0).await]), 1);
+    for turns in 0..6 {
+        let leaving: Vec<_> = (0..60).map(|who| tokio::spawn(one(who))).collect();
+        // Before the runs go, while they are asked, after.
+        for _ in 0..turns {
+            tokio::task::yield_now().await;
+        }
+        for task in leaving {
+            task.abort();
+            drop(task.await);
+        }
+        // The server has done whatever it was sent.
+        assert_eq!(passed(&[one(0).await]), 1);
+        redis.forget_commands();
+        assert_eq!(passed(&at_once((0..16).map(one)).await), 16);
+        assert_eq!(redis.runs_of("evalsha"), 2, "{turns}");
+    }
+}
+
 /// What the first of a run have in common is told once, until somebody comes who is told something else.
 #[tokio::test]
 async fn who_asks_for_something_else_gets_that() {
@@ -87,7 +143,7 @@ async fn who_asks_for_something_else_gets_that() {
         drop(one("warm", "a", &many, 1).await);
         redis.forget_commands();
         assert_eq!(passed(&at_once(asking).await), 11);
-        assert_eq!(redis.runs_of("evalsha"), 1);
+        assert_eq!(redis.runs_of("evalsha"), 2);
         let stands = [("alice", "a", 10), ("bob", "a", 2), ("bob", "c", 3), ("carol", "a", 2), ("carol", "b", 1)];
         for (who, rule, spent) in stands {
             let (limit, cap) = if rule == "c" { (&few, others) } else { (&many, rate) };
@@ -199,8 +255,8 @@ async fn who_writes_nothing_is_answered_although_the_others_are_not() {
     let full = answers.iter().filter(|answer| matches!(answer, Err(StoreError::Full))).count();
     let refused = answers.iter().filter(|answer| answer.as_ref().is_ok_and(|verdicts| !verdicts.allowed())).count();
     assert_eq!((full, refused), (10, 10));
-    // Once together, then each by himself.
-    assert_eq!(redis.runs_of("evalsha"), 21);
+    // In two halves, then each by himself.
+    assert_eq!(redis.runs_of("evalsha"), 22);
 }
 
 /// What has been said to be one server, and is a cluster of one.
