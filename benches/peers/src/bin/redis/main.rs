@@ -12,9 +12,9 @@
 //! core that has halted is woken by the hypervisor, which takes longer than an `INCR`; whoever sends less often and waits
 //! more, as a shared run does, pays that more often. A server that is busy does not halt.
 
+mod host;
+
 use std::{
-    net::TcpListener,
-    process::{Child, Command, Stdio},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -32,6 +32,8 @@ use portcullis::{
 use redis::{AsyncCommands as _, Client, aio::MultiplexedConnection};
 use tokio::runtime::Builder;
 
+use host::{Awake, Server, idle};
+
 const ROUNDS: usize = 7;
 const ROUND: Duration = Duration::from_millis(700);
 const KEYS: u64 = 1_000;
@@ -39,29 +41,19 @@ const KEYS: u64 = 1_000;
 /// No multiple of sixteen, at which the leased tasks make way.
 const TIMED: u64 = 17;
 
-struct Server {
-    port: u16,
-    process: Child,
-}
-
-impl Server {
-    fn start() -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|probe| probe.local_addr()).expect("a free port").port();
-        let process = Command::new("redis-server")
-            .args(["--port", &port.to_string(), "--save", "", "--appendonly", "no", "--loglevel", "warning"])
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("redis-server is installed");
-        Self { port, process }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        drop(self.process.kill());
-        drop(self.process.wait());
-    }
-}
+/// The bucket as the time at which it will be full, by the server's clock: given are what a unit takes to come back
+/// and what all take, in microseconds, and how many units are asked for.
+const BY_HAND: &str = r"
+local t = redis.call('TIME')
+local now = t[1] * 1000000 + t[2]
+local unit, all, n = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local full = tonumber(redis.call('GET', KEYS[1]) or now)
+if full < now then full = now end
+local after = full + unit * n
+local over = after - now - all
+if over > 0 then return {0, 0, over} end
+redis.call('SET', KEYS[1], string.format('%.0f', after), 'PX', math.ceil((after - now) / 1000))
+return {1, math.floor((all - (after - now)) / unit), 0}";
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Contender {
@@ -69,6 +61,8 @@ enum Contender {
     GetSetex,
     /// A script that does nothing: what one costs before it decides anything.
     Script,
+    /// What one would write by hand: one bucket in one string, a script for each decision.
+    ByHand,
     /// A token bucket for each of many callers.
     One,
     /// The same, no two callers in one run of the script.
@@ -87,10 +81,11 @@ enum Contender {
 }
 
 impl Contender {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::Incr,
         Self::GetSetex,
         Self::Script,
+        Self::ByHand,
         Self::One,
         Self::Alone,
         Self::Fraction,
@@ -106,6 +101,7 @@ impl Contender {
 struct Bench {
     connection: MultiplexedConnection,
     script: Arc<str>,
+    by_hand: Arc<str>,
     store: RedisStore,
     alone: RedisStore,
     leases: LeasedStore,
@@ -125,15 +121,19 @@ impl Bench {
         };
         let builder = || RedisStore::builder(url).time_budget(Duration::from_secs(2));
         let store = builder().build().expect("a store");
-        let mut load = redis::cmd("SCRIPT");
-        load.arg("LOAD").arg("return 1");
-        let script: String = load.query_async(&mut connection).await.expect("an answer");
+        let mut load = async |text| -> Arc<str> {
+            let hash: String =
+                redis::cmd("SCRIPT").arg("LOAD").arg(text).query_async(&mut connection).await.expect("an answer");
+            hash.into()
+        };
+        let (script, by_hand) = (load("return 1").await, load(BY_HAND).await);
         // Never exhausted: every decision also writes.
         let plenty = Rate::per_second(1_000).burst(100_000_000);
         let window = FixedWindow::new(Rate::per_hour(1_000_000_000)).expect("a rate");
         Self {
             connection,
-            script: script.into(),
+            script,
+            by_hand,
             alone: builder().one_batch_at_a_time().build().expect("a store"),
             leases: LeasedStore::new(store.clone()).nodes(1),
             store,
@@ -159,6 +159,12 @@ impl Bench {
                 let mut run = redis::cmd("EVALSHA");
                 run.arg(&*self.script).arg(1).arg(format!("script:{who}"));
                 let _: u64 = run.query_async(&mut self.connection).await.expect("an answer");
+            }
+            Contender::ByHand => {
+                let mut run = redis::cmd("EVALSHA");
+                run.arg(&*self.by_hand).arg(1).arg(format!("hand:{who}")).arg(1_000).arg(100_000_000_000_u64).arg(1);
+                let (allowed, _, _): (u64, u64, u64) = run.query_async(&mut self.connection).await.expect("an answer");
+                assert_eq!(allowed, 1);
             }
             Contender::One => self.take([("client", who)]).await,
             Contender::Alone => {
@@ -284,37 +290,6 @@ fn median(mut numbers: Vec<f64>) -> f64 {
     numbers[numbers.len() / 2]
 }
 
-/// Runs as long as it may, where nobody else wants to.
-fn idle() -> ! {
-    let priority = libc::sched_param { sched_priority: 0 };
-    // SAFETY: `priority` is a valid pointer for the whole call; 0 is this process.
-    let is_idle = unsafe { libc::sched_setscheduler(0, libc::SCHED_IDLE, &priority) } == 0;
-    assert!(is_idle, "the system lets nobody be idle");
-    loop {
-        std::hint::spin_loop();
-    }
-}
-
-/// Processes that keep the cores awake, until this is dropped.
-struct Awake(Vec<Child>);
-
-impl Awake {
-    fn all_cores() -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let this = std::env::current_exe().expect("Linux");
-        Self((0..cores).map(|_| Command::new(&this).arg("idle").spawn().expect("a process")).collect())
-    }
-}
-
-impl Drop for Awake {
-    fn drop(&mut self) {
-        for process in &mut self.0 {
-            drop(process.kill());
-            drop(process.wait());
-        }
-    }
-}
-
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).collect();
     if wanted.iter().any(|one| one == "idle") {
@@ -324,9 +299,9 @@ fn main() {
     let _awake = wanted.iter().any(|one| one == "awake").then(Awake::all_cores);
     let named: Vec<usize> = wanted.iter().filter_map(|one| one.strip_prefix("workers=")?.parse().ok()).collect();
     println!(
-        "| workers | tasks | what | calls/s | p50 µs | p99 µs | client µs | server µs | × INCR | × GET+SETEX | × one limit |"
+        "| workers | tasks | what | calls/s | p50 µs | p99 µs | client µs | server µs | × INCR | × GET+SETEX | × one limit | × by hand |"
     );
-    println!("|---|---|---|---|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|---|---|---|---|");
     for workers in if named.is_empty() { vec![1] } else { named } {
         let runtime = Builder::new_multi_thread().worker_threads(workers).enable_all().build().expect("a runtime");
         let comparing = compare_all(server.port, workers, wanted.clone());
@@ -364,7 +339,7 @@ async fn compare(bench: &Bench, contenders: &[Contender], workers: usize, tasks:
     for (index, contender) in contenders.iter().enumerate() {
         let of = |pick: fn(&Round) -> f64| median(rounds[index].iter().map(pick).collect());
         println!(
-            "| {workers} | {tasks} | {contender:?} | {:.0} | {:.1} | {:.1} | {:.1} | {:.1} | {:.2} | {:.2} | {:.2} |",
+            "| {workers} | {tasks} | {contender:?} | {:.0} | {:.1} | {:.1} | {:.1} | {:.1} | {:.2} | {:.2} | {:.2} | {:.2} |",
             of(|round| round.rate),
             of(|round| round.p50),
             of(|round| round.p99),
@@ -373,6 +348,7 @@ async fn compare(bench: &Bench, contenders: &[Contender], workers: usize, tasks:
             ratio(index, Contender::Incr),
             ratio(index, Contender::GetSetex),
             ratio(index, Contender::One),
+            ratio(index, Contender::ByHand),
         );
     }
     let (leased, hot) = (Contender::Leased, Contender::Hot);
