@@ -151,7 +151,9 @@ impl RateLimitGate {
         let Asked { held, progress, .. } = asked;
         while progress.stage != Stage::Done {
             let (store, now) = (self.store(progress.stage), context.now().monotonic);
-            let one = only(progress.stage, held, rules, context).and_then(|charge| store.try_one(&charge, now));
+            // By reference: a charge has room for four parts.
+            let alone = only(progress.stage, held, rules, context);
+            let one = alone.as_ref().and_then(|charge| store.try_one(charge, now));
             if let Some(answer) = &one {
                 progress.take(held, &self.settings, rules, answer.as_ref().map(slice::from_ref), context)?;
                 continue;

@@ -166,7 +166,7 @@ async fn run_for(polls: usize, acts: [(Act, Leaves); 3], end: End, in_one: bool)
     let caught = poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| called.as_mut().poll(cx))) {
         Ok(Poll::Pending) if left == 1 => Poll::Ready(Err("given up")),
         Ok(polled) => {
-            left -= 1;
+            left = left.saturating_sub(1);
             polled.map(Ok)
         }
         Err(_) => Poll::Ready(Err("panicked")),
