@@ -285,7 +285,10 @@ impl RequestContext {
 
     /// Marks a place as entered; returns the places entered before.
     pub(crate) fn mark(&self, place: u32) -> u32 {
-        self.marks.fetch_or(place, Relaxed)
+        // Gates come one after the other; of a request that is at two of them at once a warning may be lost.
+        let before = self.marks.load(Relaxed);
+        self.marks.store(before | place, Relaxed);
+        before
     }
 
     pub(crate) fn marks(&self) -> u32 {

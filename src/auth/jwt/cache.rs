@@ -7,7 +7,6 @@
 
 use std::{
     fmt,
-    hash::{Hash, Hasher},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -23,6 +22,7 @@ use super::{
     digest_hasher::DigestHasher,
     jwks::Loaded,
     key::{Key, Material},
+    token_digest::{Digester, TokenDigest},
 };
 use crate::{identity::Principal, time::Timestamp};
 
@@ -30,33 +30,6 @@ use crate::{identity::Principal, time::Timestamp};
 const MAX_TOKEN: usize = 8 * 1024;
 /// In base64url, the 64 bytes of the shortest signature by a public key.
 const SHORTEST_SIGNATURE: usize = 86;
-
-/// SHA-256 of a token: what is remembered instead of it. Digests are found by their bits, in a time that
-/// may depend on them: that tells of digests, from which nobody comes back to a token.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct TokenDigest([u8; 32]);
-
-/// The bytes alone, without their number.
-impl Hash for TokenDigest {
-    fn hash<H: Hasher>(&self, hasher: &mut H) {
-        hasher.write(&self.0);
-    }
-}
-
-impl TokenDigest {
-    fn of(text: &[u8]) -> Self {
-        #[cfg(feature = "aws-lc")]
-        {
-            let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text);
-            Self(digest.as_ref().try_into().unwrap_or_default())
-        }
-        #[cfg(not(feature = "aws-lc"))]
-        {
-            use sha2::Digest as _;
-            Self(sha2::Sha256::digest(text).into())
-        }
-    }
-}
 
 /// A token's caller, and for how long the memory of it counts.
 #[derive(Debug)]
@@ -104,6 +77,7 @@ impl Weighter<TokenDigest, Arc<Entry>> for BySize {
 pub(crate) struct VerifiedTokens {
     /// The hash is keyed, though only tokens that verify get in: their bearers choose among many.
     entries: Cache<TokenDigest, Arc<Entry>, BySize, DigestHasher>,
+    digester: Digester,
     settings: TokenCache,
     leeway: Duration,
 }
@@ -113,16 +87,15 @@ impl VerifiedTokens {
         let capacity = settings.capacity.get();
         let weight = u64::try_from(capacity).unwrap_or(u64::MAX);
         let entries = Cache::with(capacity, weight, BySize, DigestHasher::random(), DefaultLifecycle::default());
-        Self { entries, settings, leeway }
+        Self { entries, digester: Digester::random(), settings, leeway }
     }
 
     /// The digest of what may be a token to remember: one for whose header there is this key. What is
     /// no token is not worth one, nor is one that is signed with a shared secret, which may be withdrawn
     /// within its set, and verifies as fast as a digest is made.
-    #[expect(clippy::unused_self, reason = "there is no digest without a cache")]
     pub(crate) fn digest(&self, text: &[u8], signature: usize, key: &Key) -> Option<TokenDigest> {
         let worth = text.len() <= MAX_TOKEN && signature >= SHORTEST_SIGNATURE;
-        (worth && matches!(key.material, Material::Public(_))).then(|| TokenDigest::of(text))
+        if worth && matches!(key.material, Material::Public(_)) { self.digester.digest(text) } else { None }
     }
 
     /// The caller of a token that has been verified, if nothing has changed since. `keys` are those

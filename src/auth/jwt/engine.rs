@@ -2,7 +2,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
     Algorithm, KeySetHealth, KeySourceError,
-    cache::{TokenDigest, VerifiedTokens},
+    cache::VerifiedTokens,
     claim_names::PlainNames,
     claims::{Claims, Expectations},
     fault::Fault,
@@ -12,6 +12,7 @@ use super::{
     key_set::KeySet,
     known_headers::KnownHeaders,
     token::{self, HeaderText, Signature, Token},
+    token_digest::TokenDigest,
 };
 use crate::{
     auth::{accepted::Checked, grammar::MAX_TOKEN},

@@ -128,7 +128,7 @@
 //!
 //! # Tokens that were seen before
 //! A client sends one token many times. That it verified is remembered for a minute, at most until
-//! it expires, by its SHA-256: [`TokenCache`]. What can change meanwhile is looked at for each
+//! it expires, by a keyed digest (GMAC; without `aws-lc`, SHA-256): [`TokenCache`]. What can change meanwhile is looked at for each
 //! request: `exp` by the clock, whether the key is still in the set (a key that is withdrawn takes
 //! its tokens with it), and everything that the layer demands beside, [revocation](crate::auth::revocation)
 //! first. Never remembered are refusals, tokens that are bound to a key (`cnf`), whose possession must be
@@ -157,7 +157,7 @@
 //! # Cost
 //! Keys are parsed when they are loaded, a token's header and claims once; the choice of the key is a
 //! binary search, that of the issuer a hash. A header that is, byte for byte, one of up to four which
-//! led to a key of the present set is not even decoded. A token that is remembered costs its SHA-256 and no
+//! led to a key of the present set is not even decoded. A token that is remembered costs its digest and no
 //! allocation. One that is not costs at most four allocations however many claims it has: the claims as they
 //! are, the principal whose strings are places in them, its scopes, its roles; and what it takes to remember
 //! it. (Claims with escapes, `null` or objects among them take a few more.) The time is the signature's.
@@ -200,6 +200,7 @@ mod static_keys;
 mod tests;
 mod texts;
 mod token;
+mod token_digest;
 mod verifier;
 
 #[cfg(feature = "jwks-client-rs")]
