@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     config_error::{ConfigError, ConfigIssues},
-    gate::emitted,
+    gate::{constant, emitted},
     lint::{Lints, Report},
 };
 
@@ -324,7 +324,7 @@ fn exposed(settings: &Settings) -> Option<HeaderValue> {
     let standard = emitted::ALL.iter().copied().flatten().filter(|_| !settings.only_listed).map(ToString::to_string);
     let listed = settings.exposed.iter().map(|name| name.to_ascii_lowercase());
     let names: Vec<String> = standard.chain(listed).collect::<BTreeSet<_>>().into_iter().collect();
-    HeaderValue::from_str(&names.join(", ")).ok().filter(|value| !value.is_empty())
+    HeaderValue::from_str(&names.join(", ")).ok().filter(|value| !value.is_empty()).map(constant)
 }
 
 /// What fails a build: what nobody can allow, and what nobody has allowed.

@@ -8,6 +8,10 @@ use super::{
     grammar::{LONGEST, Port, are_labels, end_of_host, port_of},
     origin::OriginPattern,
 };
+use crate::gate::constant;
+
+/// So many origins are thought to be asked from all the time.
+const FEW: usize = 16;
 
 /// Maps are keyed by what strangers choose, so their hash is keyed, too.
 #[derive(Default)]
@@ -47,6 +51,8 @@ impl Origins {
         if !pattern.is_exact() {
             self.patterns.get_or_insert_default().add(pattern);
         } else if let Ok(value) = HeaderValue::from_str(pattern.as_str()) {
+            // Where there are many, none of them stands in most responses.
+            let value = if self.exact.len() < FEW { constant(value) } else { value };
             self.longest = self.longest.max(value.len());
             self.first.get_or_insert_with(|| value.clone());
             self.exact.insert(value.as_bytes().into(), value);

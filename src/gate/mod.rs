@@ -62,6 +62,7 @@
 mod body;
 mod chain;
 mod collect;
+mod constants;
 mod context;
 mod counters;
 mod drain;
@@ -85,6 +86,7 @@ use http::{Request, request::Parts};
 pub(crate) use self::{
     body::{BodyEnd, Watch, held_back, watch_request, watch_response},
     collect::{Collected, announced, collect},
+    constants::constant,
     drain::drained,
     fields::insert_if_absent,
     gates::layer_of_gate,

@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, header::SERVER};
 
 use super::{CspNonce, SecurityHeaders, builder::SecurityHeadersLayerBuilder, csp::Csp};
 use crate::{
-    gate::{Entry, Gate, GateLayer, Leave, VerdictCounts, insert_if_absent, layer_of_gate, written},
+    gate::{Entry, Gate, GateLayer, Leave, VerdictCounts, constant, insert_if_absent, layer_of_gate, written},
     lint::{Report, Waivers},
     rejection::{Rejection, RejectionKind},
     request::{Place, RequestContext, Scheme},
@@ -35,6 +35,14 @@ impl Value {
             return Some(Self::AroundNonce(text.split("{}").map(Into::into).collect()));
         }
         Self::text(&text)
+    }
+
+    /// To stand in every response.
+    pub(super) fn kept(self) -> Self {
+        match self {
+            Self::Constant(value) => Self::Constant(constant(value)),
+            Self::AroundNonce(_) => self,
+        }
     }
 
     fn of(&self, nonce: Option<&CspNonce>) -> Option<HeaderValue> {

@@ -279,7 +279,9 @@ impl SecurityHeaders {
             (PERMISSIONS_POLICY, self.permissions.as_ref().and_then(|policy| Value::text(&policy.to_string()))),
         ];
         let hsts = (header::STRICT_TRANSPORT_SECURITY, self.hsts.and_then(|hsts| Value::text(&hsts.to_string())));
-        let made = |(name, value): (HeaderName, Option<Value>)| value.map(|value| Fixed { name, value, force: false });
+        let made = |(name, value): (HeaderName, Option<Value>)| {
+            value.map(|value| Fixed { name, value: value.kept(), force: false })
+        };
         let mut fixed: Vec<Fixed> = constant.chain(policies).filter_map(made).collect();
         let mut hsts = made(hsts);
         for name in &self.forced {

@@ -15,7 +15,7 @@ use super::{
     subject::Sharing,
 };
 use crate::{
-    gate::{Entry, Gate, GateLayer, Leave, VerdictCounts, Waited, decimal, layer_of_gate},
+    gate::{Entry, Gate, GateLayer, Leave, VerdictCounts, Waited, constant, decimal, layer_of_gate},
     rejection::{Rejection, RejectionKind},
     request::{Place, QuotaStatus, RequestContext},
     store::StoreError,
@@ -81,7 +81,7 @@ struct Month {
 impl Month {
     fn of(now: Timestamp) -> Self {
         let period = Period::month_of(now);
-        Self { period, reset_value: HeaderValue::from(period.ends_at().as_secs_ceil()) }
+        Self { period, reset_value: constant(HeaderValue::from(period.ends_at().as_secs_ceil())) }
     }
 }
 

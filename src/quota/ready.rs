@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::HeaderValue;
 
 use super::plan::{Allowance, Plan};
-use crate::config_error::ConfigIssues;
+use crate::{config_error::ConfigIssues, gate::constant};
 
 const LONGEST_NAME: usize = 64;
 
@@ -32,7 +32,7 @@ impl Plan {
                 None
             }
         };
-        ReadyPlan { name: self.name().into(), limit, limit_value: limit.map(HeaderValue::from) }
+        ReadyPlan { name: self.name().into(), limit, limit_value: limit.map(HeaderValue::from).map(constant) }
     }
 }
 

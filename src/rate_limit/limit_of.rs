@@ -8,7 +8,7 @@ use super::{
     Algorithm, AlgorithmId, Blocking, Inherit, Inheriting, Limit, OnStoreLoss, Op, Rate, Rule, endpoint::Endpoint,
     headers, limit::Amount,
 };
-use crate::{config_error::ConfigIssues, time::Timestamp};
+use crate::{config_error::ConfigIssues, gate::constant, time::Timestamp};
 
 /// One limit of a rule.
 #[derive(Debug)]
@@ -62,7 +62,7 @@ pub(super) fn compile_limit(
         detail: limit.0.to_string().into(),
         global: rule.key.is_global(),
         policy: policy.into(),
-        header,
+        header: constant(header),
         item: item.into(),
         quoted: quoted.into(),
         id: algorithm.id(),

@@ -21,11 +21,11 @@ use portcullis::{
     },
     authz::ScopeLayer,
     backend::memory::MemoryStore,
-    cors::CorsSecurityLayer,
+    cors::{CorsSecurityLayer, CorsSecurityLayerBuilder},
     gate::{Gates, ProblemLayer},
     headers::SecurityHeadersLayer,
     quota::{Plan, QuotaLayer},
-    rate_limit::{Key, Rate, RateLimitLayer, Rule},
+    rate_limit::{Key, Rate, RateLimitHeaders, RateLimitLayer, Rule},
     stack::Stack,
     store::{BoxFuture, StoreError},
     testing::TestIssuer,
@@ -119,14 +119,22 @@ struct Layers {
     quota: QuotaLayer,
 }
 
-fn layers(store: &MemoryStore) -> Layers {
+fn cors() -> CorsSecurityLayerBuilder {
+    CorsSecurityLayer::builder().allow_origin(ORIGIN)
+}
+
+fn rates(store: &MemoryStore, headers: RateLimitHeaders) -> RateLimitLayer {
     let rule = Rule::new("client", Key::client(), Rate::per_second(PLENTY).burst(1_000_000_000));
+    RateLimitLayer::builder(store.clone()).rule(rule).headers(headers).build().expect("rates")
+}
+
+fn layers(store: &MemoryStore) -> Layers {
     Layers {
         audit: AuditLayer::builder(Discard).build().expect("audit"),
         headers: SecurityHeadersLayer::api(),
-        cors: CorsSecurityLayer::builder().allow_origin(ORIGIN).build().expect("cors"),
+        cors: cors().build().expect("cors"),
         auth: AuthLayer::builder().api_keys(store.clone()).build().expect("auth"),
-        rate: RateLimitLayer::builder(store.clone()).rule(rule).build().expect("rates"),
+        rate: rates(store, RateLimitHeaders::default()),
         scope: ScopeLayer::all(["read:orders"]).expect("a scope"),
         quota: QuotaLayer::builder(store.clone())
             .plan(Plan::new("pro").unlimited())
@@ -222,10 +230,16 @@ fn main() {
     let token = issuer.token("usr_1").plan("pro").scopes(["read:orders"]).sign();
     let bearer = HeaderValue::try_from(format!("Bearer {token}")).expect("a header value");
     let tokens = AuthLayer::builder().jwt(issuer.verifier()).build().expect("auth");
+    let fewer = Layers {
+        cors: cors().expose_only([""; 0]).build().expect("cors"),
+        rate: rates(&store, RateLimitHeaders::ietf()),
+        ..layers(&store)
+    };
     let cached = || Some((header::AUTHORIZATION, bearer.clone()));
     suite.case("AuthLayer, cached token", requests(bare().layer(tokens.clone()), cached()));
     suite.case("seven layers, cached token", requests(seven(&parts, &tokens), cached()));
     suite.case("the seven in one Gates, cached token", requests(seven_in_one(&parts, &tokens), cached()));
+    suite.case("the same, rate limits in the draft's two fields", requests(seven_in_one(&fewer, &tokens), cached()));
     // Of layers of their own: a layer's tasks live where it is used first, and here nothing lives long.
     let like = fields(seven(&layers(&store), &tokens), cached());
     let hand = ByHand::new(&store, &bearer, &like, Rate::per_second(PLENTY).burst(1_000_000_000));
