@@ -104,7 +104,43 @@ impl Gate<Body> for AuthGate {
     type Pass = Vec<(HeaderName, HeaderValue)>;
 
     fn enter(self: &Arc<Self>, request: &mut Request<Body>, context: &Arc<RequestContext>) -> Entry<Body, Self::Pass> {
-        context.set_challenges(Arc::clone(self.challenges.bare()));
+        if !self.others.is_empty() {
+            // They are the application's, and see the context.
+            context.set_challenges(self.challenges.bare());
+        }
+        let entry = self.look(request, context);
+        // Who has verified the caller has said it with that.
+        context.set_challenges(self.challenges.bare());
+        entry
+    }
+
+    fn leave(self: &Arc<Self>, pass: Self::Pass, response: &mut Response, _: &Arc<RequestContext>) -> Leave {
+        for (name, value) in pass {
+            if name == header::SEC_WEBSOCKET_PROTOCOL {
+                sources::websocket_choose(response);
+            } else if name == header::CACHE_CONTROL {
+                // What must not be stored may not be, whatever the handler says.
+                response.headers_mut().insert(name, value);
+            } else {
+                response.headers_mut().append(name, value);
+            }
+        }
+        Leave::Done
+    }
+}
+
+const OTHER_SCHEME: &str = "The authentication scheme is not accepted here.";
+
+const OTHER_CALLER: &str = "two AuthLayers have let in different callers: give both the same kinds of credentials, \
+                            or let one of them do without the other";
+
+impl AuthGate {
+    #[inline]
+    fn look(
+        self: &Arc<Self>,
+        request: &mut Request<Body>,
+        context: &Arc<RequestContext>,
+    ) -> Entry<Body, Vec<(HeaderName, HeaderValue)>> {
         if credentials::mark_sensitive(request.headers_mut()) {
             forward::strip(request.headers_mut());
         }
@@ -137,27 +173,6 @@ impl Gate<Body> for AuthGate {
         self.confirm(checked, via, request, context)
     }
 
-    fn leave(self: &Arc<Self>, pass: Self::Pass, response: &mut Response, _: &Arc<RequestContext>) -> Leave {
-        for (name, value) in pass {
-            if name == header::SEC_WEBSOCKET_PROTOCOL {
-                sources::websocket_choose(response);
-            } else if name == header::CACHE_CONTROL {
-                // What must not be stored may not be, whatever the handler says.
-                response.headers_mut().insert(name, value);
-            } else {
-                response.headers_mut().append(name, value);
-            }
-        }
-        Leave::Done
-    }
-}
-
-const OTHER_SCHEME: &str = "The authentication scheme is not accepted here.";
-
-const OTHER_CALLER: &str = "two AuthLayers have let in different callers: give both the same kinds of credentials, \
-                            or let one of them do without the other";
-
-impl AuthGate {
     /// A token that needs no second look at its form. It is none of the other verifiers': API keys have
     /// no dots, and opaque tokens not the form of a JWT, or there is no verifier of JWTs.
     fn recognise(&self, value: &HeaderValue, context: &RequestContext) -> Option<Checked> {
@@ -315,18 +330,18 @@ impl AuthGate {
         context: &RequestContext,
     ) -> Result<Vec<(HeaderName, HeaderValue)>, Rejection> {
         match result {
-            // Else the handler would act for the one, with what the layers inside demand of the other.
-            Ok(accepted) if !context.set_principal(accepted.principal.clone()) => {
-                Err(Rejection::misconfigured(OTHER_CALLER))
-            }
-            Ok(mut accepted) => {
+            Ok(Accepted { principal, mut response }) => {
+                // Else the handler would act for the one, with what the layers inside demand of the other.
+                let Some(principal) = context.set_caller(principal, Some(self.challenges.bare())) else {
+                    return Err(Rejection::misconfigured(OTHER_CALLER));
+                };
                 let headers = request.headers_mut();
                 if via == Via::WebSocket {
                     sources::websocket_forget(headers);
-                    accepted.response.push((header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static("bearer")));
+                    response.push((header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static("bearer")));
                 }
-                self.forwarding.apply(headers, &accepted.principal, context, self.sources.cookie.as_ref());
-                Ok(accepted.response)
+                self.forwarding.apply(headers, &principal, context, self.sources.cookie.as_ref());
+                Ok(response)
             }
             Err(rejection) => Err(self.challenges.attach(rejection, Some(via))),
         }

@@ -28,7 +28,7 @@ impl Gate<Body> for FakeAuth {
 
     fn enter(self: &Arc<Self>, request: &mut Request<Body>, context: &Arc<RequestContext>) -> Entry<Body, ()> {
         let bearer = HeaderValue::from_static("Bearer realm=\"orders\"");
-        context.set_challenges(Arc::from([HeaderValue::from_static("ApiKey realm=\"orders\""), bearer]));
+        context.set_challenges(&Arc::from([HeaderValue::from_static("ApiKey realm=\"orders\""), bearer]));
         let caller = request.headers()["x-caller"].to_str().unwrap();
         if let Some((scopes, roles)) = caller.split_once(';') {
             context.set_principal(Principal::new(PrincipalParts {
@@ -162,7 +162,7 @@ async fn section_7_1_rfc9449_a_bound_token_is_challenged_as_dpop() {
         type Pass = ();
         fn enter(self: &Arc<Self>, _: &mut Request<Body>, context: &Arc<RequestContext>) -> Entry<Body, ()> {
             let lines = ["Bearer realm=\"orders\"", "DPoP realm=\"orders\", algs=\"ES256\""];
-            context.set_challenges(Arc::from(lines.map(HeaderValue::from_static)));
+            context.set_challenges(&Arc::from(lines.map(HeaderValue::from_static)));
             let confirmation = Some(Confirmation { dpop: Some([7; 32]), ..Confirmation::default() });
             context.set_principal(Principal::new(PrincipalParts { confirmation, ..PrincipalParts::default() }));
             Entry::Pass(())

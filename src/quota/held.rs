@@ -29,6 +29,7 @@ pub(super) enum Answer<T> {
 }
 
 impl Held {
+    #[inline]
     pub(super) fn reserve(store: &Arc<dyn QuotaStore>, charge: Charge) -> Answer<Taken> {
         let store = Arc::clone(store);
         if let Some(result) = store.try_reserve(&charge) {
@@ -41,6 +42,7 @@ impl Held {
         }))
     }
 
+    #[inline]
     fn hold(store: Arc<dyn QuotaStore>, charge: Charge, reservation: Reservation) -> Taken {
         match reservation {
             Reservation::Reserved { used } => Taken::Reserved { used, held: Self { store, charge: Some(charge) } },

@@ -1,5 +1,5 @@
 use std::sync::{
-    Arc,
+    Arc, OnceLock,
     atomic::{AtomicBool, Ordering::Relaxed},
 };
 
@@ -66,7 +66,9 @@ pub(super) struct Settings {
 #[derive(Debug)]
 pub struct QuotaGate {
     settings: Settings,
-    /// Computed once a month.
+    /// The first request's: few processes see another, and a cell costs less to read than what can change.
+    first: OnceLock<Arc<Month>>,
+    /// Any other, computed once a month.
     month: ArcSwap<Month>,
     warned: AtomicBool,
 }
@@ -125,10 +127,14 @@ impl Account {
 impl QuotaGate {
     pub(super) fn new(settings: Settings) -> Self {
         let month = ArcSwap::from_pointee(Month::of(Timestamp::EPOCH));
-        Self { settings, month, warned: AtomicBool::new(false) }
+        Self { settings, first: OnceLock::new(), month, warned: AtomicBool::new(false) }
     }
 
     fn month_of(&self, now: Timestamp) -> Arc<Month> {
+        let first = self.first.get_or_init(|| Arc::new(Month::of(now)));
+        if first.period.contains(now) {
+            return Arc::clone(first);
+        }
         let month = self.month.load_full();
         if month.period.contains(now) {
             return month;
@@ -156,6 +162,7 @@ impl QuotaGate {
         Arc::clone(default_plan)
     }
 
+    #[inline]
     fn decide(&self, taken: Taken, account: Account, context: &RequestContext) -> Result<QuotaPass, Rejection> {
         match taken {
             Taken::Reserved { used, held } => {
@@ -247,6 +254,7 @@ impl<B: Send + 'static> Gate<B> for QuotaGate {
 }
 
 impl QuotaGate {
+    #[inline]
     fn outcome(
         &self,
         result: Result<Taken, StoreError>,

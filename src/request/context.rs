@@ -1,4 +1,5 @@
 use std::{
+    borrow::Cow,
     fmt,
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
@@ -13,6 +14,7 @@ use super::{
     api_version::ApiVersion,
     append_only::AppendOnly,
     arrival::{Arrival, arrival},
+    caller::CallerSlot,
     client_ip::ClientIp,
     limits::{QuotaStatus, RateLimitStatus},
     notes::Notes,
@@ -97,8 +99,7 @@ pub struct RequestContext {
     fields: AtomicUsize,
     /// Who owes the request's audit record; 0 is nobody.
     recorder: AtomicUsize,
-    principal: OnceLock<Principal>,
-    challenges: OnceLock<Arc<[HeaderValue]>>,
+    caller: CallerSlot,
     grants: AppendOnly<Grant, 4>,
     obligation: ObligationSlot,
     /// What roles stand for, and the address of the map that said so.
@@ -146,8 +147,7 @@ impl RequestContext {
             marks: AtomicU32::new(0),
             fields: AtomicUsize::new(0),
             recorder: AtomicUsize::new(0),
-            principal: OnceLock::new(),
-            challenges: OnceLock::new(),
+            caller: CallerSlot::default(),
             grants: AppendOnly::new(),
             obligation: ObligationSlot::new(),
             roles: OnceLock::new(),
@@ -215,7 +215,7 @@ impl RequestContext {
 
     /// The verified caller, if an `AuthLayer` found one.
     pub fn principal(&self) -> Option<&Principal> {
-        self.principal.get()
+        self.caller.principal()
     }
 
     /// What the caller was found to be allowed, the innermost requirement last.
@@ -301,23 +301,31 @@ impl RequestContext {
         self.recorder.compare_exchange(0, recorder, Relaxed, Relaxed) != Err(recorder)
     }
 
-    /// The first layer that verifies a caller decides. Whether the request's caller is now this one:
-    /// not if another layer has let in somebody else, or by another credential.
+    /// The first layer that verifies a caller decides, and of its challenges the first layer that saw the
+    /// request. The caller, if the request's is now this one: not if another layer has let in somebody else,
+    /// or by another credential.
+    pub(crate) fn set_caller(
+        &self,
+        principal: Principal,
+        challenges: Option<&Arc<[HeaderValue]>>,
+    ) -> Option<Cow<'_, Principal>> {
+        self.caller.verify(principal, challenges)
+    }
+
+    /// A caller that no `AuthLayer` has verified.
+    #[cfg(any(test, feature = "testing"))]
     pub(crate) fn set_principal(&self, principal: Principal) -> bool {
-        match self.principal.set(principal) {
-            Ok(()) => true,
-            Err(second) => self.principal.get().is_some_and(|first| first.is_same_caller(&second)),
-        }
+        self.set_caller(principal, None).is_some()
     }
 
     /// The challenges (RFC 9110 §11.6.1) with which an extractor or `ScopeLayer` refuses an
-    /// anonymous caller.
-    pub(crate) fn set_challenges(&self, challenges: Arc<[HeaderValue]>) {
-        let _ = self.challenges.set(challenges);
+    /// anonymous caller. The first layer decides.
+    pub(crate) fn set_challenges(&self, challenges: &Arc<[HeaderValue]>) {
+        self.caller.challenge(challenges);
     }
 
     pub(crate) fn challenges(&self) -> &[HeaderValue] {
-        self.challenges.get().map_or(&[], |challenges| challenges)
+        self.caller.challenges().map_or(&[], |challenges| challenges)
     }
 
     pub(crate) fn add_grant(&self, grant: Grant) {

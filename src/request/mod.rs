@@ -30,6 +30,7 @@ mod address;
 mod api_version;
 mod append_only;
 mod arrival;
+mod caller;
 mod cidr;
 mod cidr_index;
 mod cidr_table;

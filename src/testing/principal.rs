@@ -198,11 +198,11 @@ impl<B> Gate<B> for PrincipalGate {
     type Pass = ();
 
     fn enter(self: &Arc<Self>, _: &mut Request<B>, context: &Arc<RequestContext>) -> Entry<B, ()> {
-        match &self.principal {
-            Some(principal) => {
-                context.set_principal(principal.clone());
-            }
-            None => context.set_challenges(Arc::new([HeaderValue::from_static("Bearer realm=\"test\"")])),
+        if let Some(principal) = &self.principal {
+            context.set_principal(principal.clone());
+        } else {
+            let challenges: Arc<[HeaderValue]> = Arc::new([HeaderValue::from_static("Bearer realm=\"test\"")]);
+            context.set_challenges(&challenges);
         }
         Entry::Pass(())
     }

@@ -9,7 +9,7 @@ use crate::{
         mtls::ClientCertificates,
         signed::{HttpSignatures, SigV4, SigningKey},
     },
-    request::PeerCertificate,
+    request::{PeerCertificate, RequestContext},
     testing::{MessageSigner, SigV4Signer},
 };
 
@@ -179,6 +179,31 @@ async fn two_layers_that_let_in_different_callers_are_a_mistake() {
     get_with(&app(cookies(), keys.clone()), &both).await.is(500, "misconfigured");
     get_with(&app(cookies(), keys.clone()), &both[1..]).await.sees("usr_key");
     get_with(&app(cookies(), cookies()), &both[..1]).await.sees("usr_jwt");
+}
+
+/// Whoever finds the caller, and whether it had to wait: what is lacking further in is asked for by the outer one.
+#[tokio::test]
+async fn of_two_layers_the_outer_one_challenges() {
+    async fn seen(request: Request<Body>) -> String {
+        let context = RequestContext::of(&request).unwrap();
+        let subject = context.principal().map_or("nobody", Principal::subject);
+        format!("{subject} {}", context.challenges()[0].to_str().unwrap())
+    }
+    let (keys, _, key) = both();
+    let cookies = tokens_only().cookie(CookieSource::new("__Host-token").unwrap());
+    let app = |outer: &AuthLayerBuilder, inner: &AuthLayerBuilder| {
+        let layer = |auth: &AuthLayerBuilder, realm| auth.clone().optional().realm(realm).build().unwrap();
+        let context = RequestContextLayer::new().clock(ManualClock::at(NOW));
+        let layers = tower::ServiceBuilder::new().layer(context).layer(layer(outer, "outer"));
+        Router::new().route("/", get(seen)).layer(layers.layer(layer(inner, "inner")))
+    };
+    for app in [app(&cookies, &keys), app(&keys, &cookies)] {
+        get_with(&app, &[]).await.sees("nobody Bearer realm=\"outer\"");
+        for cookie in ["__Host-token=good", "__Host-token=slow-good"] {
+            get_with(&app, &[("cookie", cookie)]).await.sees("usr_jwt Bearer realm=\"outer\"");
+        }
+        get_with(&app, &[("x-api-key", &key)]).await.sees("usr_key Bearer realm=\"outer\"");
+    }
 }
 
 /// The scheme that failed was none of those that have a word for it, so none of them says so.

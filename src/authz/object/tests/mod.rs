@@ -40,7 +40,7 @@ impl Gate<Body> for FakeAuth {
     type Pass = ();
 
     fn enter(self: &Arc<Self>, request: &mut Request<Body>, context: &Arc<RequestContext>) -> Entry<Body, ()> {
-        context.set_challenges(Arc::from([HeaderValue::from_static("Bearer realm=\"orders\"")]));
+        context.set_challenges(&Arc::from([HeaderValue::from_static("Bearer realm=\"orders\"")]));
         if let Some(caller) = request.headers().get("x-caller") {
             let mut parts = caller.to_str().unwrap().split(';');
             let mut part = || Some(parts.next().unwrap()).filter(|part| !part.is_empty()).map(str::to_owned);
