@@ -1,11 +1,13 @@
 //! One request on its way through the gate: what is asked of which store, and what becomes of it.
 
+use std::{iter, sync::Arc};
+
 use http::HeaderValue;
 
 use super::{
     Batch, Charge, Decision, OnStoreLoss, Op, RateLimitUsage,
     breaker::Permit,
-    compiled::CompiledRule,
+    compiled::{CompiledLimit, CompiledRule},
     gate::Settings,
     headers::Stamp,
     outcome::Outcome,
@@ -124,6 +126,14 @@ impl Progress {
         held.picks.iter().filter_map(move |pick| Some((pick, asks(pick)?)))
     }
 
+    /// The one limit that is asked, if there are no others.
+    fn only<'a>(&self, held: &'a Held, rules: &'a RuleSet) -> Option<&'a Arc<CompiledLimit>> {
+        let pick = held.picks.only()?;
+        let rule = rules.rule(pick)?;
+        self.stage.op(pick, rule)?;
+        rule.limit(pick.choice)
+    }
+
     fn conclude(
         &mut self,
         held: &Held,
@@ -132,7 +142,17 @@ impl Progress {
         decisions: &[Decision],
         context: &RequestContext,
     ) -> Result<(), Rejection> {
-        if decisions.len() != self.picks(held, rules).count() {
+        let allowed = decisions.iter().all(|decision| decision.allowed);
+        let (wall, degraded) = (context.now().wall, self.stage == Stage::Local);
+        let stamp = if let (Some(limit), [decision]) = (self.only(held, rules), decisions) {
+            // As most have it: there is no list to go through again and again.
+            let outcome = Outcome { asked: iter::once((limit, decision)), wall, degraded };
+            outcome.conclude(allowed, settings.headers, context)?
+        } else if decisions.len() == self.picks(held, rules).count() {
+            let limits = self.picks(held, rules).filter_map(|(pick, _)| rules.limit(pick));
+            let outcome = Outcome { asked: limits.zip(decisions), wall, degraded };
+            outcome.conclude(allowed, settings.headers, context)?
+        } else {
             // Never an open door: a store that forgets a charge has not decided on it.
             let error = StoreError::corrupt("as many verdicts as charges were expected");
             return if self.stage == Stage::Store {
@@ -140,12 +160,7 @@ impl Progress {
             } else {
                 Err(Rejection::backend(error))
             };
-        }
-        let limits = self.picks(held, rules).filter_map(|(pick, _)| rules.limit(pick));
-        let outcome =
-            Outcome { asked: limits.zip(decisions), wall: context.now().wall, degraded: self.stage == Stage::Local };
-        let allowed = decisions.iter().all(|decision| decision.allowed);
-        let stamp = outcome.conclude(allowed, settings.headers, context)?;
+        };
         if rules.settles && self.picks(held, rules).any(|(_, rule)| rule.settles) {
             let picks = self.picks(held, rules).map(|(pick, _)| *pick);
             self.charged = picks.zip(decisions.iter().copied()).collect();

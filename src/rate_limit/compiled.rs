@@ -127,14 +127,19 @@ impl CompiledRule {
         let choice = self.choices.get(pick.choice)?;
         let limit = choice.limit.as_ref()?;
         let texts = texts.get(pick.texts..).unwrap_or_default();
-        let mut key = self.key.of_request(HashedRule::again(&self.name, self.hash), context, texts)?;
-        if let Some(endpoint) = &choice.endpoint {
-            key = key.with(HashedPart::again(part(endpoint), choice.place))?;
-        }
-        Some(match &limit.local {
+        let rule = HashedRule::again(&self.name, self.hash);
+        let charge = |key| match &limit.local {
             Some(algorithm) if local => Charge::new(key, &**algorithm, op),
             _ => Charge::of(key, limit.id, &*limit.algorithm, op),
-        })
+        };
+        match &choice.endpoint {
+            // Each with its own end, so that a key to which nothing is added is made where it stays.
+            None => self.key.of_request(rule, context, texts).map(charge),
+            Some(endpoint) => {
+                let key = self.key.of_request(rule, context, texts)?;
+                key.with(HashedPart::again(part(endpoint), choice.place)).map(charge)
+            }
+        }
     }
 }
 

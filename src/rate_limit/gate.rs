@@ -87,6 +87,7 @@ impl RateLimitGate {
         }
     }
 
+    #[inline]
     fn permit(&self, context: &RequestContext) -> Result<Option<Permit>, Rejection> {
         let Some(breaker) = &self.settings.breaker else { return Ok(None) };
         match breaker.enter(context.now().monotonic) {
@@ -220,15 +221,17 @@ impl<B: Send + 'static> Gate<B> for RateLimitGate {
         if rules.reports {
             asked.usage = Some(RateLimitUsage::of(request.extensions_mut()));
         }
-        let resolved = match self.plan_now(&rules, &asked.held, context) {
-            PlanNow::Known(plan) => plan,
-            PlanNow::Lost(error) => match self.lose_plan(&rules, &mut asked.held, &error, context) {
-                Ok(()) => None,
-                Err(rejection) => return Entry::Reject(rejection),
-            },
-            PlanNow::Ask => return self.wait_for_plan(Guard::into_inner(rules), asked, context),
-        };
-        Self::choose(&rules, &mut asked.held, &RequestView::new(request, context), resolved.as_deref());
+        if !rules.is_plain() {
+            let resolved = match self.plan_now(&rules, &asked.held, context) {
+                PlanNow::Known(plan) => plan,
+                PlanNow::Lost(error) => match self.lose_plan(&rules, &mut asked.held, &error, context) {
+                    Ok(()) => None,
+                    Err(rejection) => return Entry::Reject(rejection),
+                },
+                PlanNow::Ask => return self.wait_for_plan(Guard::into_inner(rules), asked, context),
+            };
+            Self::choose(&rules, &mut asked.held, &RequestView::new(request, context), resolved.as_deref());
+        }
         match self.ask_now(&rules, &mut asked, context) {
             Ok(true) => Entry::Pass(self.pass(|| Guard::into_inner(rules), asked, context)),
             Ok(false) => {

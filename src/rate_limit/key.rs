@@ -202,22 +202,32 @@ impl Key {
 
     /// The key of this request, or `None` if the rule does not apply to it. `texts` are those that
     /// [`take_texts`](Self::take_texts) took.
+    #[inline]
     pub(super) fn of_request<'a>(
         &self,
         rule: HashedRule<'a>,
         context: &'a RequestContext,
         texts: &'a [Box<[u8]>],
     ) -> Option<ChargeKey<'a>> {
-        let mut texts = texts.iter();
         // As most keys are: nothing is moved about.
-        if let [selector] = self.parts.as_slice() {
-            return Some(match selector.select(context)? {
-                Selected::Part(part) => ChargeKey::of(rule, remembered(part, context)),
-                Selected::Own(part) => ChargeKey::of(rule, part),
-                Selected::Text => ChargeKey::of(rule, KeyPart::Bytes(texts.next()?)),
-                Selected::Everybody => ChargeKey::new(rule),
-            });
-        }
+        let [selector] = self.parts.as_slice() else { return self.of_several(rule, context, texts) };
+        let part = match selector.select(context)? {
+            Selected::Part(part) => remembered(part, context),
+            Selected::Own(part) => part.into(),
+            Selected::Text => KeyPart::Bytes(texts.first()?).into(),
+            Selected::Everybody => return Some(ChargeKey::new(rule)),
+        };
+        Some(ChargeKey::of(rule, part))
+    }
+
+    #[inline(never)]
+    fn of_several<'a>(
+        &self,
+        rule: HashedRule<'a>,
+        context: &'a RequestContext,
+        texts: &'a [Box<[u8]>],
+    ) -> Option<ChargeKey<'a>> {
+        let mut texts = texts.iter();
         let mut key = ChargeKey::new(rule);
         for selector in &self.parts {
             match selector.select(context)? {

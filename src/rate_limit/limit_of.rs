@@ -25,6 +25,8 @@ pub(super) struct CompiledLimit {
     pub(super) item: Box<str>,
     /// The policy's name as an RFC 9651 String.
     pub(super) quoted: Box<str>,
+    /// With what an item of `RateLimit` begins.
+    pub(super) state: Box<str>,
     pub(super) detail: Box<str>,
     pub(super) global: bool,
 }
@@ -64,6 +66,7 @@ pub(super) fn compile_limit(
         policy: policy.into(),
         header: constant(header),
         item: item.into(),
+        state: headers::state_item(&quoted),
         quoted: quoted.into(),
         id: algorithm.id(),
         algorithm,

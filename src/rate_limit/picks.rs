@@ -36,6 +36,12 @@ impl Picks {
         self.0.try_insert(at, Pick { rule, ..Pick::default() }).map_err(|_| Full)
     }
 
+    /// Adds the pick of a rule that stands behind all the others.
+    #[inline]
+    pub(super) fn push(&mut self, pick: Pick) -> Result<(), Full> {
+        self.0.try_push(pick).map_err(|_| Full)
+    }
+
     pub(super) fn iter(&self) -> slice::Iter<'_, Pick> {
         self.0.iter()
     }

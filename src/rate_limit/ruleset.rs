@@ -33,6 +33,7 @@ pub(super) struct RuleSet {
     exempts: bool,
     plans: PlanNames,
     needs_principal: bool,
+    plain: bool,
     pub(super) settles: bool,
     /// Whether a handler may say what a request cost.
     pub(super) reports: bool,
@@ -75,12 +76,15 @@ impl RuleSet {
         let everywhere: Box<[usize]> = everywhere.collect();
         check_number(rules, &on, everywhere.len(), &mut issues);
         let own = |rule: &CompiledRule| !rule.exempt.is_empty();
+        let exempts = !exempt.is_empty() || !exempt_places.is_empty() || compiled.iter().any(own);
+        let looked_for = exempts || !plans.is_empty() || !limits.is_empty() || !costs.is_empty();
         issues.finish(Self {
+            plain: !looked_for && everywhere.len() == rules.len(),
             needs_principal: compiled.iter().any(CompiledRule::needs_principal) || exempt.needs_principal(),
             settles: compiled.iter().any(|rule| rule.settles),
             reports: compiled.iter().any(CompiledRule::reports),
             shadows: compiled.iter().any(|rule| rule.shadow.is_some()),
-            exempts: !exempt.is_empty() || !exempt_places.is_empty() || compiled.iter().any(own),
+            exempts,
             rules: compiled.into(),
             everywhere,
             on,
@@ -119,8 +123,35 @@ impl RuleSet {
         self.rule(pick)?.limit(pick.choice)
     }
 
+    /// Whether every rule holds everywhere, for everybody, by one limit and at one price: then
+    /// [`hold`](Self::hold) leaves nothing to [`choose`](Self::choose), and no plan is asked for.
+    pub(super) fn is_plain(&self) -> bool {
+        self.plain
+    }
+
     /// The rules that hold for a request, whatever the caller's plan.
     pub(super) fn hold(&self, view: &RequestView<'_>, held: &mut Held) -> Result<(), Rejection> {
+        if self.plain { self.hold_plain(view, held) } else { self.look_for(view, held) }
+    }
+
+    /// The same where nothing is to be looked for: every rule is gone through once.
+    fn hold_plain(&self, view: &RequestView<'_>, held: &mut Held) -> Result<(), Rejection> {
+        let mut refused = None;
+        for (index, rule) in self.rules.iter().enumerate() {
+            let order = rule.everywhere(None);
+            let mut pick = Pick { rule: index, choice: order.1, order, ..Pick::default() };
+            match take_key(rule, &mut pick, &mut held.texts, view) {
+                Ok(true) if rule.limit(pick.choice).is_some() => held.picks.push(pick).map_err(|Full| too_many())?,
+                Ok(_) => {}
+                Err(rejection) => {
+                    refused.get_or_insert(rejection);
+                }
+            }
+        }
+        refused.map_or(Ok(()), Err)
+    }
+
+    fn look_for(&self, view: &RequestView<'_>, held: &mut Held) -> Result<(), Rejection> {
         self.here(view, &mut held.picks)?;
         if self.exempts {
             self.drop_exempt(&mut held.picks, view);
@@ -151,13 +182,8 @@ impl RuleSet {
         });
         let mut refused = None;
         picks.retain(|pick| {
-            let Some(rule) = self.rule(pick).filter(|rule| rule.key.applies(view.context())) else { return false };
-            pick.texts = texts.len();
-            let taken = rule.key.take_texts(view, texts).and_then(|applies| {
-                pick.units = rule.price(pick).map_or(Ok(0), |price| price.on_entry(view))?;
-                Ok(applies && pick.units > 0)
-            });
-            taken.unwrap_or_else(|rejection| {
+            let Some(rule) = self.rule(pick) else { return false };
+            take_key(rule, pick, texts, view).unwrap_or_else(|rejection| {
                 refused.get_or_insert(rejection);
                 false
             })
@@ -240,6 +266,24 @@ impl RuleSet {
             }
         }
     }
+}
+
+/// Takes from the request what a rule's key needs and what it costs: whether the rule applies, and costs
+/// something.
+#[inline]
+fn take_key(
+    rule: &CompiledRule,
+    pick: &mut Pick,
+    texts: &mut Vec<Box<[u8]>>,
+    view: &RequestView<'_>,
+) -> Result<bool, Rejection> {
+    if !rule.key.applies(view.context()) {
+        return Ok(false);
+    }
+    pick.texts = texts.len();
+    let applies = rule.key.take_texts(view, texts)?;
+    pick.units = rule.price(pick).map_or(Ok(0), |price| price.on_entry(view))?;
+    Ok(applies && pick.units > 0)
 }
 
 fn target<'a>(view: &RequestView<'a>) -> Target<'a> {

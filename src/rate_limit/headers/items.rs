@@ -53,10 +53,14 @@ pub(in crate::rate_limit) fn policy_item(
     item
 }
 
+/// `"name";r=`, to which [`put_item`] adds the numbers: the same in every response.
+pub(in crate::rate_limit) fn state_item(quoted: &str) -> Box<str> {
+    [quoted, DRAFT_11.remaining].concat().into()
+}
+
 /// `"name";r=50;t=30`, as the newest draft has it; `t` is left out where nothing more will come.
-pub(super) fn put_item(line: &mut BytesMut, quoted: &str, remaining: u64, next_after: Duration) {
-    line.extend_from_slice(quoted.as_bytes());
-    line.extend_from_slice(DRAFT_11.remaining.as_bytes());
+pub(super) fn put_item(line: &mut BytesMut, state: &str, remaining: u64, next_after: Duration) {
+    line.extend_from_slice(state.as_bytes());
     put(line, remaining);
     if !next_after.is_zero() {
         line.extend_from_slice(DRAFT_11.until_more.as_bytes());
@@ -64,7 +68,7 @@ pub(super) fn put_item(line: &mut BytesMut, quoted: &str, remaining: u64, next_a
     }
 }
 
-/// What [`put_item`] appends to the name at most, and what stands between two items.
+/// What [`put_item`] appends to the item's beginning at most, and what stands between two items.
 pub(super) const AFTER_NAME: usize = 48;
 
 /// `100;w=60`, as drafts 06 and 07 have it.

@@ -7,7 +7,7 @@ mod stamp;
 use std::time::Duration;
 
 pub(super) use self::{
-    items::{policy_item, quote},
+    items::{policy_item, quote, state_item},
     stamp::{Stamp, is_tighter},
 };
 use crate::request::RequestId;

@@ -140,7 +140,7 @@ impl Fields {
         asked: impl Iterator<Item = Asked<'a>> + Clone,
         (limit, told, reset_at): Tightest<'a>,
     ) -> Self {
-        let from_now = Numbers {
+        let from_now = || Numbers {
             limit: told.limit.min(Rate::MOST),
             remaining: told.remaining.min(Rate::MOST),
             reset: secs_ceil(told.full_after),
@@ -149,14 +149,14 @@ impl Fields {
             LegacyReset::Epoch => {
                 Numbers { limit: told.limit, remaining: told.remaining, reset: reset_at.as_secs_ceil() }
             }
-            LegacyReset::Seconds => from_now,
+            LegacyReset::Seconds => from_now(),
         });
         let legacy_policy = if headers.legacy_policy { in_words(limit, told).map(Box::new) } else { None };
         let (policy, state) = match headers.dialect {
             None => (None, State::Absent),
             Some(HeaderDialect::Draft11) => (policies(asked.clone()), states(asked)),
-            Some(HeaderDialect::Draft07) => (old_policies(asked), State::Line(from_now)),
-            Some(HeaderDialect::Draft06) => (old_policies(asked), State::Triple(from_now)),
+            Some(HeaderDialect::Draft07) => (old_policies(asked), State::Line(from_now())),
+            Some(HeaderDialect::Draft06) => (old_policies(asked), State::Triple(from_now())),
         };
         Self { policy, state, legacy, legacy_policy }
     }
@@ -235,7 +235,7 @@ fn policies<'a>(mut asked: impl Iterator<Item = Asked<'a>> + Clone) -> Option<He
 fn states<'a>(asked: impl Iterator<Item = Asked<'a>> + Clone) -> State {
     let most = asked
         .clone()
-        .fold(0_usize, |most, (limit, _)| most.saturating_add(limit.quoted.len()).saturating_add(AFTER_NAME));
+        .fold(0_usize, |most, (limit, _)| most.saturating_add(limit.state.len()).saturating_add(AFTER_NAME));
     // Every item has a name.
     if most == 0 {
         return State::Absent;
@@ -245,7 +245,7 @@ fn states<'a>(asked: impl Iterator<Item = Asked<'a>> + Clone) -> State {
             if !line.is_empty() {
                 line.extend_from_slice(b", ");
             }
-            put_item(line, &limit.quoted, decision.remaining, decision.next_after);
+            put_item(line, &limit.state, decision.remaining, decision.next_after);
         }
     });
     line.map_or(State::Absent, State::Items)

@@ -9,6 +9,7 @@ mod keys;
 mod laws;
 mod layer;
 mod operating;
+mod plain;
 mod precedence;
 mod queue;
 mod request_keys;
