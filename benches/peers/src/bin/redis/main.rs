@@ -6,7 +6,8 @@
 //!
 //! The client is a runtime of one worker if nothing else is said: of two cores the server then has one and the client
 //! the other, as where they are two machines, and what is compared is what either of them can do. With two
-//! workers there are three who want two cores, and the figures go by whom the system lets wait.
+//! workers, as `#[tokio::main]` makes them on a machine of two cores, there are three who want two cores, and the
+//! figures go by whom the system lets wait.
 //!
 //! `awake` keeps the cores from halting, by processes that run only where nobody else wants to. In a virtual machine a
 //! core that has halted is woken by the hypervisor, which takes longer than an `INCR`; whoever sends less often and waits
