@@ -19,8 +19,13 @@ impl RedisCluster {
     /// If `redis-server` is not installed, or they do not find together within half a minute.
     pub fn start() -> Self {
         let nodes: Vec<_> = SLOTS.iter().map(|_| node()).collect();
-        for ((node, _), slots) in nodes.iter().zip(SLOTS) {
-            assert!(node.command(&format!("CLUSTER ADDSLOTSRANGE {slots}")).starts_with("+OK"));
+        for (epoch, ((node, _), slots)) in (1..).zip(nodes.iter().zip(SLOTS)) {
+            // As `redis-cli --cluster create` does it. Nodes that begin with the same epoch raise theirs one by one
+            // once they have met, and one of them may take back a slot that another has just been given.
+            for change in [format!("SET-CONFIG-EPOCH {epoch}"), format!("ADDSLOTSRANGE {slots}")] {
+                let answer = node.command(&format!("CLUSTER {change}"));
+                assert!(answer.starts_with("+OK"), "{change}: {answer}");
+            }
         }
         let (first, others) = nodes.split_first().expect("three nodes");
         for (node, bus) in others {
