@@ -32,8 +32,8 @@ impl Hash for TokenDigest {
 /// What is asked for is that nobody finds a second text with the digest of a token that somebody else has
 /// shown. GMAC is the value of a polynomial at a secret point, and something added: whatever two texts of up to
 /// 8 KiB are chosen without a digest ever being seen, they meet with a probability below 2⁻¹¹⁸, as long as AES
-/// holds. SHA-256 promises no more, and takes two to four times as long. The nonce is the same each time: it
-/// hides digests from who sees several, and nobody sees any.
+/// holds. SHA-256 takes two to four times as long. The nonce is the same each time: it hides digests from who sees
+/// several, and nobody sees any.
 #[cfg(feature = "aws-lc")]
 pub(super) struct Digester(Option<aws_lc_rs::aead::LessSafeKey>);
 

@@ -63,8 +63,8 @@ fn rules() -> Vec<Rule> {
 struct Asked {
     path: &'static str,
     caller: Option<&'static str>,
-    tenant: &'static [&'static str],
-    cost: &'static [&'static str],
+    tenant: &'static [&'static [u8]],
+    cost: &'static [&'static [u8]],
     after: u64,
 }
 
@@ -73,7 +73,7 @@ impl Asked {
         let mut request = request(Method::GET, self.path, self.caller, "203.0.113.7");
         for (name, values) in [(&TENANT, self.tenant), (&COST, self.cost)] {
             for value in values {
-                request.headers_mut().append(name, HeaderValue::from_static(value));
+                request.headers_mut().append(name, HeaderValue::from_bytes(value).unwrap());
             }
         }
         request
@@ -83,8 +83,24 @@ impl Asked {
 fn asked() -> impl Strategy<Value = Asked> {
     let path = prop::sample::select(vec!["/", "/orders"]);
     let caller = prop::sample::select(vec![None, Some("key,k1,usr_1"), Some("jwt,t1,usr_1")]);
-    let tenant = prop::sample::select(vec![&[] as &[_], &["a"], &["a"], &["a", "b"]]);
-    let cost = prop::sample::select(vec![&[] as &[_], &["1"], &["2"], &["x"], &["1", "1"]]);
+    let tenant = prop::sample::select(vec![
+        &[] as &[&[u8]],
+        &[b"a"],
+        &[b"a"],
+        &[b"a", b"b"],
+        &[b""],
+        &[b"\xff"],
+        &[&[b'l'; 5_000]],
+    ]);
+    let cost = prop::sample::select(vec![
+        &[] as &[&[u8]],
+        &[b"1"],
+        &[b"2"],
+        &[b"x"],
+        &[b"1", b"1"],
+        &[b""],
+        &[b"99999999999999999999"],
+    ]);
     let after = prop::sample::select(vec![0, 0, 0, 1, 20]);
     (path, caller, tenant, cost, after).prop_map(|(path, caller, tenant, cost, after)| Asked {
         path,
@@ -134,7 +150,7 @@ async fn each_rule_says_something_on_both_ways() {
     for rule in rules() {
         let name = rule.name.clone();
         let ways = ways(&[rule], RateLimitHeaders::both());
-        let ask = Asked { path: "/", caller: Some("key,k1,usr_1"), tenant: &["a"], cost: &["2"], after: 0 };
+        let ask = Asked { path: "/", caller: Some("key,k1,usr_1"), tenant: &[b"a"], cost: &[b"2"], after: 0 };
         for _ in 0..6 {
             let mut all = Vec::new();
             for app in &ways {
