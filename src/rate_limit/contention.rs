@@ -132,9 +132,10 @@ impl<K: Eq + Hash + Clone, V> Drop for Leave<'_, K, V> {
     }
 }
 
-/// Rounds of compare-and-swap wait a random time of up to so long, doubled each time.
+/// Rounds of compare-and-swap wait a random time of up to so long, doubled each time. Twice is enough: who
+/// has just won begins with the first, so whoever waits much longer goes on losing.
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
-const LONGEST_PAUSE: Duration = Duration::from_millis(64);
+const LONGEST_PAUSE: Duration = Duration::from_millis(4);
 
 /// Numbers that differ between processes, and from call to call.
 #[derive(Debug, Default)]

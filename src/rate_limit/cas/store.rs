@@ -51,7 +51,7 @@ const CLOCK_SKEW: Duration = Duration::from_secs(1);
 /// requests of one process that wait for it share it: a caller who goes on asking though he is refused
 /// costs one `load` at a time. In one process those who write a record take turns, so that a hot key
 /// costs each of them those trips, and no storm of retries. Between processes, who loses a swap waits a
-/// random time (full jitter, 1 ms doubling to 64 ms) and begins anew, within the
+/// random time (full jitter, 1 ms doubling to 4 ms) and begins anew, within the
 /// [time budget](Self::time_budget). For keys hotter than that, put a [`LeasedStore`](crate::rate_limit::LeasedStore) before it.
 ///
 /// Its errors are the backend's, [`StoreError::TimedOut`] when the budget is spent, and

@@ -1,8 +1,11 @@
 //! The end: everything is given back.
 
-use std::sync::{
-    Arc,
-    atomic::Ordering::{Relaxed, Release},
+use std::{
+    sync::{
+        Arc,
+        atomic::Ordering::{Relaxed, Release},
+    },
+    time::Duration,
 };
 
 use tokio::runtime::Handle;
@@ -14,6 +17,9 @@ use crate::{
     time::Timestamp,
 };
 
+/// For purchases under way; a process that ends has no more time.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 impl Shared {
     /// By the clock of the requests, which is not ours.
     fn now(&self) -> Timestamp {
@@ -24,11 +30,16 @@ impl Shared {
     pub(super) async fn drain(&self) -> Result<u64, StoreError> {
         self.drained.store(true, Release);
         let leases: Vec<Arc<Lease>> = self.leases.iter().map(|entry| Arc::clone(entry.value())).collect();
+        let all_arrived = async {
+            for lease in &leases {
+                let _turn = lease.turn.lock().await;
+                lease.all_arrived().await;
+            }
+        };
+        // What comes later is given back by whoever brings it.
+        let _ = tokio::time::timeout(PATIENCE, all_arrived).await;
         let mut held = Vec::new();
         for lease in leases {
-            // A purchase under way brings what it brings first.
-            let _turn = lease.turn.lock().await;
-            lease.all_arrived().await;
             let units = lease.book().give_back_all(self.now());
             if units > 0 {
                 held.push((Arc::clone(&lease), units));

@@ -132,7 +132,10 @@ impl Shared {
                 visits.pop_front()
             };
             let Some((_, key)) = due else { return };
-            let idle = |_: &_, lease: &Arc<Lease>| lease.book().is_idle(self.settings.hold, now);
+            // Who still has it would buy for a lease that nobody finds any more.
+            let idle = |_: &_, lease: &Arc<Lease>| {
+                Arc::strong_count(lease) == 1 && lease.book().is_idle(self.settings.hold, now)
+            };
             let Some((_, lease)) = self.leases.remove_if(&key, idle) else {
                 if self.leases.contains_key(&key) {
                     self.visits().push_back((now.saturating_add(self.settings.hold), key));

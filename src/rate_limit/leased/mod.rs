@@ -194,7 +194,8 @@ impl LeasedStore {
     }
 
     /// Gives back what is held, and asks the store with each request from now on. Waits for purchases
-    /// under way. Answers how many units were given back.
+    /// under way, 5 s at most: what they bring later is given back then. Answers how many units were given back
+    /// now.
     ///
     /// # Errors
     /// The store's first; the others have been tried.

@@ -17,8 +17,9 @@ use crate::{
     time::{Timestamp, micros_ceil},
 };
 
-/// Longer than any store's own time.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// For a store without a limit of its own. Long, because what is bought and not heard of is missing until the
+/// bucket has refilled.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 impl Shared {
     /// Buys for the charges that have a lease and find too little in it. Whether anything was bought.
@@ -89,6 +90,10 @@ impl Shared {
         let Some(decision) = verdicts.get(0) else { return };
         if decision.allowed {
             lease.book().deposit(*units, *decision, &self.settings, self.trip(), now);
+            if self.is_drained() {
+                let late = lease.book().give_back_all(now);
+                self.give(lease, late, now).await;
+            }
         } else {
             lease.book().learn(*decision, now);
         }

@@ -2,6 +2,7 @@
 
 mod alone;
 mod batches;
+mod late;
 
 use std::{
     sync::{
@@ -33,6 +34,8 @@ struct Remote {
     slowness: AtomicU64,
     under_way: AtomicU64,
     at_once: AtomicU64,
+    /// For so many milliseconds nobody hears what it has done.
+    silence: AtomicU64,
 }
 
 impl RateLimitStore for Remote {
@@ -56,6 +59,10 @@ impl RateLimitStore for Remote {
                 };
             }
             tokio::task::yield_now().await;
+            let silence = Duration::from_millis(self.silence.load(SeqCst));
+            if !silence.is_zero() {
+                tokio::time::sleep(silence).await;
+            }
             Ok(verdicts)
         })
     }

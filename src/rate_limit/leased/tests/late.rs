@@ -1,0 +1,65 @@
+//! A store that is slow to say what it has done: nothing is lost by that.
+
+use super::*;
+
+async fn hot(scene: &mut Scene, node: &LeasedStore, bucket: &TokenBucket) {
+    for _ in 0..2_000 {
+        assert!(take(node, bucket, 1, scene.now).await);
+        scene.pass(Duration::from_micros(50));
+    }
+    settle().await;
+}
+
+fn missing(scene: &Scene) -> u64 {
+    scene.remote.granted.load(SeqCst) - scene.remote.returned.load(SeqCst)
+}
+
+/// Longer than a drain waits.
+#[tokio::test(start_paused = true)]
+async fn what_comes_after_a_drain_is_given_back() {
+    let mut scene = Scene::new();
+    let (node, bucket) = (scene.node(), slow(1_000_000));
+    hot(&mut scene, &node, &bucket).await;
+    scene.remote.silence.store(20_000, SeqCst);
+    let (granted, mut used) = (scene.remote.granted.load(SeqCst), 2_000);
+    while scene.remote.granted.load(SeqCst) == granted {
+        let mut batch = Batch::new(scene.now);
+        batch.push(Charge::new(key(b"hot"), &bucket, Op::Take(1))).unwrap();
+        assert!(node.try_now(&batch).unwrap().unwrap().allowed());
+        used += 1;
+        settle().await;
+    }
+    let began = tokio::time::Instant::now();
+    node.drain().await.unwrap();
+    assert_eq!(began.elapsed(), Duration::from_secs(25), "its own time, and that of what it gives back");
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(missing(&scene), used);
+}
+
+/// Otherwise what the request buys would be held by a lease that nobody finds.
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_a_request_waits_for_is_kept() {
+    let mut scene = Scene::new();
+    let (node, bucket) = (scene.node(), Arc::new(slow(1_000_000)));
+    hot(&mut scene, &node, &bucket).await;
+    // It gives back what has ended before it buys.
+    scene.pass(Duration::from_secs(2));
+    scene.remote.silence.store(20_000, SeqCst);
+    let waiting = tokio::spawn({
+        let (node, bucket, now) = (node.clone(), Arc::clone(&bucket), scene.now);
+        async move { take(&node, &bucket, 1, now).await }
+    });
+    settle().await;
+    assert!(scene.remote.returned.load(SeqCst) > 0 && !waiting.is_finished());
+    scene.remote.silence.store(0, SeqCst);
+    for _ in 0..3 {
+        scene.pass(Duration::from_secs(2));
+        let mut batch = Batch::new(scene.now);
+        batch.push(Charge::new(key(b"another"), &*bucket, Op::Take(1))).unwrap();
+        assert!(ask(&node, &batch).await.unwrap().allowed());
+        settle().await;
+    }
+    assert!(!waiting.is_finished() && waiting.await.unwrap());
+    node.drain().await.unwrap();
+    assert_eq!(missing(&scene), 2_000 + 1 + 3);
+}
