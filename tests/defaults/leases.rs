@@ -15,5 +15,17 @@ pub(crate) const LEASES: &[Quotation] = &[
     ),
     (SECTION, "units held at most for", "1 s", &[(STORE, "const HOLD: Duration = Duration::from_secs(1);")]),
     (SECTION, "nodes", "8", &[(STORE, "const NODES: u64 = 8;")]),
+    (
+        SECTION,
+        "time for a purchase",
+        "60 s",
+        &[("src/rate_limit/leased/purchase.rs", "const PATIENCE: Duration = Duration::from_secs(60);")],
+    ),
+    (
+        SECTION,
+        "time that a drain waits for purchases",
+        "5 s",
+        &[("src/rate_limit/leased/drain.rs", "const PATIENCE: Duration = Duration::from_secs(5);")],
+    ),
     (SECTION, "buckets that are leased", "10,000", &[(STORE, "const LEASES: usize = 10_000;")]),
 ];

@@ -12,6 +12,15 @@ const REQUEST: &str = "The request";
 /// All but the credentials.
 const QUOTATIONS: &[Quotation] = &[
     (REQUEST, "clock", "`SystemClock`", &[("src/time/clock.rs", "const REFRESH_EVERY: u64 = 100_000;")]),
+    (
+        REQUEST,
+        "field values of configurations that are kept for good",
+        "256 of at most 1 KiB",
+        &[
+            ("src/gate/constants.rs", "const MOST: usize = 256;"),
+            ("src/gate/constants.rs", "const LONGEST: usize = 1_024;"),
+        ],
+    ),
     (REQUEST, "verdicts on a request's trail", "24", &[("src/request/trail.rs", "const ROOM: usize = 24;")]),
     (
         "Stack",
@@ -204,10 +213,10 @@ const QUOTATIONS: &[Quotation] = &[
     (
         "Stores that compare and swap",
         "pause after a lost swap",
-        "1 ms, doubled to 64 ms",
+        "1 ms, doubled to 4 ms",
         &[
             ("src/rate_limit/contention.rs", "const FIRST_PAUSE: Duration = Duration::from_millis(1);"),
-            ("src/rate_limit/contention.rs", "const LONGEST_PAUSE: Duration = Duration::from_millis(64);"),
+            ("src/rate_limit/contention.rs", "const LONGEST_PAUSE: Duration = Duration::from_millis(4);"),
         ],
     ),
     (
