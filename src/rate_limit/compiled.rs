@@ -13,6 +13,7 @@ use super::{
     exemption::Exemptions,
     identity::hash_part,
     limit_of::{compile_limit, complete},
+    owned::OwnedCharge,
     picks::Pick,
     shadow::ShadowCounts,
     store_loss::OnStoreLoss,
@@ -140,6 +141,20 @@ impl CompiledRule {
                 key.with(HashedPart::again(part(endpoint), choice.place)).map(charge)
             }
         }
+    }
+
+    /// The same, for what is asked of it later: by then the context may tell another key.
+    pub(super) fn owned(
+        &self,
+        pick: &Pick,
+        local: bool,
+        context: &RequestContext,
+        texts: &[Box<[u8]>],
+    ) -> Option<OwnedCharge> {
+        let charge = self.charge(pick, Op::Peek, local, context, texts)?;
+        let limit = self.limit(pick.choice)?;
+        let algorithm = limit.local.as_ref().filter(|_| local).unwrap_or(&limit.algorithm);
+        Some(OwnedCharge::of(charge.key(), Arc::clone(algorithm)))
     }
 }
 

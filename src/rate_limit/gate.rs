@@ -193,7 +193,8 @@ impl RateLimitGate {
         let settling = (!charged.is_empty()).then(|| {
             let stage = if local { Stage::Local } else { Stage::Store };
             let store = Arc::clone(self.store(stage));
-            Settling::new(store, rules(), Arc::clone(context), charged, held.texts, local, usage, self.settings.headers)
+            let (texts, headers) = (&held.texts, self.settings.headers);
+            Settling::new(store, rules(), Arc::clone(context), charged, texts, local, usage, headers)
         });
         RateLimitPass { stamp, shadowed, settling, permit }
     }

@@ -121,6 +121,7 @@ mod limit;
 mod limit_of;
 mod losses;
 mod outcome;
+mod owned;
 mod packed;
 mod picks;
 mod places;

@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 
 use super::{
     Batch, Decision, Op, Rate, RateLimitHeaders, RateLimitStore, RateLimitUsage, StatusClass, Verdicts, cost::Source,
-    headers::Stamp, outcome::Outcome, picks::Pick, ruleset::RuleSet,
+    headers::Stamp, outcome::Outcome, owned::OwnedCharge, picks::Pick, ruleset::RuleSet,
 };
 use crate::{
     gate::{BodyEnd, Watch, watch_response},
@@ -28,11 +28,18 @@ struct Open {
     store: Arc<dyn RateLimitStore>,
     rules: Arc<RuleSet>,
     context: Arc<RequestContext>,
-    charged: Vec<(Pick, Decision)>,
-    texts: Vec<Box<[u8]>>,
+    charged: Vec<Charged>,
     local: bool,
     usage: Option<RateLimitUsage>,
     headers: RateLimitHeaders,
+}
+
+struct Charged {
+    pick: Pick,
+    decision: Decision,
+    /// Kept where the rule settles. The context tells it on entry alone: further in the caller and the route
+    /// are found out, and then it tells another.
+    bucket: Option<OwnedCharge>,
 }
 
 /// What is known at last.
@@ -49,12 +56,18 @@ impl Settling {
         rules: Arc<RuleSet>,
         context: Arc<RequestContext>,
         charged: Vec<(Pick, Decision)>,
-        texts: Vec<Box<[u8]>>,
+        texts: &[Box<[u8]>],
         local: bool,
         usage: Option<RateLimitUsage>,
         headers: RateLimitHeaders,
     ) -> Self {
-        Self(Some(Box::new(Open { store, rules, context, charged, texts, local, usage, headers })))
+        let keep = |(pick, decision)| {
+            let rule = rules.rule(&pick).filter(|rule| rule.settles);
+            let bucket = rule.and_then(|rule| rule.owned(&pick, local, &context, texts));
+            Charged { pick, decision, bucket }
+        };
+        let charged = charged.into_iter().map(keep).collect();
+        Self(Some(Box::new(Open { store, rules, context, charged, local, usage, headers })))
     }
 
     /// The response is there. If its body is to be waited for, it is watched, and there is nothing to
@@ -109,7 +122,7 @@ impl Drop for Settling {
 impl Open {
     /// Whether what it costs depends on what the body is, or on what is said before its end.
     fn waits_for_body(&self, class: StatusClass) -> bool {
-        self.charged.iter().any(|(pick, _)| {
+        self.charged.iter().any(|Charged { pick, .. }| {
             self.rules.rule(pick).is_some_and(|rule| {
                 let late = |source: &Source| matches!(source, Source::Bytes { .. } | Source::Reported);
                 rule.status_cost(class).is_none() && rule.price(pick).is_some_and(|price| late(&price.source))
@@ -132,25 +145,23 @@ impl Open {
 
     fn batch(&self, facts: Facts, now: Timestamp) -> Batch<'_> {
         let mut batch = Batch::new(now);
-        for (pick, op) in self.due(facts, now) {
-            let charge =
-                self.rules.rule(pick).and_then(|rule| rule.charge(pick, op, self.local, &self.context, &self.texts));
+        for (_, bucket, op) in self.due(facts, now) {
             // As many places as there were charges.
-            let _ = charge.map(|charge| batch.push(charge));
+            let _ = batch.push(bucket.charge(op));
         }
         batch
     }
 
     /// The differences.
-    fn due(&self, facts: Facts, now: Timestamp) -> impl Iterator<Item = (&Pick, Op)> {
+    fn due(&self, facts: Facts, now: Timestamp) -> impl Iterator<Item = (&Pick, &OwnedCharge, Op)> {
         let age = now.since(self.context.now().monotonic);
-        self.charged
-            .iter()
-            .filter_map(move |(pick, decision)| Some((pick, self.difference(pick, decision, facts, age)?)))
+        self.charged.iter().filter_map(move |Charged { pick, decision, bucket }| {
+            Some((pick, bucket.as_ref()?, self.difference(pick, decision, facts, age)?))
+        })
     }
 
     fn difference(&self, pick: &Pick, decision: &Decision, facts: Facts, age: Duration) -> Option<Op> {
-        let rule = self.rules.rule(pick).filter(|rule| rule.settles)?;
+        let rule = self.rules.rule(pick)?;
         let actual = match facts.class.and_then(|class| rule.status_cost(class)) {
             Some(units) => units,
             None => match rule.price(pick)?.source {
@@ -172,8 +183,8 @@ impl Open {
 
     /// What the response is to say, now that it is settled.
     fn stamp(&self, facts: Facts, now: Timestamp, verdicts: &Verdicts) -> Option<Stamp> {
-        let mut settled = self.charged.clone();
-        for ((pick, _), told) in self.due(facts, now).zip(verdicts.decisions()) {
+        let mut settled: Vec<_> = self.charged.iter().map(|charged| (charged.pick, charged.decision)).collect();
+        for ((pick, ..), told) in self.due(facts, now).zip(verdicts.decisions()) {
             for (_, decision) in settled.iter_mut().filter(|(held, _)| held.rule == pick.rule) {
                 *decision = *told;
             }

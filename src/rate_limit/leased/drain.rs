@@ -54,7 +54,7 @@ async fn give_back(store: &dyn RateLimitStore, held: &[(Arc<Lease>, u64)], now: 
     let (mut given, mut failed) = (0_u64, None);
     for part in held.chunks(Batch::MAX) {
         let mut batches = vec![Batch::new(now)];
-        for charge in part.iter().filter_map(|(lease, units)| lease.charge.charge(Op::Give(*units))) {
+        for charge in part.iter().map(|(lease, units)| lease.charge.charge(Op::Give(*units))) {
             // One bucket may be held under two sets of parameters, and stands in a batch but once.
             let same = |batch: &Batch<'_>| batch.charges().any(|held| held.identity_hash() == charge.identity_hash());
             if let Some(batch) = batches.iter_mut().find(|batch| !same(batch)) {

@@ -8,11 +8,10 @@ use std::{
 use super::{
     LEASES, Shared, Taken,
     lease::{Grant, Lease},
-    owned::OwnedCharge,
     purchase::ask,
 };
 use crate::{
-    rate_limit::{Batch, Charge, Decision, Op, Verdicts},
+    rate_limit::{Batch, Charge, Decision, Op, Verdicts, owned::OwnedCharge},
     store::StoreError,
     time::Timestamp,
 };
@@ -111,7 +110,7 @@ impl Shared {
         if exact || !answer.allowed || self.is_drained() || self.leases.len() >= LEASES {
             return None;
         }
-        let lease = Arc::new(Lease::new(OwnedCharge::of(charge)?, answer, now));
+        let lease = Arc::new(Lease::new(OwnedCharge::leased(charge)?, answer, now));
         lease.book().ask(units);
         let key = Self::key(charge);
         let held = self.leases.entry(key).or_insert_with(|| {

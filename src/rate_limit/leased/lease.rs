@@ -8,9 +8,9 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::{Settings, owned::OwnedCharge};
+use super::Settings;
 use crate::{
-    rate_limit::Decision,
+    rate_limit::{Decision, owned::OwnedCharge},
     time::{Timestamp, micros_ceil},
 };
 

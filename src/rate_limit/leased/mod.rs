@@ -4,7 +4,6 @@ mod drain;
 mod exact;
 mod hashed;
 mod lease;
-mod owned;
 mod purchase;
 #[cfg(test)]
 mod tests;

@@ -110,10 +110,8 @@ impl Shared {
 
     async fn one(&self, lease: &Lease, op: Op, now: Timestamp) -> Result<Verdicts, StoreError> {
         let mut batch = Batch::new(now);
-        if let Some(charge) = lease.charge.charge(op) {
-            // Eight places, none of them taken.
-            let _ = batch.push(charge);
-        }
+        // Eight places, none of them taken.
+        let _ = batch.push(lease.charge.charge(op));
         // A store that never answers must not keep the turn for ever.
         let answer = tokio::time::timeout(PATIENCE, ask(&*self.store, &batch)).await;
         answer.unwrap_or(Err(StoreError::TimedOut))

@@ -14,6 +14,7 @@ mod precedence;
 mod queue;
 mod request_keys;
 mod rule_modes;
+mod settled_keys;
 mod simulate;
 mod sliding;
 mod token_bucket;

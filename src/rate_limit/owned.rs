@@ -8,10 +8,12 @@ use crate::{
     request::Network,
 };
 
-/// Whose bucket, and how it is computed.
+/// Whose bucket, and how it is computed: the same whatever is found out of the request later.
 #[derive(Debug)]
 pub(super) struct OwnedCharge {
     rule: Box<str>,
+    /// Of the whole key: it is not hashed again.
+    hash: u128,
     parts: Vec<OwnedPart>,
     algorithm: Arc<dyn Algorithm>,
 }
@@ -27,19 +29,24 @@ enum OwnedPart {
 }
 
 impl OwnedCharge {
-    /// `None` if the algorithm is to be asked each time.
-    pub(super) fn of(charge: &Charge<'_>) -> Option<Self> {
-        let algorithm = charge.algorithm().leasable()?;
-        Some(Self {
-            rule: charge.key().rule().into(),
-            parts: charge.key().parts().map(OwnedPart::of).collect(),
-            algorithm,
-        })
+    /// To buy units of it: `None` if the algorithm is to be asked each time.
+    pub(super) fn leased(charge: &Charge<'_>) -> Option<Self> {
+        Some(Self::of(charge.key(), charge.algorithm().leasable()?))
     }
 
-    pub(super) fn charge(&self, op: Op) -> Option<Charge<'_>> {
-        let key = self.parts.iter().try_fold(ChargeKey::new(&*self.rule), |key, part| key.with(part.lend()))?;
-        Some(Charge::new(key, &*self.algorithm, op))
+    /// The bucket of that key, under that algorithm.
+    pub(super) fn of(key: &ChargeKey<'_>, algorithm: Arc<dyn Algorithm>) -> Self {
+        Self {
+            rule: key.rule().into(),
+            hash: key.identity_hash(),
+            parts: key.parts().map(OwnedPart::of).collect(),
+            algorithm,
+        }
+    }
+
+    pub(super) fn charge(&self, op: Op) -> Charge<'_> {
+        let parts = self.parts.iter().map(OwnedPart::lend);
+        Charge::new(ChargeKey::again(&self.rule, self.hash, parts), &*self.algorithm, op)
     }
 }
 
@@ -91,10 +98,17 @@ mod tests {
             KeyPart::Bytes(b"\0\xff"),
         ];
         for part in parts {
-            let charge = Charge::new(ChargeKey::new("rule").with(part).unwrap(), &bucket, Op::Take(1));
-            let owned = OwnedCharge::of(&charge).unwrap();
-            let lent = owned.charge(Op::Give(2)).unwrap();
-            assert_eq!((lent.identity(), lent.identity_hash()), (charge.identity(), charge.identity_hash()));
+            let one = ChargeKey::new("rule").with(part).unwrap();
+            let most = parts[..3].iter().fold(one, |key, part| key.with(*part).unwrap());
+            for key in [ChargeKey::new("rule"), one, most] {
+                let charge = Charge::new(key, &bucket, Op::Take(1));
+                let owned = [OwnedCharge::leased(&charge).unwrap(), OwnedCharge::of(&key, Arc::new(bucket.clone()))];
+                for owned in owned {
+                    let lent = owned.charge(Op::Give(2));
+                    assert_eq!((lent.identity(), lent.identity_hash()), (charge.identity(), charge.identity_hash()));
+                    assert_eq!((lent.key(), lent.op()), (&key, Op::Give(2)));
+                }
+            }
         }
     }
 }
