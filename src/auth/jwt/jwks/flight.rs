@@ -80,7 +80,7 @@ impl Shared {
             && !self.budget.spend()
         {
             count(&self.counts.fetches_denied);
-            return Err(NoKey::Fault(fault));
+            return Err(NoKey::NotLookedFor(fault));
         }
         Ok(self.take_off(&mut flight))
     }
@@ -155,8 +155,9 @@ struct Landing {
 
 impl Landing {
     async fn fly(mut self) {
+        let asked = self.shared.clock.now().monotonic;
         let answer = fetch(&self.shared).await;
-        self.outcome = answer.and_then(|fetched| read(&fetched, &self.shared));
+        self.outcome = answer.and_then(|fetched| read(&fetched, asked, &self.shared));
     }
 }
 
@@ -235,7 +236,7 @@ struct Landed {
     verifiers: Verifiers,
 }
 
-fn read(fetched: &FetchedKeys, shared: &Shared) -> Result<(Landed, Duration), KeySourceError> {
+fn read(fetched: &FetchedKeys, asked: Timestamp, shared: &Shared) -> Result<(Landed, Duration), KeySourceError> {
     if fetched.jwks.len() > MAX_BYTES {
         return Err(KeySourceError::TooLarge);
     }
@@ -248,6 +249,7 @@ fn read(fetched: &FetchedKeys, shared: &Shared) -> Result<(Landed, Duration), Ke
         generation,
         text: fetched.jwks.clone(),
         fetched: now,
+        asked,
         max_age: shared.max_age,
     };
     if let Some(last) = &last
