@@ -172,7 +172,7 @@ impl KeyCache {
             (_, Some(error)) => Err(NoKey::Source(error)),
             (None, None) => Err(NoKey::Source(KeySourceError::Stopped)),
             (Some(Err(loaded)), None) => {
-                shared.unknown.insert(kid.unwrap_or_default(), shared.clock.now().monotonic);
+                shared.unknown.insert(kid.unwrap_or_default(), loaded.asked);
                 Err(loaded.lacks(Fault::UnknownKey, since))
             }
         }
