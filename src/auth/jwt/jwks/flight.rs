@@ -3,7 +3,10 @@
 use std::{
     collections::hash_map::RandomState,
     hash::BuildHasher as _,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -251,6 +254,7 @@ fn read(fetched: &FetchedKeys, asked: Timestamp, shared: &Shared) -> Result<(Lan
         fetched: now,
         asked,
         max_age: shared.max_age,
+        outlived: AtomicBool::new(false),
     };
     if let Some(last) = &last
         && last.text == fetched.jwks
@@ -269,15 +273,36 @@ fn read(fetched: &FetchedKeys, asked: Timestamp, shared: &Shared) -> Result<(Lan
     Ok((Landed { loaded: loaded(Arc::new(keys), generation), verifiers: factory.into_verifiers() }, ttl))
 }
 
+/// Says that somebody looks at the age of the keys, until it is dropped: also when the runtime ends.
+struct Watch(Weak<Shared>);
+
+impl Watch {
+    fn says(&self, watched: bool) {
+        if let Some(shared) = self.0.upgrade() {
+            shared.watched.store(watched, Relaxed);
+        }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.says(false);
+    }
+}
+
 /// Fetches ahead of need, for as long as somebody holds the cache.
 pub(super) async fn refresh(shared: Weak<Shared>) {
+    let watch = Watch(Weak::clone(&shared));
+    watch.says(true);
     loop {
         let Some(cache) = shared.upgrade() else { return };
+        cache.look_at_age();
         let wait = cache.until_refresh();
         if wait.is_zero() {
             let Some(mut flight) = cache.join_scheduled() else { return };
             drop(cache);
-            super::ended(&mut flight).await;
+            // A fetch may take longer than the keys last.
+            let _ = tokio::time::timeout(LONGEST_SLEEP, super::ended(&mut flight)).await;
         } else {
             drop(cache);
             tokio::time::sleep(wait.min(LONGEST_SLEEP)).await;

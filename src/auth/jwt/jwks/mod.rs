@@ -20,7 +20,7 @@ mod validators;
 use std::{
     sync::{
         Arc, Mutex,
-        atomic::{AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -60,11 +60,14 @@ pub(crate) struct Loaded {
     /// When the source was asked for it (monotonic): what is newer may be missing in it.
     asked: Timestamp,
     max_age: Duration,
+    /// Too old by the monotonic clock, which no request brings along. [`Shared::look_at_age`] finds out.
+    outlived: AtomicBool,
 }
 
 impl Loaded {
+    /// By both clocks: the wall clock may be set back, and the other may stand while the machine sleeps.
     pub(crate) fn is_usable(&self, now: Timestamp) -> bool {
-        now.since(self.fetched) <= self.max_age
+        now.since(self.fetched) <= self.max_age && !self.outlived.load(Relaxed)
     }
 
     /// Why a request gets no key that came at `since` (monotonic) and was not helped by this set. It may
@@ -101,6 +104,8 @@ struct Shared {
     runtime: Handle,
     max_age: Duration,
     loaded: ArcSwapOption<Loaded>,
+    /// Somebody looks each second at how old the keys are, so that requests need not.
+    watched: AtomicBool,
     verifiers: Mutex<Verifiers>,
     flight: Mutex<Flight>,
     unknown: UnknownKids,
@@ -126,6 +131,7 @@ impl KeyCache {
             runtime,
             max_age,
             loaded: ArcSwapOption::empty(),
+            watched: AtomicBool::new(false),
             verifiers: Mutex::default(),
             flight: Mutex::new(Flight::default()),
             unknown: UnknownKids::new(),
@@ -138,6 +144,9 @@ impl KeyCache {
 
     /// The keys as they are now.
     pub(crate) fn load(&self) -> Guard<Option<Arc<Loaded>>> {
+        if !self.shared.watched.load(Relaxed) {
+            self.shared.look_at_age();
+        }
         self.shared.loaded.load()
     }
 
@@ -215,11 +224,12 @@ impl KeyCache {
 
     pub(crate) fn health(&self) -> KeySetHealth {
         let shared = &self.shared;
+        shared.look_at_age();
         let loaded = shared.loaded.load();
-        let now = shared.clock.now().wall;
+        let now = shared.clock.now();
         let of_keys = loaded.as_ref().map_or_else(KeySetHealth::default, |loaded| KeySetHealth {
-            usable: loaded.is_usable(now),
-            age: Some(now.since(loaded.fetched)),
+            usable: loaded.is_usable(now.wall),
+            age: Some(now.wall.since(loaded.fetched).max(now.monotonic.since(loaded.asked))),
             changes: loaded.generation,
             ..KeySetHealth::of(&loaded.keys)
         });
@@ -250,7 +260,18 @@ impl Drop for KeyCache {
 }
 
 impl Shared {
+    /// Keys that are too old are not used from now on, whatever time the wall clock shows.
+    fn look_at_age(&self) {
+        let now = self.clock.now().monotonic;
+        if let Some(loaded) = self.loaded.load().as_deref()
+            && now.since(loaded.asked) > loaded.max_age
+        {
+            loaded.outlived.store(true, Relaxed);
+        }
+    }
+
     fn usable(&self) -> Option<Arc<Loaded>> {
+        self.look_at_age();
         let wall = self.clock.now().wall;
         self.loaded.load_full().filter(|loaded| loaded.is_usable(wall))
     }
