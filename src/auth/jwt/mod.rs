@@ -103,8 +103,9 @@
 //!
 //! Failures back off from one second to one minute. While the source is down the keys that are
 //! there go on working for a day ([`Issuer::max_key_age`]), and no longer if the clock is set back
-//! meanwhile; then, or if there never were any, the answer is 503. Only the first request for another key waits for a source that does not answer: the
-//! others are 503 at once, until a scheduled fetch succeeds.
+//! meanwhile; then, or if there never were any, the answer is 503. Only the first request for another
+//! key waits for a source that does not answer: the others are 503 at once, until a scheduled fetch
+//! succeeds.
 //!
 //! A token without `kid` is verified by the only key of its algorithm; if there are two, none. If that
 //! key did not sign it, the set is fetched again within the same budget, and the token judged by the

@@ -76,7 +76,7 @@
 //!
 //! The last is so where the [budget](crate::auth::jwt#keys-from-a-url) for unknown keys is spent, too many
 //! wait, or a fetch that began before the token came has lately shown that nobody has the key. Only a
-//! fetch of its own makes it a 400, for that is final.
+//! fetch that began after it came makes it a 400, for that is final.
 //!
 //! Which check failed is the rejection's source, for the log. Every answer is `no-store`.
 //!
