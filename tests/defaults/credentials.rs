@@ -233,9 +233,10 @@ pub(crate) const CREDENTIALS: &[Quotation] = &[
     (
         URL,
         "memory for unknown `kid`s",
-        "60 s, 1,024 of them",
+        "30 s, 1,024 of them",
         &[
-            ("src/auth/jwt/jwks/budget.rs", "const FORGOTTEN_AFTER: Duration = Duration::from_secs(60);"),
+            ("src/auth/jwt/jwks/budget.rs", "const PERIOD: Duration = Duration::from_secs(30);"),
+            ("src/auth/jwt/jwks/budget.rs", "const FORGOTTEN_AFTER: Duration = PERIOD;"),
             ("src/auth/jwt/jwks/budget.rs", "const MAX_UNKNOWN: usize = 1_024;"),
         ],
     ),

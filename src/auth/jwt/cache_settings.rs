@@ -102,7 +102,8 @@ impl Issuer {
 
     /// How long fetched keys are used while their source cannot be reached, counted from the fetch
     /// that brought them; then the answer is 503. As long may a key that the issuer has withdrawn
-    /// go on working, if somebody keeps this service from hearing of it. Between a minute and seven days;
+    /// go on working, if somebody keeps this service from hearing of it. A wall clock that is set back does
+    /// not make it longer (by more than a second). Between a minute and seven days;
     /// default: 24 hours.
     pub fn max_key_age(mut self, age: Duration) -> Self {
         self.caching.key_age = age;

@@ -299,7 +299,8 @@ impl Engine {
                 let with = Means { key: loaded.keys.select(kid, algorithm)?, today, now };
                 Ok(self.judge(text, &token, kid.is_some(), with)?)
             }
-            Err(NoKey::Fault(fault)) => Err(fault.into()),
+            // Also where nobody looked: who invents tokens is not to be told that the service is at fault.
+            Err(NoKey::Fault(fault) | NoKey::NotLookedFor(fault)) => Err(fault.into()),
             Err(NoKey::Source(error)) => Err(Rejection::backend(error)),
         }
     }

@@ -97,13 +97,15 @@
 //! without a lock, and none waits whose key is known. A `kid` that is not in the set makes the
 //! request wait for a new fetch, two seconds at most and 64 requests at once; such fetches share a
 //! budget of one in 30 s (two at once), beside that of the scheduled ones, and what they show to be
-//! unknown is remembered for a minute. Beyond the budget, or the 64, an unknown `kid` is a 401
-//! without a fetch: who sprays them can hide a new key for 30 s, and no longer.
+//! unknown is remembered for 30 s from their beginning. Beyond the budget, or the 64, an unknown `kid` is a
+//! 401 without a fetch: who sprays them, or uses a key before it is published, can hide it for 30 s after it
+//! is published, and no longer.
 //!
 //! Failures back off from one second to one minute. While the source is down the keys that are
-//! there go on working for a day ([`Issuer::max_key_age`]); then, or if there never were any, the
-//! answer is 503. Only the first request for another key waits for a source that does not answer: the
-//! others are 503 at once, until a scheduled fetch succeeds.
+//! there go on working for a day ([`Issuer::max_key_age`]), and no longer if the clock is set back
+//! meanwhile; then, or if there never were any, the answer is 503. Only the first request for another
+//! key waits for a source that does not answer: the others are 503 at once, until a scheduled fetch
+//! succeeds.
 //!
 //! A token without `kid` is verified by the only key of its algorithm; if there are two, none. If that
 //! key did not sign it, the set is fetched again within the same budget, and the token judged by the

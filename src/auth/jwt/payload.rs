@@ -7,7 +7,7 @@ use super::{
     engine::{Engine, Keys},
     fault::Fault,
     header::{AcceptedTypes, Header},
-    jwks::NoKey,
+    jwks::{KeyCache, NoKey},
     key::Key,
     token::{self, Signature, Token},
 };
@@ -31,7 +31,8 @@ impl TokenUse {
 
 impl JwtVerifier {
     /// The payload of a JWT that the issuer has signed, with the same keys and algorithms as its
-    /// access tokens. Nothing in it has been looked at. Waits only if keys are missing.
+    /// access tokens. Nothing in it has been looked at. Waits only if keys are missing. A server error
+    /// if nobody knows whether the issuer has signed it: unlike access tokens, such a JWT comes once.
     pub(in crate::auth) async fn payload_of(
         &self,
         text: &str,
@@ -50,19 +51,45 @@ impl JwtVerifier {
         let kid = header.kid.as_deref();
         match &engine.keys {
             Keys::Static(set) => verify(&token, set.select(kid, algorithm)?, now)?,
-            Keys::Fetched(cache) => {
-                let is_there = cache.load().as_ref().is_some_and(|keys| keys.keys.select(kid, algorithm).is_ok());
-                if !is_there && kid.is_some_and(|kid| cache.is_unknown(kid)) {
-                    return Err(Fault::UnknownKey.into());
-                }
-                let loaded = cache.wait_for(kid, algorithm).await.map_err(|why| match why {
-                    NoKey::Fault(fault) => fault.into(),
-                    NoKey::Source(error) => Rejection::backend(error),
-                })?;
-                verify(&token, loaded.keys.select(kid, algorithm)?, now)?;
-            }
+            Keys::Fetched(cache) => fetch_and_verify(cache, &token, kid, algorithm, now).await?,
         }
         Ok(token::decode(token.payload)?)
+    }
+}
+
+async fn fetch_and_verify(
+    cache: &KeyCache,
+    token: &Token<'_>,
+    kid: Option<&str>,
+    algorithm: Algorithm,
+    now: Timestamp,
+) -> Result<(), Rejection> {
+    let is_there = cache.load().as_ref().is_some_and(|keys| keys.keys.select(kid, algorithm).is_ok());
+    if !is_there && kid.is_some_and(|kid| cache.is_unknown(kid)) {
+        return Err(no_key(NoKey::NotLookedFor(Fault::UnknownKey)));
+    }
+    let loaded = cache.wait_for(kid, algorithm).await.map_err(no_key)?;
+    match verify(token, loaded.keys.select(kid, algorithm)?, now) {
+        // It names no key: the one that fits may have taken another's place.
+        Err(Fault::Signature) if kid.is_none() => {
+            let other = cache.wait_for_other(loaded.generation).await.map_err(no_key)?;
+            Ok(verify(token, other.keys.select(kid, algorithm)?, now)?)
+        }
+        verdict => Ok(verdict?),
+    }
+}
+
+/// The key may have been published since: who sent the token should send it again.
+#[derive(Debug, thiserror::Error)]
+#[error("no keys were fetched for this token, and without: {0}")]
+struct NotLookedFor(Fault);
+
+/// Access tokens have another answer to this.
+fn no_key(why: NoKey) -> Rejection {
+    match why {
+        NoKey::Fault(fault) => fault.into(),
+        NoKey::NotLookedFor(fault) => Rejection::backend(NotLookedFor(fault)),
+        NoKey::Source(error) => Rejection::backend(error),
     }
 }
 

@@ -72,6 +72,11 @@
 //! | any of the checks | `invalid_request` | 400 (2.8) |
 //! | the body is larger, or slower | `payload_too_large`, `request_timeout` | 413, 408 |
 //! | the store or the key source does not answer | `backend_unavailable` | 503: the issuer may try again |
+//! | the token's key is not known, and was not fetched for it | `backend_unavailable` | 503: the same |
+//!
+//! The last is so where the [budget](crate::auth::jwt#keys-from-a-url) for unknown keys is spent, too many
+//! wait, or a fetch that began before the token came has lately shown that nobody has the key. Only a
+//! fetch that began after it came makes it a 400, for that is final.
 //!
 //! Which check failed is the rejection's source, for the log. Every answer is `no-store`.
 //!

@@ -126,7 +126,8 @@ impl Inner {
     }
 }
 
-/// What is wrong with a token is wrong with this request (2.8); an outage stays one.
+/// What is wrong with a token is wrong with this request (2.8), for good; an outage, or a key that nobody
+/// looked for, is not.
 fn invalid(rejection: Rejection) -> Rejection {
     if rejection.status().is_server_error() {
         return rejection;

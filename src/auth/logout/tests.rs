@@ -1,6 +1,8 @@
 //! Through the route, beside the layer.
 #![cfg(any(feature = "aws-lc", feature = "rust-crypto"))]
 
+mod keys;
+
 use std::{sync::Arc, time::Duration};
 
 use axum::{Router, body::Body, response::Response, routing::get};
@@ -39,9 +41,14 @@ impl Setting {
     }
 
     fn with(store: impl RevocationStore) -> Self {
-        let (clock, store) = (ManualClock::at(NOW), Arc::new(store));
+        let clock = ManualClock::at(NOW);
         let issuer = TestIssuer::new("https://issuer.test").clock(clock.clone());
         let verifier = issuer.verifier();
+        Self::of(issuer, clock, verifier, store)
+    }
+
+    fn of(issuer: TestIssuer, clock: ManualClock, verifier: JwtVerifier, store: impl RevocationStore) -> Self {
+        let store = Arc::new(store);
         let auth = AuthLayer::builder().jwt(verifier.clone()).revocations(Arc::clone(&store)).build().unwrap();
         let logout = BackChannelLogout::builder(verifier.clone(), "orders-app", store).clock(clock.clone());
         let context = RequestContextLayer::new().clock(clock.clone());

@@ -24,8 +24,9 @@ const BURST: NonZeroU32 = match NonZeroU32::new(2) {
     Some(burst) => burst,
     None => NonZeroU32::MIN,
 };
-/// How long a kid stays unknown, if no fetch succeeds before.
-const FORGOTTEN_AFTER: Duration = Duration::from_secs(60);
+/// How long a kid stays unknown, if no fetch succeeds before. No longer than until the budget allows for
+/// another fetch: it alone bounds their number, and whose key has been published since need not wait.
+const FORGOTTEN_AFTER: Duration = PERIOD;
 const MAX_UNKNOWN: usize = 1_024;
 
 /// The fetches that unknown kids may cause.
@@ -73,14 +74,15 @@ impl UnknownKids {
         lock(&self.until).get(&self.hasher.hash_one(kid)).is_some_and(|until| now < *until)
     }
 
-    pub(super) fn insert(&self, kid: &str, now: Timestamp) {
+    /// `asked`: when the fetch began that has shown it.
+    pub(super) fn insert(&self, kid: &str, asked: Timestamp) {
         let mut until = lock(&self.until);
         if until.len() >= MAX_UNKNOWN {
-            until.retain(|_, until| now < *until);
+            until.retain(|_, until| asked < *until);
         }
         // When full of living entries, the budget alone protects the source: it is a hard bound.
         if until.len() < MAX_UNKNOWN {
-            until.insert(self.hasher.hash_one(kid), now.saturating_add(FORGOTTEN_AFTER));
+            until.insert(self.hasher.hash_one(kid), asked.saturating_add(FORGOTTEN_AFTER));
         }
     }
 
@@ -114,7 +116,7 @@ mod tests {
             kids.insert(&i.to_string(), at(0));
         }
         assert_eq!(lock(&kids.until).len(), MAX_UNKNOWN);
-        assert!(kids.contains("0", at(59)) && !kids.contains("0", at(60)) && !kids.contains("4999", at(1)));
+        assert!(kids.contains("0", at(29)) && !kids.contains("0", at(30)) && !kids.contains("4999", at(1)));
         kids.insert("new", at(60));
         assert!(kids.contains("new", at(61)));
         assert_eq!(lock(&kids.until).len(), 1);

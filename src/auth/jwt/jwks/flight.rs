@@ -3,7 +3,10 @@
 use std::{
     collections::hash_map::RandomState,
     hash::BuildHasher as _,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -80,7 +83,7 @@ impl Shared {
             && !self.budget.spend()
         {
             count(&self.counts.fetches_denied);
-            return Err(NoKey::Fault(fault));
+            return Err(NoKey::NotLookedFor(fault));
         }
         Ok(self.take_off(&mut flight))
     }
@@ -155,8 +158,9 @@ struct Landing {
 
 impl Landing {
     async fn fly(mut self) {
+        let asked = self.shared.clock.now().monotonic;
         let answer = fetch(&self.shared).await;
-        self.outcome = answer.and_then(|fetched| read(&fetched, &self.shared));
+        self.outcome = answer.and_then(|fetched| read(&fetched, asked, &self.shared));
     }
 }
 
@@ -235,7 +239,7 @@ struct Landed {
     verifiers: Verifiers,
 }
 
-fn read(fetched: &FetchedKeys, shared: &Shared) -> Result<(Landed, Duration), KeySourceError> {
+fn read(fetched: &FetchedKeys, asked: Timestamp, shared: &Shared) -> Result<(Landed, Duration), KeySourceError> {
     if fetched.jwks.len() > MAX_BYTES {
         return Err(KeySourceError::TooLarge);
     }
@@ -248,7 +252,9 @@ fn read(fetched: &FetchedKeys, shared: &Shared) -> Result<(Landed, Duration), Ke
         generation,
         text: fetched.jwks.clone(),
         fetched: now,
+        asked,
         max_age: shared.max_age,
+        outlived: AtomicBool::new(false),
     };
     if let Some(last) = &last
         && last.text == fetched.jwks
@@ -267,15 +273,36 @@ fn read(fetched: &FetchedKeys, shared: &Shared) -> Result<(Landed, Duration), Ke
     Ok((Landed { loaded: loaded(Arc::new(keys), generation), verifiers: factory.into_verifiers() }, ttl))
 }
 
+/// Says that somebody looks at the age of the keys, until it is dropped: also when the runtime ends.
+struct Watch(Weak<Shared>);
+
+impl Watch {
+    fn says(&self, watched: bool) {
+        if let Some(shared) = self.0.upgrade() {
+            shared.watched.store(watched, Relaxed);
+        }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.says(false);
+    }
+}
+
 /// Fetches ahead of need, for as long as somebody holds the cache.
 pub(super) async fn refresh(shared: Weak<Shared>) {
+    let watch = Watch(Weak::clone(&shared));
+    watch.says(true);
     loop {
         let Some(cache) = shared.upgrade() else { return };
+        cache.look_at_age();
         let wait = cache.until_refresh();
         if wait.is_zero() {
             let Some(mut flight) = cache.join_scheduled() else { return };
             drop(cache);
-            super::ended(&mut flight).await;
+            // A fetch may take longer than the keys last.
+            let _ = tokio::time::timeout(LONGEST_SLEEP, super::ended(&mut flight)).await;
         } else {
             drop(cache);
             tokio::time::sleep(wait.min(LONGEST_SLEEP)).await;

@@ -19,7 +19,8 @@ pub struct KeySetHealth {
     pub skipped: usize,
     /// Why, and how many for each reason.
     pub skipped_because: Vec<(&'static str, usize)>,
-    /// How long ago the keys were fetched; `None` for static keys, or if they never were.
+    /// How long ago the keys were fetched; `None` for static keys, or if they never were. If the wall clock
+    /// has been set, the longer of what it and the monotonic clock say.
     pub age: Option<Duration>,
     /// Why the last fetch failed; `None` if it did not.
     pub last_error: Option<KeySourceError>,

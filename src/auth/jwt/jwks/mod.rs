@@ -20,7 +20,7 @@ mod validators;
 use std::{
     sync::{
         Arc, Mutex,
-        atomic::{AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -57,20 +57,34 @@ pub(crate) struct Loaded {
     pub(crate) generation: u64,
     text: Bytes,
     fetched: Timestamp,
+    /// When the source was asked for it (monotonic): what is newer may be missing in it.
+    asked: Timestamp,
     max_age: Duration,
+    /// Too old by the monotonic clock, which no request brings along. [`Shared::look_at_age`] finds out.
+    outlived: AtomicBool,
 }
 
 impl Loaded {
+    /// By both clocks: the wall clock may be set back, and the other may stand while the machine sleeps.
     pub(crate) fn is_usable(&self, now: Timestamp) -> bool {
-        now.since(self.fetched) <= self.max_age
+        now.since(self.fetched) <= self.max_age && !self.outlived.load(Relaxed)
+    }
+
+    /// Why a request gets no key that came at `since` (monotonic) and was not helped by this set. It may
+    /// have joined a fetch that was under way, whose answer is older than the key.
+    fn lacks(&self, fault: Fault, since: Timestamp) -> NoKey {
+        if self.asked < since { NoKey::NotLookedFor(fault) } else { NoKey::Fault(fault) }
     }
 }
 
 /// Why a request gets no key.
 #[derive(Debug)]
 pub(crate) enum NoKey {
-    /// It is the token's fault.
+    /// It is the token's fault: a fetch has shown it.
     Fault(Fault),
+    /// No fetch was made for it: the budget is spent, or too many wait. Most such tokens are
+    /// inventions, but nobody knows.
+    NotLookedFor(Fault),
     /// It is the source's fault: 503, for nobody knows whether the token is good.
     Source(KeySourceError),
 }
@@ -90,6 +104,8 @@ struct Shared {
     runtime: Handle,
     max_age: Duration,
     loaded: ArcSwapOption<Loaded>,
+    /// Somebody looks each second at how old the keys are, so that requests need not.
+    watched: AtomicBool,
     verifiers: Mutex<Verifiers>,
     flight: Mutex<Flight>,
     unknown: UnknownKids,
@@ -115,6 +131,7 @@ impl KeyCache {
             runtime,
             max_age,
             loaded: ArcSwapOption::empty(),
+            watched: AtomicBool::new(false),
             verifiers: Mutex::default(),
             flight: Mutex::new(Flight::default()),
             unknown: UnknownKids::new(),
@@ -127,6 +144,9 @@ impl KeyCache {
 
     /// The keys as they are now.
     pub(crate) fn load(&self) -> Guard<Option<Arc<Loaded>>> {
+        if !self.shared.watched.load(Relaxed) {
+            self.shared.look_at_age();
+        }
         self.shared.loaded.load()
     }
 
@@ -144,24 +164,25 @@ impl KeyCache {
         let shared = &self.shared;
         let fitting = || {
             shared.usable().map(|loaded| match loaded.keys.select(kid, algorithm) {
-                Err(Fault::UnknownKey) => None,
+                Err(Fault::UnknownKey) => Err(loaded),
                 // Found, or refused for another reason, which the caller will see again.
-                _ => Some(loaded),
+                _ => Ok(loaded),
             })
         };
         let need = match fitting() {
-            Some(Some(loaded)) => return Ok(loaded),
-            Some(None) => Need::OtherKeys(Fault::UnknownKey),
+            Some(Ok(loaded)) => return Ok(loaded),
+            Some(Err(_)) => Need::OtherKeys(Fault::UnknownKey),
             None => Need::Keys,
         };
+        let since = shared.clock.now().monotonic;
         shared.wait(need).await?;
         match (fitting(), shared.last_error()) {
-            (Some(Some(loaded)), _) => Ok(loaded),
+            (Some(Ok(loaded)), _) => Ok(loaded),
             (_, Some(error)) => Err(NoKey::Source(error)),
             (None, None) => Err(NoKey::Source(KeySourceError::Stopped)),
-            (Some(None), None) => {
-                shared.unknown.insert(kid.unwrap_or_default(), shared.clock.now().monotonic);
-                Err(NoKey::Fault(Fault::UnknownKey))
+            (Some(Err(loaded)), None) => {
+                shared.unknown.insert(kid.unwrap_or_default(), loaded.asked);
+                Err(loaded.lacks(Fault::UnknownKey, since))
             }
         }
     }
@@ -170,15 +191,18 @@ impl KeyCache {
     /// key, and that the one key which fits did not sign, may be signed by its successor.
     pub(crate) async fn wait_for_other(&self, generation: u64) -> Result<Arc<Loaded>, NoKey> {
         let shared = &self.shared;
-        let other = || shared.usable().filter(|loaded| loaded.generation != generation);
-        if let Some(loaded) = other() {
+        let other =
+            || shared.usable().map(|loaded| if loaded.generation == generation { Err(loaded) } else { Ok(loaded) });
+        if let Some(Ok(loaded)) = other() {
             return Ok(loaded);
         }
+        let since = shared.clock.now().monotonic;
         shared.wait(Need::OtherKeys(Fault::Signature)).await?;
         match (other(), shared.last_error()) {
-            (Some(loaded), _) => Ok(loaded),
-            (None, Some(error)) => Err(NoKey::Source(error)),
-            (None, None) => Err(NoKey::Fault(Fault::Signature)),
+            (Some(Ok(loaded)), _) => Ok(loaded),
+            (_, Some(error)) => Err(NoKey::Source(error)),
+            (Some(Err(loaded)), None) => Err(loaded.lacks(Fault::Signature, since)),
+            (None, None) => Err(NoKey::NotLookedFor(Fault::Signature)),
         }
     }
 
@@ -188,7 +212,7 @@ impl KeyCache {
             match self.shared.join(Need::Warmth) {
                 Ok(mut flight) => ended(&mut flight).await,
                 Err(NoKey::Source(error)) => return Err(error),
-                Err(NoKey::Fault(_)) => {}
+                Err(NoKey::Fault(_) | NoKey::NotLookedFor(_)) => {}
             }
         }
         if self.shared.loaded.load().is_some() {
@@ -200,11 +224,12 @@ impl KeyCache {
 
     pub(crate) fn health(&self) -> KeySetHealth {
         let shared = &self.shared;
+        shared.look_at_age();
         let loaded = shared.loaded.load();
-        let now = shared.clock.now().wall;
+        let now = shared.clock.now();
         let of_keys = loaded.as_ref().map_or_else(KeySetHealth::default, |loaded| KeySetHealth {
-            usable: loaded.is_usable(now),
-            age: Some(now.since(loaded.fetched)),
+            usable: loaded.is_usable(now.wall),
+            age: Some(now.wall.since(loaded.fetched).max(now.monotonic.since(loaded.asked))),
             changes: loaded.generation,
             ..KeySetHealth::of(&loaded.keys)
         });
@@ -235,7 +260,18 @@ impl Drop for KeyCache {
 }
 
 impl Shared {
+    /// Keys that are too old are not used from now on, whatever time the wall clock shows.
+    fn look_at_age(&self) {
+        let now = self.clock.now().monotonic;
+        if let Some(loaded) = self.loaded.load().as_deref()
+            && now.since(loaded.asked) > loaded.max_age
+        {
+            loaded.outlived.store(true, Relaxed);
+        }
+    }
+
     fn usable(&self) -> Option<Arc<Loaded>> {
+        self.look_at_age();
         let wall = self.clock.now().wall;
         self.loaded.load_full().filter(|loaded| loaded.is_usable(wall))
     }
@@ -243,7 +279,7 @@ impl Shared {
     /// Waits until a fetch has ended, two seconds at most.
     async fn wait(self: &Arc<Self>, need: Need) -> Result<(), NoKey> {
         let _place = match need {
-            Need::OtherKeys(fault) => Some(Place::take(self).ok_or(NoKey::Fault(fault))?),
+            Need::OtherKeys(fault) => Some(Place::take(self).ok_or(NoKey::NotLookedFor(fault))?),
             // Who waits for the first keys may be honest, and all of them stop waiting together.
             Need::Keys | Need::Warmth => None,
         };

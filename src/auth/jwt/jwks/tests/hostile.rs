@@ -1,9 +1,11 @@
 //! Servers that send what no client should take, and clocks that jump.
 
+use std::sync::atomic::AtomicBool;
+
 use bytes::Bytes;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use super::*;
+use super::{promises::Hole, *};
 use crate::{auth::jwt::FetchedKeys, store::BoxFuture};
 
 /// A server that answers every request with `head`, then with `piece` again and again.
@@ -121,6 +123,74 @@ async fn a_wall_clock_that_jumps_costs_a_fetch_and_no_verdict() {
         assert!(verifier.key_set_age().is_some());
     }
     assert!(source.calls.load(Relaxed) <= 3);
+}
+
+/// Keys of a source that falls silent at once, and a token that is good for long, also before `NOW`.
+async fn silenced(clock: &ManualClock) -> (JwtVerifier, String) {
+    let issuer = TestIssuer::new(URL).clock(ManualClock::at(NOW.saturating_sub(Duration::from_secs(100_000))));
+    let source = Arc::new(Hole { issuer: issuer.clone(), black: AtomicBool::new(false), calls: AtomicU64::new(0) });
+    let verifier = from_source(&source, clock);
+    verifier.warm_up().await.unwrap();
+    source.black.store(true, Relaxed);
+    (verifier, issuer.token("a").expires_in(Duration::from_secs(900_000)).sign())
+}
+
+const DAY: Duration = Duration::from_secs(24 * 3_600);
+const BACK: Duration = Duration::from_secs(3_600);
+
+#[tokio::test]
+async fn a_wall_clock_that_is_set_back_gives_old_keys_no_longer_life() {
+    let clock = ManualClock::at(NOW);
+    let (verifier, token) = silenced(&clock).await;
+    // A day passes, and each hour of it is taken back.
+    for _ in 0..24 {
+        clock.advance(BACK);
+        assert!(verify_at(&verifier, &token, clock.now().wall).await.is_ok(), "an outage is not yet a denial");
+        clock.set_wall(NOW.saturating_sub(BACK));
+        assert!(verify_at(&verifier, &token, clock.now().wall).await.is_ok());
+    }
+    let health = verifier.key_set_health();
+    assert_eq!((health.usable, health.age), (true, Some(DAY)));
+    clock.advance(Duration::from_secs(1));
+    let health = verifier.key_set_health();
+    assert_eq!((health.usable, health.age), (false, Some(DAY + Duration::from_secs(1))));
+    // Although the token is remembered.
+    assert_eq!(
+        verify_at(&verifier, &token, clock.now().wall).await.unwrap_err().kind(),
+        RejectionKind::BackendUnavailable
+    );
+}
+
+/// The same if nobody asks how it stands with the keys, and a fetch hangs meanwhile.
+#[tokio::test]
+async fn the_age_of_keys_is_looked_at_each_second() {
+    let clock = ManualClock::at(NOW);
+    let (verifier, token) = silenced(&clock).await;
+    clock.advance(DAY + Duration::from_secs(1));
+    clock.set_wall(NOW);
+    let refused = async {
+        loop {
+            match verify_at(&verifier, &token, NOW).await {
+                Ok(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+                Err(rejection) => return rejection.kind(),
+            }
+        }
+    };
+    let refused = tokio::time::timeout(Duration::from_secs(5), refused).await;
+    assert_eq!(refused.expect("old keys are used"), RejectionKind::BackendUnavailable);
+}
+
+#[tokio::test]
+async fn after_a_shutdown_the_age_of_keys_is_looked_at_by_each_request() {
+    let clock = ManualClock::at(NOW);
+    let (verifier, token) = silenced(&clock).await;
+    verifier.shutdown().await;
+    clock.advance(DAY);
+    clock.set_wall(NOW);
+    assert_eq!(at_once(&verifier, &token), Some(Ok(())));
+    clock.advance(Duration::from_secs(1));
+    clock.set_wall(NOW);
+    assert_eq!(verdict(&verifier, &token).await, Err(RejectionKind::BackendUnavailable));
 }
 
 /// A request that is polled where there is no runtime: the fetch runs on its own.

@@ -105,10 +105,10 @@ async fn a_flood_of_random_kids_costs_two_fetches_and_delays_nobody() {
 
 /// A source that takes what is asked for and never answers, when told so.
 #[derive(Debug)]
-struct Hole {
-    issuer: TestIssuer,
-    black: AtomicBool,
-    calls: AtomicU64,
+pub(super) struct Hole {
+    pub(super) issuer: TestIssuer,
+    pub(super) black: AtomicBool,
+    pub(super) calls: AtomicU64,
 }
 
 impl KeySource for Hole {

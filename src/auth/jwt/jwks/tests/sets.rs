@@ -133,6 +133,79 @@ async fn a_token_without_kid_follows_a_rotation_within_the_budget() {
 }
 
 #[tokio::test]
+async fn a_key_that_is_asked_for_before_it_is_published_works_thirty_seconds_after() {
+    let (one, two) = (issuer(), issuer());
+    let clock = ManualClock::at(NOW);
+    let source = Sets::of(&[key_of(&one)]);
+    let verifier = from_source(&source, &clock);
+    verifier.warm_up().await.unwrap();
+    let token = two.token("a").sign();
+    assert_eq!(verdict(&verifier, &token).await, Err(RejectionKind::InvalidToken));
+    clock.advance(Duration::from_secs(1));
+    source.now_has(&[key_of(&one), key_of(&two)]);
+    clock.advance(Duration::from_secs(28));
+    assert_eq!(at_once(&verifier, &token), Some(Err(RejectionKind::InvalidToken)), "remembered as nobody's");
+    assert_eq!(source.calls.load(Relaxed), 2);
+    clock.advance(Duration::from_secs(1));
+    assert_eq!(verdict(&verifier, &token).await, Ok(()));
+}
+
+/// Two random kids spend the budget just before; then others go on to invent them.
+#[tokio::test]
+async fn who_invents_kids_hides_a_new_key_for_thirty_seconds_and_no_longer() {
+    let (one, two) = (issuer(), issuer());
+    let clock = ManualClock::at(NOW);
+    let source = Sets::of(&[key_of(&one)]);
+    let verifier = from_source(&source, &clock);
+    verifier.warm_up().await.unwrap();
+    let token = two.token("a").sign();
+    for round in 0..10 {
+        let invented = (0..20).map(|number| one.token("a").kid(&format!("{round}-{number}")).sign());
+        for invented in invented {
+            let _ = verdict(&verifier, &invented).await;
+        }
+        assert_eq!(verdict(&verifier, &token).await, Err(RejectionKind::InvalidToken), "after {round} rounds");
+        clock.advance(Duration::from_secs(30));
+    }
+    assert_eq!(source.calls.load(Relaxed), 12, "the first, two at once, and one in 30 s");
+    let _ = verdict(&verifier, &one.token("a").kid("last").sign()).await;
+    source.now_has(&[key_of(&one), key_of(&two)]);
+    assert_eq!(verdict(&verifier, &token).await, Err(RejectionKind::InvalidToken));
+    clock.advance(Duration::from_secs(30));
+    let _ = verdict(&verifier, &one.token("a").kid("another").sign()).await;
+    assert_eq!(verdict(&verifier, &token).await, Ok(()));
+}
+
+/// Its answers are a second old.
+#[derive(Debug)]
+struct Slow(Arc<Sets>, ManualClock);
+
+impl KeySource for Slow {
+    fn fetch(&self) -> BoxFuture<'_, Result<FetchedKeys, KeySourceError>> {
+        let answer = self.0.fetch();
+        Box::pin(async move {
+            self.1.advance(Duration::from_secs(1));
+            answer.await
+        })
+    }
+}
+
+#[tokio::test]
+async fn what_is_unknown_is_so_from_when_the_source_was_asked() {
+    let (one, two) = (issuer(), issuer());
+    let clock = ManualClock::at(NOW);
+    let source = Arc::new(Slow(Sets::of(&[key_of(&one)]), clock.clone()));
+    let verifier = from_source(&source, &clock);
+    verifier.warm_up().await.unwrap();
+    let (token, asked) = (two.token("a").sign(), clock.now().monotonic);
+    assert_eq!(verdict(&verifier, &token).await, Err(RejectionKind::InvalidToken));
+    source.0.now_has(&[key_of(&one), key_of(&two)]);
+    clock.advance(Duration::from_secs(29));
+    assert_eq!(clock.now().monotonic, asked.saturating_add(Duration::from_secs(30)));
+    assert_eq!(verdict(&verifier, &token).await, Ok(()));
+}
+
+#[tokio::test]
 async fn a_token_with_kid_and_a_bad_signature_causes_no_fetch() {
     let one = issuer();
     let source = Sets::of(&[key_of(&one)]);
