@@ -51,15 +51,27 @@ fn who_is_late_forgives_nothing() {
     }
 }
 
+/// Waits, in hundredths of a period, most of them none, so that limits are used up; and by how much each is late.
+fn trace() -> impl Strategy<Value = Vec<(u64, Option<u64>)>> {
+    let wait = prop_oneof![6 => Just(0_u64), 2 => 0_u64..30, 1 => 0_u64..300];
+    let late =
+        prop_oneof![3 => Just(None), 1 => (0_u64..2_000).prop_map(Some), 1 => (0_u64..=1_000_000).prop_map(Some)];
+    proptest::collection::vec((wait, late), 1..80)
+}
+
 proptest! {
     /// Whatever late ones do in between, those that come in time pass no more often than without them.
     #[test]
     fn late_requests_help_nobody(
         limit in 1_u64..8,
         period in prop_oneof![Just(1_000_000_u64), Just(60_000_000), 1_000_u64..3_000_000],
-        trace in proptest::collection::vec((0_u64..300, prop::option::of(0_u64..=1_000_000)), 1..60),
+        trace in trace(),
     ) {
         for algorithm in all(limit, Duration::from_micros(period)) {
+            // Any request, late or not, may begin its window earlier than it would have begun, and so end it earlier.
+            if algorithm.id().name() == "fixed_window.first_hit" {
+                continue;
+            }
             let (mut with, mut without) = (None, None);
             let (mut passed, mut would_have) = (0, 0);
             let mut now = START;
