@@ -143,7 +143,7 @@ impl Progress {
         context: &RequestContext,
     ) -> Result<(), Rejection> {
         let allowed = decisions.iter().all(|decision| decision.allowed);
-        let (wall, degraded) = (context.now().wall, self.stage == Stage::Local);
+        let (wall, degraded) = (context.present().wall, self.stage == Stage::Local);
         let stamp = if let (Some(limit), [decision]) = (self.only(held, rules), decisions) {
             // As most have it: there is no list to go through again and again.
             let outcome = Outcome { asked: iter::once((limit, decision)), wall, degraded };

@@ -1,6 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
-use super::{Algorithm, AlgorithmId, Decision, Op, State, Step, Write};
+use super::{Algorithm, AlgorithmId, Decision, LATE, Op, State, Step, Write};
 use crate::time::{Timestamp, micros_ceil};
 
 /// Any algorithm, with a block after a refusal: who asks for more than there is gets nothing for a
@@ -51,7 +51,7 @@ impl Blocking {
     }
 
     /// When the block ends, and the state of the inner algorithm. The block is never longer than it can
-    /// be (a clock jumped); whether it was cut is told, because that must be written.
+    /// be for whoever is not late (a clock jumped); whether it was cut is told, because that must be written.
     fn split(&self, state: Option<&State>, now: Timestamp) -> (Timestamp, Option<State>, bool) {
         let Some([until, inner @ ..]) = state.map(State::words) else { return (Timestamp::EPOCH, None, false) };
         let longest = Timestamp::from_micros(now.as_micros().saturating_add(self.block));
@@ -63,7 +63,7 @@ impl Blocking {
             [a, b, c] => Some([a, b, c].into()),
             _ => Some(inner.to_vec().into()),
         };
-        (held.min(longest), inner, held > longest)
+        if held.since(longest) > Duration::from_micros(LATE) { (longest, inner, true) } else { (held, inner, false) }
     }
 
     /// Refuses while the block lasts.

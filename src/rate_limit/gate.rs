@@ -151,7 +151,7 @@ impl RateLimitGate {
     fn ask_now(&self, rules: &RuleSet, asked: &mut Asked, context: &RequestContext) -> Result<bool, Rejection> {
         let Asked { held, progress, .. } = asked;
         while progress.stage != Stage::Done {
-            let (store, now) = (self.store(progress.stage), context.now().monotonic);
+            let (store, now) = (self.store(progress.stage), context.present().monotonic);
             // By reference: a charge has room for four parts.
             let alone = only(progress.stage, held, rules, context);
             let one = alone.as_ref().and_then(|charge| store.try_one(charge, now));
@@ -177,10 +177,11 @@ impl RateLimitGate {
         loop {
             let Asked { held, progress, .. } = asked;
             let answer = {
-                let mut batch = Batch::new(context.now().monotonic);
+                let mut batch = Batch::new(context.present().monotonic);
                 fill(&mut batch, progress.stage, held, rules, context);
                 self.store(progress.stage).apply(&batch).await
             };
+            context.has_waited();
             progress.take(held, &self.settings, rules, answer.as_ref().map(Verdicts::as_slice), context)?;
             if self.ask_now(rules, asked, context)? {
                 return Ok(());
@@ -297,6 +298,7 @@ impl RateLimitGate {
                 (Some(plans), Some(principal)) => plans.find(principal, context.now().monotonic).await,
                 _ => Ok(None),
             };
+            context.has_waited();
             let resolved = match found {
                 Ok(plan) => plan,
                 Err(error) => match gate.lose_plan(&rules, &mut asked.held, &error, &context) {

@@ -143,7 +143,7 @@ mod store_loss;
 mod usage;
 mod view;
 
-pub(crate) use self::algorithm::PackedTake;
+pub(crate) use self::algorithm::{LATE, PackedTake};
 #[cfg(feature = "postgres")]
 pub(crate) use self::contention::Turn;
 pub(crate) use self::identity::{bucket, mix};

@@ -3,7 +3,7 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
-        atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
 };
 
@@ -16,7 +16,7 @@ use super::{
     arrival::{Arrival, arrival},
     caller::CallerSlot,
     client_ip::ClientIp,
-    limits::{QuotaStatus, RateLimitStatus},
+    limits::{QuotaStatus, RateLimitStatus, RequestHashes},
     notes::Notes,
     obligation::ObligationSlot,
     proxies::TrustedProxies,
@@ -26,7 +26,7 @@ use super::{
     webhook::VerifiedWebhook,
 };
 use crate::{
-    identity::{Grant, HashOnce, Principal, RoleTable},
+    identity::{Grant, Principal, RoleTable},
     rejection::Stamp,
     time::{Clock, Now, SystemClock},
 };
@@ -72,15 +72,6 @@ impl Default for ContextSettings {
     }
 }
 
-/// What limits know the request by: made by whoever asks first.
-#[derive(Default)]
-pub(crate) struct RequestHashes {
-    /// The client's network.
-    pub(crate) network: HashOnce,
-    /// Method and matched route.
-    pub(crate) endpoint: HashOnce,
-}
-
 /// What is known of a request, shared by all layers that it passes through.
 pub struct RequestContext {
     now: Now,
@@ -95,6 +86,8 @@ pub struct RequestContext {
     trail: Trail,
     /// The places (`gate::Place`) that the request has entered, for the wiring check.
     marks: AtomicU32,
+    /// A gate has waited, so that time has passed since the request arrived.
+    waited: AtomicBool,
     /// How many header fields the gates so far may add to the response.
     fields: AtomicUsize,
     /// Who owes the request's audit record; 0 is nobody.
@@ -145,6 +138,7 @@ impl RequestContext {
             route: OnceLock::new(),
             trail: Trail::new(),
             marks: AtomicU32::new(0),
+            waited: AtomicBool::new(false),
             fields: AtomicUsize::new(0),
             recorder: AtomicUsize::new(0),
             caller: CallerSlot::default(),
@@ -161,9 +155,20 @@ impl RequestContext {
         })
     }
 
-    /// When the request arrived. The only reading of the clock on the way in.
+    /// When the request arrived. The only reading of the clock on the way in, where no gate waits.
     pub fn now(&self) -> Now {
         self.now
+    }
+
+    /// What time it is for a limit that is asked now: when the request arrived, unless a gate has waited since. A
+    /// body that comes slowly must not make a request one of the past.
+    pub(crate) fn present(&self) -> Now {
+        if self.waited.load(Relaxed) { self.clock.now() } else { self.now }
+    }
+
+    /// A gate has waited.
+    pub(crate) fn has_waited(&self) {
+        self.waited.store(true, Relaxed);
     }
 
     /// The clock, for what happens later: the end of the body, a time-out.

@@ -1,6 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
-use crate::time::Timestamp;
+use crate::{identity::HashOnce, time::Timestamp};
 
 /// Where the caller stands against the rate limit that is closest to exhaustion.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +66,15 @@ impl QuotaStatus {
         let percent = u128::from(self.used).saturating_mul(100).checked_div(limit)?;
         Some(u64::try_from(percent).unwrap_or(u64::MAX))
     }
+}
+
+/// What limits know the request by: made by whoever asks first.
+#[derive(Default)]
+pub(crate) struct RequestHashes {
+    /// The client's network.
+    pub(crate) network: HashOnce,
+    /// Method and matched route.
+    pub(crate) endpoint: HashOnce,
 }
 
 #[cfg(test)]

@@ -102,6 +102,12 @@ const QUOTATIONS: &[Quotation] = &[
         "ten times the burst",
         &[("src/rate_limit/rule.rs", "rate.capacity().saturating_mul(10)")],
     ),
+    (
+        "Rate limits",
+        "how late a request may be",
+        "1 s",
+        &[("src/rate_limit/algorithm/step.rs", "pub(crate) const LATE: u64 = 1_000_000;")],
+    ),
     ("Rate limits", "who is exempt", "nobody", &[("src/rate_limit/rule.rs", "exempt: Vec::new(),")]),
     ("Rate limits", "block after a refusal", "none", &[("src/rate_limit/rule.rs", "block: None,")]),
     (

@@ -6,7 +6,10 @@
 
 use std::time::Duration;
 
-use super::kernel::{Kernel, Owed};
+use super::{
+    kernel::{Kernel, Owed},
+    step::LATE,
+};
 use crate::{rate_limit::State, time::Timestamp};
 
 const FARTHEST_MICROS: u128 = 1 << 62;
@@ -84,7 +87,10 @@ impl Kernel for ExactKernel {
         // A fraction that is none is one of another configuration.
         let fraction = fraction.min(self.micro.saturating_sub(1));
         let debt = u128::from(ahead).saturating_mul(self.micro).saturating_add(fraction);
-        Owed { debt: debt.min(self.most), cut: debt > self.most }
+        if debt.saturating_sub(self.most) > self.micros(LATE) {
+            return Owed { debt: self.most, cut: true };
+        }
+        Owed { debt, cut: false }
     }
 
     fn state(&self, debt: u128, now: Timestamp) -> State {
@@ -102,7 +108,8 @@ impl Kernel for ExactKernel {
     }
 
     fn force(&self, debt: u128, cost: u64) -> u128 {
-        debt.saturating_add(self.unit.saturating_mul(cost.into())).min(self.most)
+        // Who is late may find more than the most owed.
+        debt.saturating_add(self.unit.saturating_mul(cost.into())).min(self.most.max(debt))
     }
 
     fn give(&self, debt: u128, units: u64) -> u128 {

@@ -1,7 +1,8 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    Algorithm, AlgorithmId, Decision, Inherit, Language, Op, Program, Step, inherit, program::Origin, verdict::Verdict,
+    Algorithm, AlgorithmId, Decision, Inherit, Language, Op, Program, Step, inherit, program::Origin, step::LATE,
+    verdict::Verdict,
 };
 use crate::{
     config_error::{ConfigError, ConfigIssues},
@@ -113,13 +114,15 @@ impl FixedWindow {
             Windows::Spread => begins.checked_rem(self.period).unwrap_or(0),
             Windows::EpochAligned | Windows::FirstHit => 0,
         };
-        if begins > now {
+        if begins.saturating_sub(now) > LATE {
             // The clock went back. What was used stays used, in a window that ends within a period.
             return Window { used, moved: true, ..self.fresh(now, phase) };
         }
         if now.saturating_sub(begins) >= self.period {
             return self.fresh(now, phase);
         }
+        // Who is a little late asks of the window that has begun meanwhile: to go back to the last one would
+        // have the next request begin this one anew.
         Window { begins, used, moved: false }
     }
 

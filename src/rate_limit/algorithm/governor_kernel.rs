@@ -17,6 +17,7 @@ use governor::{
 use super::{
     Decision, Op,
     kernel::{self, After, Kernel, Owed},
+    step::LATE,
 };
 use crate::{
     rate_limit::{Packed, PackedClock, PackedWrite, State},
@@ -137,7 +138,11 @@ impl GovernorKernel {
     #[inline]
     fn owed_until(&self, full_at: u64, now: u64) -> Owed<u64> {
         let debt = full_at.saturating_sub(now);
-        Owed { debt: debt.min(self.most), cut: debt > self.most }
+        if debt.saturating_sub(self.most) > LATE {
+            Owed { debt: self.most, cut: true }
+        } else {
+            Owed { debt, cut: false }
+        }
     }
 }
 
@@ -169,7 +174,8 @@ impl Kernel for GovernorKernel {
     }
 
     fn force(&self, debt: u64, cost: u64) -> u64 {
-        debt.saturating_add(self.unit.saturating_mul(cost)).min(self.most)
+        // Who is late may find more than the most owed.
+        debt.saturating_add(self.unit.saturating_mul(cost)).min(self.most.max(debt))
     }
 
     fn give(&self, debt: u64, units: u64) -> u64 {

@@ -16,8 +16,9 @@ use crate::{rate_limit::State, time::Timestamp};
 /// | [`Additive`](Self::Additive) | the units that were used | 85 |
 /// | [`Reset`](Self::Reset) | nothing | 100 |
 ///
-/// None but `Reset` lets anybody shake off what he owes. What does not come out even is rounded up to
-/// a unit that is owed. (Bucket4j's `AS_IS` copies the available tokens instead.)
+/// None but `Reset` lets anybody shake off what he owes, as far as the new limit lets anybody owe so much. What
+/// does not come out even is rounded up to a unit that is owed. (Bucket4j's `AS_IS` copies the available tokens
+/// instead.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Inherit {

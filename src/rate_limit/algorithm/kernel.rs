@@ -12,7 +12,7 @@ use crate::time::Timestamp;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Owed<D> {
     pub(super) debt: D,
-    /// It lay further ahead than a key can owe, and was cut back.
+    /// It lay further ahead than a key can owe, by more than a request can be late, and was cut back.
     pub(super) cut: bool,
 }
 

@@ -18,6 +18,7 @@ mod verdict;
 use std::{fmt, sync::Arc, time::Duration};
 
 pub(crate) use self::governor_kernel::PackedTake;
+pub(crate) use self::step::LATE;
 pub use self::{
     fixed_window::{FixedWindow, Windows},
     id::AlgorithmId,

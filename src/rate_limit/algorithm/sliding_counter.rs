@@ -1,7 +1,8 @@
 use std::time::Duration;
 
 use super::{
-    Algorithm, AlgorithmId, Decision, Inherit, Language, Op, Program, Step, inherit, program::Origin, verdict::Verdict,
+    Algorithm, AlgorithmId, Decision, Inherit, Language, Op, Program, Step, inherit, program::Origin, step::LATE,
+    verdict::Verdict,
 };
 use crate::{
     config_error::{ConfigError, ConfigIssues},
@@ -90,7 +91,7 @@ impl SlidingCounter {
         let (previous, used) = (previous.min(self.limit), used.min(self.limit));
         let held = Counts { previous, current: used, ..fresh };
         let ahead = began.saturating_sub(now);
-        if ahead >= self.period {
+        if ahead >= self.period && ahead > LATE {
             return Counts { moved: true, ..held };
         }
         if ahead > 0 {

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{Algorithm, AlgorithmId, Decision, Inherit, Op, Step, inherit, verdict::Verdict};
+use super::{Algorithm, AlgorithmId, Decision, Inherit, Op, Step, inherit, step::LATE, verdict::Verdict};
 use crate::{
     config_error::{ConfigError, ConfigIssues},
     rate_limit::{Rate, State},
@@ -69,6 +69,9 @@ impl Entry {
 struct Live<'a> {
     log: &'a SlidingLog,
     words: &'a [u64],
+    /// What durations count from.
+    asked: u64,
+    /// The same, or for whoever is a little late when the last charge was.
     now: u64,
     sum: u64,
     /// Of the oldest that are young enough: what a larger limit of before has left.
@@ -79,9 +82,11 @@ struct Live<'a> {
 
 impl<'a> Live<'a> {
     fn new(log: &'a SlidingLog, state: Option<&'a State>, now: Timestamp) -> Self {
-        let now = now.as_micros().min(Entry::LAST);
+        let asked = now.as_micros().min(Entry::LAST);
         let words = state.map_or(&[] as &[u64], State::words);
-        let mut live = Self { log, words, now, sum: 0, excess: 0, moved: false };
+        let newest = words.iter().map(|word| Entry::of(*word).at).max().unwrap_or(0);
+        let now = if newest.saturating_sub(asked) > LATE { asked } else { newest.max(asked) };
+        let mut live = Self { log, words, asked, now, sum: 0, excess: 0, moved: false };
         let mut sum = 0_u64;
         for entry in words.iter().map(|word| Entry::of(*word)) {
             live.moved |= entry.at > now;
@@ -116,7 +121,7 @@ impl<'a> Live<'a> {
 
     /// How long until the charge is a period old.
     fn left(&self, at: u64) -> Duration {
-        Duration::from_micros(at.saturating_add(self.log.period).saturating_sub(self.now))
+        Duration::from_micros(at.saturating_add(self.log.period).saturating_sub(self.asked))
     }
 
     /// How long until so many units more fit; nothing if they do now.
@@ -149,9 +154,9 @@ impl<'a> Live<'a> {
     /// Forgets the `less` oldest units, and adds `more` of now.
     fn change(&self, less: u64, more: u64) -> Step {
         match self.state(less, more) {
-            None => Step::clear(Live::new(self.log, None, Timestamp::from_micros(self.now)).decide(Verdict::Passed)),
+            None => Step::clear(Live::new(self.log, None, Timestamp::from_micros(self.asked)).decide(Verdict::Passed)),
             Some(state) => {
-                let after = Live::new(self.log, Some(&state), Timestamp::from_micros(self.now));
+                let after = Live::new(self.log, Some(&state), Timestamp::from_micros(self.asked));
                 let decision = after.decide(Verdict::Passed);
                 Step::set(decision, state)
             }

@@ -3,6 +3,14 @@ use std::time::Duration;
 use super::State;
 use crate::time::micros_ceil;
 
+/// By so much a request may be late, in microseconds: it was asked by a clock that is behind that of whoever
+/// wrote the state, or it was overtaken between its reading of the clock and the store.
+///
+/// A state that lies further ahead than it can, by no more than this, is what it says, and the request is one
+/// of a moment ago. One that lies further ahead than that is of a clock that jumped, and is cut back. (Were the
+/// late ones cut back too, each of them would forgive by how much it is late.)
+pub(crate) const LATE: u64 = 1_000_000;
+
 /// What is asked of a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -175,9 +183,9 @@ pub enum Write {
 
 /// What a step decides, and what it leaves behind.
 ///
-/// A refused step usually keeps the state. It may write all the same: where a stored state lies
-/// further ahead than it can (a clock jumped), the step cuts it back, and must not do so anew at
-/// each request, or the key would stay refused until the clock has caught up. A store therefore
+/// A refused step usually keeps the state. It may write all the same: where a stored state lies by
+/// more than a second further ahead than it can (a clock jumped), the step cuts it back, and must not do so
+/// anew at each request, or the key would stay refused until the clock has caught up. A store therefore
 /// writes what a step says even if the step, or another one of its batch, refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {

@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Shared {
     /// By the clock of the requests, which is not ours.
-    fn now(&self) -> Timestamp {
+    pub(super) fn now(&self) -> Timestamp {
         let ours = self.clock.now().monotonic.as_micros();
         Timestamp::from_micros(ours.wrapping_add(self.offset.load(Relaxed)))
     }

@@ -46,7 +46,7 @@ impl Shared {
             if is_short() {
                 let (shared, lease) = (Arc::clone(self), Arc::clone(&lease));
                 let _ = tokio::spawn(async move {
-                    shared.purchase(&lease, now).await;
+                    shared.purchase(&lease).await;
                     drop(turn);
                 })
                 .await;
@@ -71,7 +71,9 @@ impl Shared {
     }
 
     /// Gives back what has ended, and buys as much as is used.
-    async fn purchase(&self, lease: &Arc<Lease>, now: Timestamp) {
+    async fn purchase(&self, lease: &Arc<Lease>) {
+        // It may have waited for its turn.
+        let now = self.now();
         let ended = lease.book().give_back(now);
         self.give(lease, ended, now).await;
         if let Some(way) = self.set_out(lease, now) {
@@ -91,6 +93,8 @@ impl Shared {
         if decision.allowed {
             lease.book().deposit(*units, *decision, &self.settings, self.trip(), now);
             if self.is_drained() {
+                // By when it came: what was bought of a window that is over is worth nothing.
+                let now = self.now();
                 let late = lease.book().give_back_all(now);
                 self.give(lease, late, now).await;
             }

@@ -163,7 +163,7 @@ impl<B: Send + 'static> Gate<B> for ShapingGate {
             Some(deadline) => Op::take_within(self.cost, deadline.wait()),
             None => Op::Take(self.cost),
         };
-        let now = context.now().monotonic;
+        let now = context.present().monotonic;
         let Some(batch) = self.ask(op, now, context) else { return Entry::Pass(()) };
         if let Some(answer) = self.store.try_now(&batch) {
             return match self.conclude(&answer, context) {

@@ -6,6 +6,7 @@ mod fixed_window;
 mod headers;
 mod inherit;
 mod keys;
+mod late;
 mod laws;
 mod layer;
 mod operating;

@@ -5,9 +5,9 @@ function(held, now, op, units, limit, period, aligned)
         local first, second = string.match(held, '^(%d+) (%d+)')
         if first then
             local began = tonumber(first)
-            if began > now then
+            if began - now > 1000000 then
                 used, moved = tonumber(second), true
-            elseif now - began < period then
+            elseif now - began < period then -- or a little late: its window has begun
                 begins, used = began, tonumber(second)
             end
             if used > 2 ^ 51 then return nil end

@@ -6,7 +6,7 @@ function(held, now, op, units, limit, period)
         if first then
             local began = tonumber(first)
             local before, used = math.min(tonumber(second), limit), math.min(tonumber(third), limit)
-            if began - now >= period then
+            if began - now >= period and began - now > 1000000 then
                 previous, current, moved = before, used, true
             elseif began > now then
                 previous, current, behind = before, used, began - now

@@ -15,7 +15,8 @@ function(held, now, op, units, unit, micro, empty, most, rounds)
         end
         if full >= now then
             debt = (full - now) * micro + part
-            if debt > most then debt, cut = most, true end
+            -- Up to a second more is owed where the clock went back that far.
+            if debt - most > 1000000 * micro then debt, cut = most, true end
         end
     end
     local ok, after = true, nil
@@ -29,7 +30,7 @@ function(held, now, op, units, unit, micro, empty, most, rounds)
     elseif op == 2 then
         after = math.max(debt - unit * units, 0)
     elseif op == 3 then
-        after = math.min(debt + unit * units, most)
+        after = math.min(debt + unit * units, math.max(most, debt))
     else
         after = 0
     end

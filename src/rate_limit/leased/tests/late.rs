@@ -1,6 +1,7 @@
 //! A store that is slow to say what it has done: nothing is lost by that.
 
 use super::*;
+use crate::rate_limit::FixedWindow;
 
 async fn hot(scene: &mut Scene, node: &LeasedStore, bucket: &TokenBucket) {
     for _ in 0..2_000 {
@@ -34,6 +35,32 @@ async fn what_comes_after_a_drain_is_given_back() {
     assert_eq!(began.elapsed(), Duration::from_secs(25), "its own time, and that of what it gives back");
     tokio::time::sleep(Duration::from_secs(60)).await;
     assert_eq!(missing(&scene), used);
+}
+
+/// What was bought of a window is not given to a later one, of which others may have used all.
+#[tokio::test(start_paused = true)]
+async fn what_comes_after_its_window_is_worth_nothing() {
+    let mut scene = Scene::new();
+    let (node, window) = (scene.node(), FixedWindow::new(Rate::per_second(10_000)).unwrap());
+    scene.remote.silence.store(20_000, SeqCst);
+    let asking = tokio::spawn({
+        let (node, window, now) = (node.clone(), window.clone(), scene.now);
+        async move {
+            for _ in 0..200 {
+                let mut batch = Batch::new(now);
+                batch.push(Charge::new(key(b"hot"), &window, Op::Take(1))).unwrap();
+                ask(&node, &batch).await.unwrap();
+            }
+        }
+    });
+    // The first is asked exactly, and the next buys.
+    tokio::time::sleep(Duration::from_secs(21)).await;
+    assert!(scene.remote.granted.load(SeqCst) > 1);
+    scene.pass(Duration::from_secs(20));
+    node.drain().await.unwrap();
+    asking.await.unwrap();
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(scene.remote.returned.load(SeqCst), 0);
 }
 
 /// Otherwise what the request buys would be held by a lease that nobody finds.
