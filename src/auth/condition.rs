@@ -1,6 +1,6 @@
-use std::fmt;
+use std::{fmt, time::Duration};
 
-use super::{Presented, accepted::Accepted};
+use super::{Presented, accepted::Accepted, authenticator::BODY_TIMEOUT};
 use crate::{rejection::Rejection, store::BoxFuture};
 
 /// What must hold beside the credential itself: that it is not revoked, that its sender holds the
@@ -11,6 +11,18 @@ pub(super) trait Condition: fmt::Debug + Send + Sync + 'static {
     /// whole, once the credential holds and before any condition is asked. Default: none.
     fn body_limit(&self) -> usize {
         0
+    }
+
+    /// How long the body may take to arrive, if it is needed.
+    fn body_timeout(&self) -> Duration {
+        BODY_TIMEOUT
+    }
+
+    /// What can be refused without the body, before anybody waits for it. Not asked if no condition needs
+    /// the body.
+    fn before_body(&self, request: Presented<'_>) -> Result<(), Rejection> {
+        let _ = request;
+        Ok(())
     }
 
     /// The verdict without waiting; `None` means "ask [`check`](Self::check)".

@@ -100,8 +100,9 @@ pub(super) fn dpop_token(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// A token without a scheme before it.
-fn bare(token: &str) -> Result<&str, Unreadable> {
-    if grammar::is_token(token) { Ok(token) } else { Err(Unreadable(RejectionKind::InvalidToken.into(), Via::Bearer)) }
+fn bare(token: &[u8]) -> Result<&str, Unreadable> {
+    let text = std::str::from_utf8(token).ok().filter(|text| grammar::is_token(text));
+    text.ok_or_else(|| Unreadable(RejectionKind::InvalidToken.into(), Via::Bearer))
 }
 
 /// Marks the headers so that what logs the request further in shows `Sensitive`. Whether there are

@@ -1,4 +1,4 @@
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use axum::{body::Body, response::Response};
 use http::{HeaderName, HeaderValue, Request, header};
@@ -7,7 +7,6 @@ use super::{
     AuthLayerBuilder, Authenticator, Head, JwtVerifier, Presented,
     accepted::{Accepted, Checked},
     api_key::{self, ApiKeyVerifier},
-    authenticator::BODY_TIMEOUT,
     challenge::Challenges,
     condition::Condition,
     credentials::{self, Sent, Unreadable, Via},
@@ -261,6 +260,12 @@ impl AuthGate {
         self.conditions.iter().map(|condition| condition.body_limit()).max().unwrap_or(0)
     }
 
+    /// How long those that need it may wait for it.
+    fn body_timeout(&self) -> Duration {
+        let needed = self.conditions.iter().filter(|condition| condition.body_limit() > 0);
+        needed.map(|condition| condition.body_timeout()).max().unwrap_or_default()
+    }
+
     /// What [`confirm`](Self::confirm) does, for what has to be waited for.
     async fn conclude(
         &self,
@@ -289,7 +294,11 @@ impl AuthGate {
     ) -> Result<Accepted, Rejection> {
         let body = match self.body_limit() {
             0 => NO_BODY.clone(),
-            limit => super::present::read_body(request, limit, BODY_TIMEOUT).await?,
+            limit => {
+                let head = Presented { head: Head::of(request), body: &NO_BODY, context, via };
+                self.conditions.iter().skip(from).try_for_each(|condition| condition.before_body(head))?;
+                super::present::read_body(request, limit, self.body_timeout()).await?
+            }
         };
         let head = Head::of(request);
         for condition in self.conditions.iter().skip(from) {

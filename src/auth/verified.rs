@@ -2,7 +2,7 @@ use http::{HeaderName, HeaderValue};
 
 use super::accepted::Accepted;
 use crate::{
-    identity::{AuthMethod, Principal, PrincipalParts, ScopeError, Scopes},
+    identity::{AuthMethod, Principal, PrincipalParts, ScopeError, Scopes, Text},
     secret::fingerprint,
     time::Timestamp,
 };
@@ -38,6 +38,30 @@ impl Verified {
     /// A caller of whom everything is known already.
     pub(in crate::auth) fn of(parts: PrincipalParts) -> Self {
         Self { parts, response: Vec::new() }
+    }
+
+    /// Whether the other is the same caller in everything that can be said here. (The rest comes with a
+    /// token.)
+    pub(in crate::auth) fn is_same(&self, other: &Self) -> bool {
+        let (one, two) = (&self.parts, &other.parts);
+        // Texts are no places in claims, for there are none.
+        let is = |one: &Text, two: &Text| one.of("") == two.of("");
+        let same = |one: &Option<Text>, two: &Option<Text>| match (one, two) {
+            (Some(one), Some(two)) => is(one, two),
+            (one, two) => one.is_none() && two.is_none(),
+        };
+        is(&one.subject, &two.subject)
+            && one.method == two.method
+            && same(&one.issuer, &two.issuer)
+            && same(&one.tenant, &two.tenant)
+            && same(&one.plan, &two.plan)
+            && same(&one.credential_id, &two.credential_id)
+            && one.fingerprint == two.fingerprint
+            && one.scopes == two.scopes
+            && one.roles.len() == two.roles.len()
+            && one.roles.iter().zip(&two.roles).all(|(one, two)| is(one, two))
+            && one.expires_at == two.expires_at
+            && self.response == other.response
     }
 
     /// Which credential: an id that is not secret, by which limits, audit and revocation name it.

@@ -232,7 +232,7 @@ pub(super) const RFC_9068: &[Clause] = &[
     ),
     clause(
         "4",
-        "a lenient profile still takes no ID token",
+        "a lenient profile still takes no ID token that says it is one (use an audience that is no client's id)",
         &[
             "other_kinds_of_jwt_are_no_access_tokens_rfc8725_3_12",
             "types_of_other_jwts_are_refused_rfc8725_3_11_rfc9068_4",

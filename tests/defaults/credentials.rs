@@ -35,6 +35,21 @@ pub(crate) const CREDENTIALS: &[Quotation] = &[
         "5 s",
         &[("src/auth/dpop/check.rs", "const FUTURE: Duration = Duration::from_secs(5);")],
     ),
+    (
+        PROOFS,
+        "proofs remembered for longer than they are good",
+        "60 s",
+        &[("src/auth/mod.rs", "const SKEW: Duration = Duration::from_secs(60);")],
+    ),
+    (
+        "Signed requests",
+        "nonces remembered for longer than signatures are good",
+        "60 s, and the time for the body",
+        &[
+            ("src/auth/mod.rs", "const SKEW: Duration = Duration::from_secs(60);"),
+            ("src/auth/signed/message/mod.rs", "self.inner.body_timeout.saturating_add(SKEW)"),
+        ],
+    ),
     (PROOFS, "nonces of the service", "none", &[("src/auth/dpop/builder.rs", "nonces: None,")]),
     (
         PROOFS,

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     auth::{
-        Head, Presented,
+        Head, Presented, SKEW,
         jwt::{Algorithm, VerifierFactory, parts},
     },
     rejection::{Rejection, RejectionKind},
@@ -34,9 +34,6 @@ use crate::{
 
 const DPOP: HeaderName = HeaderName::from_static("dpop");
 const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
-/// For how much longer a proof is remembered than it could be used by the clock of this instance: another
-/// one's may be behind, and this one's may be set back.
-const SKEW: Duration = Duration::from_secs(60);
 /// By how much a client's clock may be ahead.
 const FUTURE: Duration = Duration::from_secs(5);
 

@@ -11,7 +11,7 @@ mod signature;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 pub use self::signature::{ForwardedIdentity, IdentityError};
-use super::{CookieSource, credentials::X_API_KEY};
+use super::{CookieSource, credentials::X_API_KEY, sources::cookie_pairs};
 use crate::{identity::Principal, request::RequestContext, secret::SecretSet};
 
 pub(super) const ID: HeaderName = HeaderName::from_static("x-user-id");
@@ -133,11 +133,9 @@ pub(super) fn is_identity(name: &HeaderName) -> bool {
 }
 
 fn forget_cookie(headers: &mut HeaderMap, cookie: &CookieSource) {
-    let lines = headers.get_all(header::COOKIE).into_iter().filter_map(|line| line.to_str().ok());
-    let pairs = lines.flat_map(|line| line.split(';')).map(str::trim);
-    let is_ours = |pair: &str| pair.split_once('=').is_some_and(|(name, _)| cookie.is(name));
-    let kept: Vec<&str> = pairs.filter(|pair| !pair.is_empty() && !is_ours(pair)).collect();
-    match HeaderValue::try_from(kept.join("; ")) {
+    let pairs = cookie_pairs(headers).filter(|pair| !pair.is_empty() && cookie.value(pair).is_none());
+    let kept: Vec<&[u8]> = pairs.collect();
+    match HeaderValue::from_bytes(&kept.join(b"; ".as_slice())) {
         Ok(value) if !value.is_empty() => {
             headers.insert(header::COOKIE, value);
         }

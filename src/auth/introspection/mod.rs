@@ -50,8 +50,9 @@
 //! # What is checked
 //! `active` must be the boolean `true`. What the server says of the token is then judged as the claims
 //! of a [JWT](crate::auth::jwt) are: `iss`, if it is there, is the issuer that was asked; `aud` names
-//! this service; `exp`, `nbf` and `iat` hold now; there is a subject (`sub`, else `client_id`, else
-//! `username`); it is no ID token. `token_type`, if it is there, is `Bearer` or `DPoP`. A token with
+//! this service; `exp`, `nbf` and `iat` hold now; there is a subject: `sub`, or the
+//! `client_id` of a client's own token (one without `username`, which identifies nobody: RFC 7662 §2.2);
+//! it is not marked as an ID token. `token_type`, if it is there, is `Bearer` or `DPoP`. A token with
 //! `cnf` needs the proof of its possession, as any other ([`dpop`](crate::auth::dpop),
 //! [`mtls`](crate::auth::mtls)). Signed responses (RFC 9701) are not asked for: the answer comes
 //! over the connection that this service has made.

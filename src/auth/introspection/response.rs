@@ -66,9 +66,13 @@ impl Judge {
             claims.entry("aud").or_insert_with(|| audience.as_ref().into());
         }
         if !claims.contains_key("sub")
-            && let Some(subject) = claims.get("client_id").or_else(|| claims.get("username")).cloned()
+            && let Some(client) = claims.get("client_id").cloned()
         {
-            claims.insert("sub".into(), subject);
+            // A user's, then: the client is not the caller, and a username may be another's tomorrow.
+            if claims.contains_key("username") {
+                return Err(Fault::Claim("sub").into());
+            }
+            claims.insert("sub".into(), client);
         }
         let has_end = claims.contains_key("exp");
         if !has_end {

@@ -65,8 +65,9 @@
 //!    secret, find no key.
 //! 3. **Signature.**
 //! 4. **Claims.** One JSON object with distinct members, at every depth. `iss` is the issuer, `aud`
-//!    names this service, `sub` is there; the token is no ID
-//!    token, logout token or event; the profile's claims are there; then `exp`, `nbf`, `iat`, with
+//!    names this service, `sub` is there; the token does not say that it is an ID
+//!    token, logout token or event (one that does not say so only the stricter [profiles](Profile)
+//!    refuse: use an audience that is no client's id); the profile's claims are there; then `exp`, `nbf`, `iat`, with
 //!    30 s of leeway; and from `iat` to `exp` it is no longer than
 //!    [`max_lifetime`](Issuer::max_lifetime). What has the wrong JSON type is refused, not converted.
 //!    What a token is bound to (`cnf`) the layer [checks](crate::auth::dpop), in every case.

@@ -11,10 +11,11 @@ use super::{Algorithm, header::AcceptedTypes};
 /// | algorithms | those of the keys | those of the keys | `PS256`, `ES256`, `EdDSA` |
 /// | leeway | up to 60 s | up to 60 s | 10 s to 60 s |
 ///
-/// `application/` before the `typ` means the same, and case does not matter, in every profile. ID
-/// tokens, logout tokens, events and refresh tokens are refused in every profile, by their `typ` and
-/// by the claims that only they have (`at_hash`, `c_hash`, `events`, and how Keycloak and Cognito mark
-/// theirs).
+/// `application/` before the `typ` means the same, and case does not matter, in every profile. Every
+/// profile refuses tokens that say that they are no access token: by their `typ`, by a claim that none
+/// has (`at_hash`, `c_hash`, `events`), or as Keycloak (`typ`) and Cognito (`token_use`) mark theirs. An ID
+/// token that says nothing of the kind, for the same audience, `Lenient` cannot tell from an access
+/// token; only `Rfc9068` and `Fapi2` refuse all. So let the API have an audience that is no client's id.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Profile {

@@ -11,7 +11,7 @@ use crate::{
 /// Whose certificates are known, as a table of the configuration.
 ///
 /// A certificate is looked up by its fingerprint, then by its SPIFFE ID, then by its DNS names; names
-/// of which two belong to different callers are nobody's.
+/// of which two belong to different callers, or to one under different terms, are nobody's.
 ///
 /// ```
 /// use portcullis::auth::{Verified, mtls::CertificateTable};
@@ -55,8 +55,7 @@ impl CertificateTable {
         }
         let mut known = certificate.dns_names().filter_map(|name| self.dns_names.get(name));
         let first = known.next()?;
-        let subject = |holder: &Verified| holder.parts.subject.of("").to_owned();
-        known.all(|other| subject(other) == subject(first)).then(|| first.clone())
+        known.all(|other| other.is_same(first)).then(|| first.clone())
     }
 }
 

@@ -238,6 +238,33 @@ mod names {
         assert_eq!(ask(&known(), shown(&authority)).await.0, 401);
     }
 
+    /// Of two tenants both may have a `reports`, and one of two rows may allow more.
+    #[tokio::test]
+    async fn names_of_namesakes_are_nobodys() {
+        let certificate = named(&[dns("a.internal"), dns("b.internal")]);
+        let reports = || Verified::by_certificate("reports").issuer("mesh").tenant("acme").roles(["reader"]);
+        let others = [
+            reports().tenant("evil"),
+            reports().issuer("other"),
+            reports().plan("gold"),
+            reports().roles(["reader", "admin"]),
+            reports().scopes(["read:orders"]).unwrap(),
+            reports().credential_id("x"),
+            reports().fingerprint_of(b"x"),
+            reports().expires_at(NOW.saturating_add(std::time::Duration::from_secs(60))),
+            reports().response_header(http::header::WARNING, http::HeaderValue::from_static("x")),
+        ];
+        let table =
+            |first, second| CertificateTable::builder().dns_name("a.internal", first).dns_name("b.internal", second);
+        for (index, other) in others.into_iter().enumerate() {
+            for table in [table(reports(), other.clone()), table(other, reports())] {
+                let answer = ask(&app(with_table(table), NOW), shown(&certificate)).await;
+                assert_eq!(answer.1, Some(RejectionKind::InvalidClientCertificate), "{index}: {}", answer.2);
+            }
+        }
+        assert_eq!(ask(&app(with_table(table(reports(), reports())), NOW), shown(&certificate)).await.0, 200);
+    }
+
     #[tokio::test]
     async fn dates_are_checked_at_each_request_rfc5280_4_1_2_5() {
         let certificate = certificate(|params| {

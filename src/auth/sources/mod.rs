@@ -4,7 +4,10 @@ mod cookie;
 mod websocket;
 
 pub use self::cookie::CookieSource;
-pub(super) use self::websocket::{choose as websocket_choose, forget as websocket_forget, token as websocket_token};
+pub(super) use self::{
+    cookie::pairs as cookie_pairs,
+    websocket::{choose as websocket_choose, forget as websocket_forget, token as websocket_token},
+};
 
 /// What is read of a request.
 #[derive(Clone, Debug, Default)]

@@ -104,6 +104,9 @@ async fn credentials_are_removed_on_request() {
     let answer = get_with(&app, &[("cookie", "__Host-token=good")]).await;
     assert_eq!(answer.status, StatusCode::OK);
     assert!(!answer.headers.contains_key("seen-cookie"));
+    // Cookies of others stay as they are, whatever is in them.
+    let answer = get_with(&app, &[("cookie", "a=\u{e9}; __Host-token=good; c=d")]).await;
+    assert_eq!(answer.headers["seen-cookie"].as_bytes(), "a=\u{e9}; c=d".as_bytes());
 }
 
 async fn signed() -> HeaderMap {

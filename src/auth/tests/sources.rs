@@ -126,3 +126,54 @@ fn a_cookie_needs_a_prefix_or_the_word_dangerously() {
     assert_eq!(CookieSource::new("to ken").unwrap_err().issues().len(), 2);
     assert!(CookieSource::dangerously_unprefixed("").is_err());
 }
+
+fn optional_cookies() -> Router {
+    router(tokens_only().optional().cookie(CookieSource::new("__Host-token").unwrap()))
+}
+
+/// What cannot be read is not absent: nobody is let in as anonymous with a credential.
+#[tokio::test]
+async fn odd_bytes_beside_a_cookie_do_not_hide_it() {
+    let app = optional_cookies();
+    let ask = async |lines: &[&[u8]]| send(&app, request("/", lines.iter().map(|line| ("cookie", *line)))).await;
+    for lines in [
+        vec!["name=Jos\u{e9}; __Host-token=good".as_bytes()],
+        vec![b"__Host-token=good; name=Jos\xe9"],
+        vec![b"name=\xff", b"__Host-token=good"],
+    ] {
+        assert_eq!(ask(&lines).await.body, "usr_jwt jwt", "{lines:?}");
+    }
+    for lines in [
+        vec![b"__Host-token=g\xf6\xf6d".as_slice()],
+        vec!["__Host-token=g\u{f6}\u{f6}d".as_bytes()],
+        vec![b"name=\xff; __Host-token=\xffgood"],
+    ] {
+        ask(&lines).await.is(401, "invalid_token");
+    }
+    for lines in [
+        vec![b"__Host-token=good; __Host-token=\xff".as_slice()],
+        vec![b"__Host-token=good", b"name=\xff; __Host-token=good"],
+    ] {
+        ask(&lines).await.is(400, "invalid_request");
+    }
+    assert_eq!(ask(&[b"name=\xff; x__Host-token=good"]).await.body, "anonymous");
+}
+
+#[tokio::test]
+async fn odd_bytes_beside_a_sub_protocol_do_not_hide_it() {
+    let app = router(tokens_only().optional().websocket_protocol());
+    let ask = async |lines: &[&[u8]]| {
+        let lines = lines.iter().map(|line| ("sec-websocket-protocol", *line));
+        send(&app, request("/", lines.chain([("upgrade", b"websocket".as_slice())]))).await
+    };
+    for lines in [vec![b"ch\xe4t, bearer, good".as_slice()], vec![b"ch\xe4t", b"bearer, good"]] {
+        assert_eq!(ask(&lines).await.body, "usr_jwt jwt", "{lines:?}");
+    }
+    for lines in [vec![b"bearer, g\xf6\xf6d".as_slice()], vec!["bearer, g\u{f6}\u{f6}d".as_bytes()]] {
+        ask(&lines).await.is(401, "invalid_token");
+    }
+    for lines in [vec![b"bearer, good, bearer, \xff".as_slice()], vec![b"bearer, good", b"\xff, bearer"]] {
+        ask(&lines).await.is(400, "invalid_request");
+    }
+    assert_eq!(ask(&[b"ch\xe4t"]).await.body, "anonymous");
+}

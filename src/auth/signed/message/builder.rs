@@ -79,9 +79,9 @@ impl HttpSignaturesBuilder {
         self
     }
 
-    /// Demands a `nonce`, and remembers it for as long as the signature is good: each request counts
-    /// once. Default: a nonce is not needed, and a request that is sent again within the window
-    /// counts again.
+    /// Demands a `nonce`, and remembers it for as long as the signature is good, and for as much longer as
+    /// a body may take and clocks differ (60 s): each request counts once. Default: a nonce is not
+    /// needed, and a request that is sent again within the window counts again.
     pub fn nonces(mut self, store: impl SeenStore) -> Self {
         self.nonces = Some(Arc::new(store));
         self

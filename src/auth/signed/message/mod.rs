@@ -32,7 +32,7 @@ use self::{
 };
 use super::{SigningKey, SigningKeyStore, body, decoy, lookup, refused::Refused, target};
 use crate::{
-    auth::{Authenticator, Head, Presence, Presented, Verified},
+    auth::{Authenticator, Head, Presence, Presented, SKEW, Verified},
     rejection::{Rejection, RejectionKind},
     store::{BoxFuture, SeenKey, SeenStore, Sighting},
 };
@@ -169,7 +169,9 @@ impl HttpSignatures {
         let (Some(store), Some(nonce)) = (&self.inner.nonces, &terms.nonce) else { return Ok(()) };
         let now = request.context.now();
         let key = SeenKey::new("http-signature", &[terms.key_id.as_bytes(), nonce.as_bytes()]);
-        let keep = terms.remaining(now.wall, self.inner.window);
+        // The time is that of the head; the body may have come since, and the store has a clock of its own.
+        let slack = self.inner.body_timeout.saturating_add(SKEW);
+        let keep = terms.remaining(now.wall, self.inner.window).saturating_add(slack);
         let seen = match store.see_now(key, keep, now.monotonic) {
             Some(seen) => seen,
             None => lookup::in_time(store.see(key, keep, now.monotonic)).await,

@@ -1,6 +1,8 @@
+use std::time::Duration;
+
 use super::{HttpSignatures, Refused};
 use crate::{
-    auth::{Presented, accepted::Accepted, condition::Condition},
+    auth::{Head, Presented, accepted::Accepted, condition::Condition},
     rejection::Rejection,
     store::BoxFuture,
 };
@@ -14,12 +16,7 @@ pub(in crate::auth) struct Proof(pub(in crate::auth) HttpSignatures);
 
 impl Proof {
     async fn hold(&self, accepted: &Accepted, request: Presented<'_>) -> Result<(), Rejection> {
-        if !HttpSignatures::is_signed(request.head.headers) {
-            return Err(Refused::Uncovered("The request must be signed.").into());
-        }
-        // Without the credential in it, the signature of one request would do for a stolen token.
-        let headers = request.head.headers;
-        let bound: Vec<&str> = CREDENTIALS.iter().copied().filter(|name| headers.contains_key(*name)).collect();
+        let bound = bound(request.head)?;
         let key = self.0.verify(request, &bound).await?;
         let principal = &accepted.principal;
         let is_theirs = key.subject() == principal.subject() || principal.client() == Some(key.subject());
@@ -31,9 +28,27 @@ impl Proof {
     }
 }
 
+/// What the signature must cover, if there is one: without the credential in it, the signature of one request
+/// would do for a stolen token.
+fn bound(head: Head<'_>) -> Result<Vec<&'static str>, Refused> {
+    if !HttpSignatures::is_signed(head.headers) {
+        return Err(Refused::Uncovered("The request must be signed."));
+    }
+    Ok(CREDENTIALS.into_iter().filter(|name| head.headers.contains_key(*name)).collect())
+}
+
 impl Condition for Proof {
     fn body_limit(&self) -> usize {
         self.0.inner.max_body
+    }
+
+    fn body_timeout(&self) -> Duration {
+        self.0.inner.body_timeout
+    }
+
+    fn before_body(&self, request: Presented<'_>) -> Result<(), Rejection> {
+        let opened = bound(request.head).and_then(|bound| self.0.open(&request, &bound));
+        opened.map(drop).map_err(|why| self.0.explain(why.into()))
     }
 
     fn check_now(&self, _: &mut Accepted, _: Presented<'_>) -> Option<Result<(), Rejection>> {

@@ -1,4 +1,7 @@
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use super::*;
 use crate::{
@@ -6,6 +9,7 @@ use crate::{
         jwt::Algorithm,
         signed::{HttpSignatures, HttpSignaturesBuilder},
     },
+    store::{BoxFuture, SeenKey, SeenStore, Sighting, StoreError},
     testing::MessageSigner,
 };
 
@@ -222,6 +226,41 @@ async fn a_nonce_counts_once_rfc9421_3_2_1() {
     *forged.body_mut() = Body::from("{\"n\": 2}");
     assert!(send(&app, forged).await.is(401, "invalid_signature"));
     assert_eq!(send(&app, sign(signer().nonce("3"))).await.status, 200);
+}
+
+/// By the clock that was set back, or by that of another instance, it is as good as new.
+#[tokio::test]
+async fn a_nonce_is_remembered_for_longer_than_clocks_differ() {
+    let clock = ManualClock::at(NOW);
+    let nonces = verifier(store([key()])).nonces(MemoryStore::new()).build().unwrap();
+    let app = app_by(AuthLayer::builder().authenticator(nonces), clock.clone());
+    clock.set_wall(NOW.saturating_add(Duration::from_secs(300)));
+    assert_eq!(send(&app, sign(signer().nonce("1"))).await.status, 200);
+    clock.advance(Duration::from_secs(2));
+    clock.set_wall(NOW.saturating_add(Duration::from_secs(270)));
+    assert!(send(&app, sign(signer().nonce("1"))).await.is(401, "invalid_signature"));
+}
+
+/// Writes down for how long it is to remember.
+#[derive(Clone, Debug, Default)]
+struct Kept(Arc<Mutex<Vec<Duration>>>);
+
+impl SeenStore for Kept {
+    fn see(&self, _: SeenKey, keep: Duration, _: Timestamp) -> BoxFuture<'_, Result<Sighting, StoreError>> {
+        self.0.lock().unwrap().push(keep);
+        Box::pin(std::future::ready(Ok(Sighting::First)))
+    }
+}
+
+/// A request is dated when its head comes, and its nonce looked up once its body is there.
+#[tokio::test]
+async fn a_nonce_is_remembered_until_the_slowest_body_is_there() {
+    let kept = Kept::default();
+    let app = service_of(verifier(store([key()])).nonces(kept.clone()).body_timeout(Duration::from_secs(20)));
+    let last = signer().at(NOW.saturating_sub(Duration::from_secs(300))).nonce("1");
+    assert_eq!(send(&app, sign(last)).await.status, 200);
+    assert_eq!(send(&app, sign(signer().nonce("2"))).await.status, 200);
+    assert_eq!(*kept.0.lock().unwrap(), [80_000_001, 380_000_001].map(Duration::from_micros));
 }
 
 #[tokio::test]

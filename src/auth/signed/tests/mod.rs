@@ -46,12 +46,16 @@ fn store(keys: impl IntoIterator<Item = SigningKeyBuilder>) -> MemoryStore {
 
 /// A service that answers with what its handler saw.
 fn app(auth: AuthLayerBuilder, now: Timestamp) -> Router {
+    app_by(auth, ManualClock::at(now))
+}
+
+fn app_by(auth: AuthLayerBuilder, clock: ManualClock) -> Router {
     let handler = |caller: Option<Principal>, headers: HeaderMap, body: Bytes| async move {
         let caller = caller.map_or_else(|| "nobody".to_owned(), |caller| caller.subject().to_owned());
         let length = headers.get("content-length").cloned().unwrap_or(HeaderValue::from_static(""));
         ([("x-caller", caller), ("x-length", length.to_str().unwrap().to_owned())], body)
     };
-    let context = RequestContextLayer::new().clock(ManualClock::at(now));
+    let context = RequestContextLayer::new().clock(clock);
     Router::new()
         .route(
             "/whole",

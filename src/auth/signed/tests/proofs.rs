@@ -1,10 +1,19 @@
 //! A signature beside another credential.
 
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use http_body::Frame;
+
 use super::*;
 use crate::{
     auth::{
         api_key::{ApiKey, ApiKeyFormat, ApiKeyRecord, ApiKeyRecordBuilder},
-        signed::HttpSignatures,
+        signed::{HttpSignatures, HttpSignaturesBuilder},
     },
     testing::MessageSigner,
 };
@@ -19,11 +28,19 @@ fn service(subject: &str) -> Service {
 }
 
 fn service_of(key: SigningKeyBuilder, record: ApiKeyRecordBuilder) -> Service {
+    service_with(key, record, |signatures| signatures)
+}
+
+fn service_with(
+    key: SigningKeyBuilder,
+    record: ApiKeyRecordBuilder,
+    settings: impl FnOnce(HttpSignaturesBuilder) -> HttpSignaturesBuilder,
+) -> Service {
     let keys = store([key]);
     let format = ApiKeyFormat::new("acme", "live").unwrap();
     let issued = ApiKey::issue(&format, &crate::auth::api_key::KeyHasher::ephemeral(), record).unwrap();
     keys.insert_api_key(issued.record).unwrap();
-    let signatures = HttpSignatures::builder(keys.clone()).build().unwrap();
+    let signatures = settings(HttpSignatures::builder(keys.clone())).build().unwrap();
     let auth = AuthLayer::builder().api_keys(keys).optional().require_signature(signatures);
     Service { app: app(auth, NOW), api_key: String::from_utf8(issued.secret.expose().to_vec()).unwrap() }
 }
@@ -92,5 +109,56 @@ async fn the_key_of_a_namesake_in_another_tenant_proves_nothing() {
         let service = service_of(key, record);
         let answer = send(&service.app, signer().sign(service.request("x-api-key"))).await;
         assert_eq!(answer.status, status, "{}", answer.body);
+    }
+}
+
+/// A body that does not come.
+#[derive(Debug)]
+struct Held;
+
+impl http_body::Body for Held {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Pending
+    }
+}
+
+fn held(mut request: Request<Body>) -> Request<Body> {
+    *request.body_mut() = Body::new(Held);
+    request
+}
+
+async fn within(millis: u64, app: &Router, request: Request<Body>) -> Option<Answer> {
+    tokio::time::timeout(Duration::from_millis(millis), send(app, request)).await.ok()
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_for_the_body_of_a_signature_that_is_none() {
+    let service = service("usr_1");
+    let request = || service.request("x-api-key");
+    let elsewhere = signer().components(["\"@method\"", "\"@target-uri\"", "\"content-digest\""]);
+    for (request, status, code) in [
+        (request().map(Body::from), 401, "invalid_signature"),
+        (elsewhere.sign(request()), 401, "invalid_signature"),
+        (signer().at(NOW.saturating_sub(Duration::from_secs(301))).sign(request()), 401, "timestamp_out_of_window"),
+    ] {
+        let answer = within(1, &service.app, held(request)).await.expect("an answer at once");
+        assert!(answer.is(status, code), "{}", answer.body);
+        assert_eq!(answer.headers.contains_key("accept-signature"), code == "invalid_signature");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_body_of_a_proof_may_take_as_long_as_its_verifier_says() {
+    for seconds in [2, 20] {
+        let key = SigningKey::secret(KEY_ID, "usr_1", Secret::new(SECRET));
+        let slow = |signatures: HttpSignaturesBuilder| signatures.body_timeout(Duration::from_secs(seconds));
+        let service = service_with(key, ApiKeyRecord::builder("usr_1"), slow);
+        let request = || held(signer().sign(service.request("x-api-key")));
+        assert!(within(seconds * 1_000 - 1, &service.app, request()).await.is_none());
+        let answer = within(seconds * 1_000 + 1, &service.app, request()).await;
+        assert!(answer.is_some_and(|answer| answer.is(408, "request_timeout")), "{seconds}");
     }
 }
