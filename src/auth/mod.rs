@@ -107,8 +107,6 @@ mod sources;
 mod typed_claims;
 mod verified;
 
-use std::time::Duration;
-
 pub use self::{
     authenticator::{Authenticator, Head, Presence, Presented},
     builder::AuthLayerBuilder,
@@ -120,10 +118,6 @@ pub use self::{
     sources::CookieSource,
     verified::Verified,
 };
-
-/// For how much longer what counts once is remembered than it could be used by the clock of this instance:
-/// another one's may be behind, and this one's may be set back.
-const SKEW: Duration = Duration::from_secs(60);
 
 /// Runs the programs of the page.
 #[cfg(all(doctest, feature = "aws-lc"))]

@@ -14,7 +14,7 @@ use super::{
     picks::Pick,
     ruleset::{Held, RuleSet},
 };
-use crate::{rejection::Rejection, request::RequestContext, store::StoreError};
+use crate::{rejection::Rejection, request::RequestContext, store::StoreError, time::Timestamp};
 
 /// Which batch is asked next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +50,8 @@ pub(super) struct Asked {
 
 impl Asked {
     pub(super) fn new(permit: Option<Permit>) -> Self {
-        let progress = Progress { stage: Stage::Store, stamp: None, shadowed: None, charged: Vec::new(), local: false };
+        let (stage, at, charged) = (Stage::Store, Timestamp::EPOCH, Vec::new());
+        let progress = Progress { stage, at, stamp: None, shadowed: None, charged, local: false };
         Self { held: Held::default(), permit, usage: None, progress }
     }
 }
@@ -58,6 +59,8 @@ impl Asked {
 /// How far it has come.
 pub(super) struct Progress {
     pub(super) stage: Stage,
+    /// When the store was asked that charges.
+    pub(super) at: Timestamp,
     pub(super) stamp: Option<Stamp>,
     pub(super) shadowed: Option<HeaderValue>,
     /// What was charged, where that is to be settled.
@@ -87,6 +90,15 @@ pub(super) fn only<'a>(
 }
 
 impl Progress {
+    /// The time that the stage's store is asked with.
+    pub(super) fn begin(&mut self, context: &RequestContext) -> Timestamp {
+        let now = context.present().monotonic;
+        if self.stage != Stage::Shadow {
+            self.at = now;
+        }
+        now
+    }
+
     /// Nothing is to be asked at this stage.
     pub(super) fn skip(&mut self, rules: &RuleSet) {
         self.stage = match self.stage {

@@ -151,7 +151,7 @@ impl RateLimitGate {
     fn ask_now(&self, rules: &RuleSet, asked: &mut Asked, context: &RequestContext) -> Result<bool, Rejection> {
         let Asked { held, progress, .. } = asked;
         while progress.stage != Stage::Done {
-            let (store, now) = (self.store(progress.stage), context.present().monotonic);
+            let (store, now) = (self.store(progress.stage), progress.begin(context));
             // By reference: a charge has room for four parts.
             let alone = only(progress.stage, held, rules, context);
             let one = alone.as_ref().and_then(|charge| store.try_one(charge, now));
@@ -177,7 +177,7 @@ impl RateLimitGate {
         loop {
             let Asked { held, progress, .. } = asked;
             let answer = {
-                let mut batch = Batch::new(context.present().monotonic);
+                let mut batch = Batch::new(progress.begin(context));
                 fill(&mut batch, progress.stage, held, rules, context);
                 self.store(progress.stage).apply(&batch).await
             };
@@ -190,12 +190,12 @@ impl RateLimitGate {
     }
 
     fn pass(&self, rules: impl FnOnce() -> Arc<RuleSet>, asked: Asked, context: &Arc<RequestContext>) -> RateLimitPass {
-        let Asked { held, permit, usage, progress: Progress { stamp, shadowed, charged, local, .. } } = asked;
+        let Asked { held, permit, usage, progress: Progress { at, stamp, shadowed, charged, local, .. } } = asked;
         let settling = (!charged.is_empty()).then(|| {
             let stage = if local { Stage::Local } else { Stage::Store };
             let store = Arc::clone(self.store(stage));
             let (texts, headers) = (&held.texts, self.settings.headers);
-            Settling::new(store, rules(), Arc::clone(context), charged, texts, local, usage, headers)
+            Settling::new(store, rules(), Arc::clone(context), (charged, at), texts, local, usage, headers)
         });
         RateLimitPass { stamp, shadowed, settling, permit }
     }

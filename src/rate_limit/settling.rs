@@ -29,6 +29,8 @@ struct Open {
     rules: Arc<RuleSet>,
     context: Arc<RequestContext>,
     charged: Vec<Charged>,
+    /// When that was.
+    at: Timestamp,
     local: bool,
     usage: Option<RateLimitUsage>,
     headers: RateLimitHeaders,
@@ -55,7 +57,7 @@ impl Settling {
         store: Arc<dyn RateLimitStore>,
         rules: Arc<RuleSet>,
         context: Arc<RequestContext>,
-        charged: Vec<(Pick, Decision)>,
+        (charged, at): (Vec<(Pick, Decision)>, Timestamp),
         texts: &[Box<[u8]>],
         local: bool,
         usage: Option<RateLimitUsage>,
@@ -67,7 +69,7 @@ impl Settling {
             Charged { pick, decision, bucket }
         };
         let charged = charged.into_iter().map(keep).collect();
-        Self(Some(Box::new(Open { store, rules, context, charged, local, usage, headers })))
+        Self(Some(Box::new(Open { store, rules, context, charged, at, local, usage, headers })))
     }
 
     /// The response is there. If its body is to be waited for, it is watched, and there is nothing to
@@ -154,7 +156,7 @@ impl Open {
 
     /// The differences.
     fn due(&self, facts: Facts, now: Timestamp) -> impl Iterator<Item = (&Pick, &OwnedCharge, Op)> {
-        let age = now.since(self.context.now().monotonic);
+        let age = now.since(self.at);
         self.charged.iter().filter_map(move |Charged { pick, decision, bucket }| {
             Some((pick, bucket.as_ref()?, self.difference(pick, decision, facts, age)?))
         })
@@ -190,7 +192,9 @@ impl Open {
             }
         }
         let asked: Vec<_> = settled.iter().filter_map(|(pick, told)| Some((self.rules.limit(pick)?, told))).collect();
-        let outcome = Outcome { asked: asked.iter().copied(), wall: self.context.now().wall, degraded: self.local };
+        // What it tells of counts from now.
+        let wall = self.context.clock().now().wall;
+        let outcome = Outcome { asked: asked.iter().copied(), wall, degraded: self.local };
         outcome.stamp(self.headers)
     }
 }

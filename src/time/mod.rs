@@ -25,6 +25,10 @@ use std::{fmt, time::Duration};
 
 pub use self::clock::{Clock, ManualClock, Now, SystemClock};
 
+/// For how much longer what counts once is remembered than it could be used by the clock of this instance:
+/// another one's may be behind, and this one's may be set back.
+pub(crate) const SKEW: Duration = Duration::from_secs(60);
+
 /// A point in time: whole microseconds since 1970-01-01T00:00:00Z (the Unix epoch).
 ///
 /// Arithmetic saturates: a time before the epoch is the epoch, one after the year 586,000 is

@@ -5,7 +5,7 @@ use crate::{
     config_error::{ConfigError, ConfigIssues},
     gate::GateLayer,
     secret::SecretSet,
-    time::Timestamp,
+    time::{SKEW, Timestamp},
 };
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -92,8 +92,8 @@ impl WebhookVerifyLayerBuilder {
         self
     }
 
-    /// For how long a completed event is remembered. Default: a day longer than the provider goes
-    /// on retrying (Stripe: four days).
+    /// For how long a completed event is remembered: at least both windows, the time for the body and a minute
+    /// for clocks that differ. Default: a day longer than the provider goes on retrying (Stripe: four days).
     pub fn remember_for(mut self, ttl: Duration) -> Self {
         self.remember_for = Some(ttl);
         self
@@ -149,10 +149,16 @@ impl WebhookVerifyLayerBuilder {
             }
         }
         let ttl = self.remember_for.unwrap_or_else(|| DAY.max(spec.retry_span.saturating_add(DAY)));
+        // An event's age is judged when its head is there; it is looked for when its body is, by the clock of the store.
         let window = spec.window.past.saturating_add(spec.window.future);
+        let window = window.saturating_add(self.body_timeout).saturating_add(SKEW);
         if ttl.is_zero() || (spec.time.is_some() && ttl < window) {
             let reason = "a completed event would be forgotten while its signature is still fresh";
-            issues.add("remember_for", reason, "use at least the window, better a day more than the provider retries");
+            issues.add(
+                "remember_for",
+                reason,
+                "use at least the window, the body's time and a minute; better a day more than the provider retries",
+            );
         }
         let gate = WebhookGate {
             provider: Arc::from(&*spec.name),

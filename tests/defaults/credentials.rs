@@ -39,14 +39,14 @@ pub(crate) const CREDENTIALS: &[Quotation] = &[
         PROOFS,
         "proofs remembered for longer than they are good",
         "60 s",
-        &[("src/auth/mod.rs", "const SKEW: Duration = Duration::from_secs(60);")],
+        &[("src/time/mod.rs", "pub(crate) const SKEW: Duration = Duration::from_secs(60);")],
     ),
     (
         "Signed requests",
         "nonces remembered for longer than signatures are good",
         "60 s, and the time for the body",
         &[
-            ("src/auth/mod.rs", "const SKEW: Duration = Duration::from_secs(60);"),
+            ("src/time/mod.rs", "pub(crate) const SKEW: Duration = Duration::from_secs(60);"),
             ("src/auth/signed/message/mod.rs", "self.inner.body_timeout.saturating_add(SKEW)"),
         ],
     ),

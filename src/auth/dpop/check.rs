@@ -23,13 +23,13 @@ use super::{
 };
 use crate::{
     auth::{
-        Head, Presented, SKEW,
+        Head, Presented,
         jwt::{Algorithm, VerifierFactory, parts},
     },
     rejection::{Rejection, RejectionKind},
     request::{RequestContext, Scheme},
     store::{SeenKey, SeenStore, Sighting, StoreError},
-    time::Timestamp,
+    time::{SKEW, Timestamp},
 };
 
 const DPOP: HeaderName = HeaderName::from_static("dpop");

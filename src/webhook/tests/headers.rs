@@ -271,6 +271,17 @@ fn every_mistake_of_a_configuration_is_listed() {
         .unwrap_err();
     let fields: Vec<_> = error.issues().iter().map(|issue| &*issue.field).collect();
     assert_eq!(fields, ["past_window", "future_window", "remember_for"]);
+    // A body that is held back, and a clock that is behind, must not outlive the memory of the event.
+    let remembered = |secs| {
+        WebhookVerifyLayer::builder(Provider::stripe(), Secret::new("s"), MemoryStore::new())
+            .past_window(Duration::from_secs(100))
+            .future_window(Duration::from_secs(20))
+            .body_timeout(Duration::from_secs(5))
+            .remember_for(Duration::from_secs(secs))
+            .build()
+            .is_ok()
+    };
+    assert!(remembered(185) && !remembered(184));
     let set = SecretSet::new("good".into()).with_previous("".into(), Timestamp::from_secs(1));
     let error = WebhookVerifyLayer::builder(Provider::stripe(), set, MemoryStore::new()).build().unwrap_err();
     assert_eq!(error.issues()[0].field, "secrets[1]");

@@ -32,9 +32,10 @@ use self::{
 };
 use super::{SigningKey, SigningKeyStore, body, decoy, lookup, refused::Refused, target};
 use crate::{
-    auth::{Authenticator, Head, Presence, Presented, SKEW, Verified},
+    auth::{Authenticator, Head, Presence, Presented, Verified},
     rejection::{Rejection, RejectionKind},
     store::{BoxFuture, SeenKey, SeenStore, Sighting},
+    time::SKEW,
 };
 
 const SIGNATURE_INPUT: HeaderName = HeaderName::from_static("signature-input");
