@@ -1,4 +1,4 @@
-//! Defaults of leases that nothing shows but the source.
+//! Defaults of leases and of lost swaps that nothing shows but the source.
 
 use super::source::Quotation;
 
@@ -26,6 +26,15 @@ pub(crate) const LEASES: &[Quotation] = &[
         "time that a drain waits for purchases",
         "5 s",
         &[("src/rate_limit/leased/drain.rs", "const PATIENCE: Duration = Duration::from_secs(5);")],
+    ),
+    (
+        "Stores that compare and swap",
+        "pause after a lost swap",
+        "1 ms, doubled to 4 ms",
+        &[
+            ("src/rate_limit/contention.rs", "const FIRST_PAUSE: Duration = Duration::from_millis(1);"),
+            ("src/rate_limit/contention.rs", "const LONGEST_PAUSE: Duration = Duration::from_millis(4);"),
+        ],
     ),
     (SECTION, "buckets that are leased", "10,000", &[(STORE, "const LEASES: usize = 10_000;")]),
 ];

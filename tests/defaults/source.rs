@@ -217,15 +217,6 @@ const QUOTATIONS: &[Quotation] = &[
         &[("src/rate_limit/cas/store.rs", "const CLOCK_SKEW: Duration = Duration::from_secs(1);")],
     ),
     (
-        "Stores that compare and swap",
-        "pause after a lost swap",
-        "1 ms, doubled to 4 ms",
-        &[
-            ("src/rate_limit/contention.rs", "const FIRST_PAUSE: Duration = Duration::from_millis(1);"),
-            ("src/rate_limit/contention.rs", "const LONGEST_PAUSE: Duration = Duration::from_millis(4);"),
-        ],
-    ),
-    (
         "Webhooks",
         "time for the body",
         "10 s",

@@ -120,7 +120,7 @@ const PURE: &[&str] = &[
     "rate_limit/state.rs",
     "rate_limit/state_bytes.rs",
     "rate_limit/cas/record.rs",
-    "rate_limit/leased/owned.rs",
+    "rate_limit/owned.rs",
     "quota/period.rs",
     "headers/csp/",
     "observatory/csp.rs",
