@@ -1,6 +1,7 @@
 //! Points in time, and where they come from.
 //!
-//! portcullis reads a clock once per request. The reading holds two values, because two kinds of
+//! portcullis reads a clock once per request, and again for the rate limits that come after a gate which has
+//! waited. The reading holds two values, because two kinds of
 //! question are asked of it:
 //!
 //! * **monotonic**: never goes back. Rates are computed with it, so that an operator (or NTP) who
