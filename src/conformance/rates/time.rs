@@ -193,8 +193,8 @@ pub async fn an_expired_state_is_no_state(store: &Arc<impl RateLimitStore + ?Siz
     }
 }
 
-/// A clock that goes back refuses a key for as long as a full debt takes, and no longer: what lay too far
-/// ahead is cut back in the store, also by a request that is refused.
+/// A clock that goes back by more than a second (less is a request that is late) refuses a key for as long as a
+/// full debt takes, and no longer: what lay too far ahead is cut back in the store, also by a request that is refused.
 ///
 /// # Panics
 /// If the law is broken.
