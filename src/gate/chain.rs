@@ -252,6 +252,7 @@ where
         };
         Poll::Ready(match waited {
             (Waited::Pass(request, pass), keeper) => {
+                visit.context.has_waited();
                 keeper.record::<B>(Outcome::Passed, &visit.context);
                 held.pass = Some(pass);
                 Ok(request)

@@ -142,17 +142,14 @@ where
             }
             StateProjection::Waiting { waits, service } => match ready!(chain.poll(waits, visit, held, cx)) {
                 Err(response) => State::Decided { response: Some(response) },
-                Ok(mut request) => {
-                    visit.context.has_waited();
-                    match chain.enter(&mut request, visit, held) {
-                        Entered::Passed => State::Called { inner: service.call(request) },
-                        Entered::Decided(response) => State::Decided { response: Some(response) },
-                        Entered::Waits(begins) => {
-                            *waits = C::begin(begins, request);
-                            continue;
-                        }
+                Ok(mut request) => match chain.enter(&mut request, visit, held) {
+                    Entered::Passed => State::Called { inner: service.call(request) },
+                    Entered::Decided(response) => State::Decided { response: Some(response) },
+                    Entered::Waits(begins) => {
+                        *waits = C::begin(begins, request);
+                        continue;
                     }
-                }
+                },
             },
             StateProjection::Leaving { response } => {
                 State::Decided { response: Some(ready!(response.as_mut().poll(cx))) }
