@@ -9,12 +9,14 @@
 //! * **Slots** ([`slots`]) hold states of one word, and are charged without a lock: algorithms that
 //!   [pack](crate::rate_limit::Packing) their states, as the token bucket does.
 //! * **Regions** ([`region`]) hold states of any length, and are locked: all other algorithms, and all
-//!   of them at times that a packed state cannot tell (years away from the first request).
+//!   of them at times that a packed state cannot tell (years away from the first request): what a slot
+//!   holds is then [carried] over.
 //!
 //! Which of the two holds a key follows from its algorithm, which is part of its identity. Several
 //! charges at once: see [`batch`].
 
 mod batch;
+mod carried;
 mod held;
 mod region;
 mod slot_charge;
@@ -32,6 +34,7 @@ use std::{
 };
 
 use self::{
+    carried::Carried,
     held::Held,
     region::{Identity, Region},
     slot_charge::{Moment, SlotCharge},
@@ -158,17 +161,25 @@ impl Rates {
     fn apply_one(&self, charge: &Charge<'_>, moment: Option<&Moment>, now: Timestamp) -> Decision {
         match self.slot(charge, moment) {
             Some(slot) => slot.run(charge.op()),
-            None => self.apply_locked(charge, now),
+            None => self.apply_locked(charge, moment, now),
         }
     }
 
-    fn apply_locked(&self, charge: &Charge<'_>, now: Timestamp) -> Decision {
+    fn apply_locked(&self, charge: &Charge<'_>, moment: Option<&Moment>, now: Timestamp) -> Decision {
         let identity = Identity(charge.identity_hash());
         let mut held = Held::new();
         let index = self.lock(&mut held, identity.region() & self.mask);
         let Some(region) = held.get_mut(index) else { return charge.step(None, now).decision };
         let found = region.find(identity);
-        let Step { decision, write } = charge.step(found.and_then(|place| region.state(place)), now);
+        let carried = if moment.is_none() { self.carried(charge, now) } else { None };
+        let state = match found {
+            Some(place) => region.state(place),
+            None => carried.as_ref().map(Carried::state),
+        };
+        let Step { decision, write } = charge.step(state, now);
+        if let Some(carried) = &carried {
+            carried.leave(&write);
+        }
         if region.write(charge, found, write, &decision, now) {
             self.evicted.fetch_add(1, Relaxed);
         }

@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::{
     Held, Moment, Rates, SlotCharge,
+    carried::Carried,
     region::{self, Identity},
     slots::Seen,
 };
@@ -25,8 +26,8 @@ struct Asked<'b, 't> {
 
 enum Home<'t> {
     Slot(SlotCharge<'t>, Option<Seen<'t>>),
-    /// Which of the regions that are held, and where in it.
-    Region(usize, Option<region::Place>),
+    /// Which of the regions that are held, and where in it; or what comes over from a slot.
+    Region(usize, Option<region::Place>, Option<Box<Carried<'t>>>),
 }
 
 enum Either {
@@ -154,11 +155,15 @@ impl Rates {
         let mut verdicts = Verdicts::new();
         for asked in all.iter_mut() {
             let write = std::mem::replace(&mut asked.write, Either::Packed(PackedWrite::Keep));
-            if let (Home::Region(index, place), Either::State(write)) = (&asked.home, write)
-                && let Some(region) = held.get_mut(*index)
-                && region.write(asked.charge, *place, write, &asked.decision, batch.now())
-            {
-                self.evicted.fetch_add(1, Relaxed);
+            if let (Home::Region(index, place, carried), Either::State(write)) = (&asked.home, write) {
+                if let Some(carried) = carried {
+                    carried.leave(&write);
+                }
+                if let Some(region) = held.get_mut(*index)
+                    && region.write(asked.charge, *place, write, &asked.decision, batch.now())
+                {
+                    self.evicted.fetch_add(1, Relaxed);
+                }
             }
             let _ = verdicts.push(asked.decision);
         }
@@ -179,7 +184,9 @@ impl<'b, 't> Asked<'b, 't> {
         } else {
             let identity = Identity(charge.identity_hash());
             let index = held.index_of(identity.region() & rates.mask);
-            Home::Region(index, held.get(index).and_then(|region| region.find(identity)))
+            let place = held.get(index).and_then(|region| region.find(identity));
+            let carried = || rates.carried(charge, batch.now()).map(Box::new);
+            Home::Region(index, place, if moment.is_none() { carried() } else { None })
         };
         let (decision, write) = home.ask(charge, held, batch);
         Self { charge, home, decision, write }
@@ -212,20 +219,25 @@ impl Home<'_> {
     fn ask(&self, charge: &Charge<'_>, held: &Held<'_>, batch: &Batch<'_>) -> (Decision, Either) {
         match self {
             Self::Slot(slot, seen) => packed(slot.step(seen.as_ref(), charge.op())),
-            Self::Region(index, place) => unpacked(charge.step(state(held, *index, *place), batch.now())),
+            Self::Region(..) => unpacked(charge.step(self.state(held), batch.now())),
         }
     }
 
     fn peek(&self, charge: &Charge<'_>, held: &Held<'_>, batch: &Batch<'_>) -> (Decision, Either) {
         match self {
             Self::Slot(slot, seen) => packed(slot.step(seen.as_ref(), Op::Peek)),
-            Self::Region(index, place) => unpacked(charge.step_of(Op::Peek, state(held, *index, *place), batch.now())),
+            Self::Region(..) => unpacked(charge.step_of(Op::Peek, self.state(held), batch.now())),
         }
     }
-}
 
-fn state<'h>(held: &'h Held<'_>, index: usize, place: Option<region::Place>) -> Option<&'h State> {
-    held.get(index)?.state(place?)
+    /// The state in a region.
+    fn state<'h>(&'h self, held: &'h Held<'_>) -> Option<&'h State> {
+        match self {
+            Self::Slot(..) => None,
+            Self::Region(index, Some(place), _) => held.get(*index)?.state(*place),
+            Self::Region(_, None, carried) => carried.as_ref().map(|carried| carried.state()),
+        }
+    }
 }
 
 fn packed(PackedStep { decision, write }: PackedStep) -> (Decision, Either) {

@@ -82,12 +82,22 @@ impl Slots {
     /// Where a key with that identity can be: two buckets of one block.
     #[inline]
     pub(super) fn place(&self, identity: u128) -> Option<Place<'_>> {
-        let [block, first, second, stripe] = spots(identity, self.blocks.len());
-        let block = self.blocks.get(block)?.get_or_init(make);
-        let fingerprint = fingerprint(identity);
+        let [block, ..] = spots(identity, self.blocks.len());
+        let home = self.home(self.blocks.get(block)?.get_or_init(make), identity)?;
+        Some(Place { home, evicted: &self.evicted })
+    }
+
+    #[inline]
+    fn home<'t>(&'t self, block: &'t Block, identity: u128) -> Option<Home<'t>> {
+        let [_, first, second, stripe] = spots(identity, self.blocks.len());
         let buckets = [block.get(first)?, block.get(second)?];
-        let stripe = &self.stripes.get(stripe)?.0;
-        Some(Place { home: Home { fingerprint, buckets, stripe }, evicted: &self.evicted })
+        Some(Home { fingerprint: fingerprint(identity), buckets, stripe: &self.stripes.get(stripe)?.0 })
+    }
+
+    /// The state of a key, if it ever had one here: nothing is made.
+    pub(super) fn find(&self, identity: u128) -> Option<Seen<'_>> {
+        let [block, ..] = spots(identity, self.blocks.len());
+        self.home(self.blocks.get(block)?.get()?, identity)?.find()
     }
 
     /// The state of a key, if it is found at once, which most are that have one: nothing is made, waited for

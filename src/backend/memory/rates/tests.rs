@@ -1,6 +1,7 @@
 #![allow(clippy::arithmetic_side_effects, reason = "a test that overflows fails, as it should")]
 
 mod alike;
+mod end_of_clock;
 
 use std::{mem::size_of, sync::Arc, time::Duration};
 
