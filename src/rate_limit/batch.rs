@@ -135,7 +135,7 @@ impl<'a> ChargeKey<'a> {
     }
 
     /// The key again, with the hash that was made of it before; it had no more parts than fit.
-    pub(super) fn again(rule: &'a str, hash: u128, again: impl Iterator<Item = KeyPart<'a>>) -> Self {
+    pub(crate) fn again(rule: &'a str, hash: u128, again: impl Iterator<Item = KeyPart<'a>>) -> Self {
         let mut parts = [None; ChargeKey::MAX_PARTS];
         parts.iter_mut().zip(again).for_each(|(place, part)| *place = Some(part));
         Self { rule, hash, parts }

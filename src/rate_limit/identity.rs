@@ -32,12 +32,29 @@ pub(crate) const fn bucket(key: u128, layout: u128) -> u128 {
     key ^ layout
 }
 
-/// A function of its own, so that callers of the library get no copy of it at every place.
-#[inline(never)]
+/// Where it is inlined it is often known how long a number is.
+#[inline]
 fn hashed(bytes: &[u8]) -> u128 {
+    match bytes.try_into() {
+        Ok(word) => hashed_word(u64::from_le_bytes(word)),
+        Err(_) => hashed_bytes(bytes),
+    }
+}
+
+/// A function of its own, as the next one is, so that callers of the library get no copy of it at every place.
+#[inline(never)]
+fn hashed_word(word: u64) -> u128 {
+    match SECRET.get() {
+        Some(secret) => secret.hash_word(word),
+        // To be called last: whatever came back here would cost the common case its registers.
+        None => hashed_first(&word.to_le_bytes()),
+    }
+}
+
+#[inline(never)]
+fn hashed_bytes(bytes: &[u8]) -> u128 {
     match SECRET.get() {
         Some(secret) => secret.hash(bytes),
-        // To be called last: whatever came back here would cost the common case its registers.
         None => hashed_first(bytes),
     }
 }
@@ -45,11 +62,11 @@ fn hashed(bytes: &[u8]) -> u128 {
 #[cold]
 #[inline(never)]
 fn hashed_first(bytes: &[u8]) -> u128 {
-    SECRET.get_or_init(|| {
+    let make = || {
         let keys = RandomState::new();
         Sip::keyed(keys.hash_one(0_u8), keys.hash_one(1_u8))
-    });
-    hashed(bytes)
+    };
+    SECRET.get_or_init(make).hash(bytes)
 }
 
 fn optional(bytes: Option<&[u8]>) -> u128 {

@@ -6,8 +6,8 @@ use super::{MemoryStore, rates::Tried};
 use crate::{
     config_error::ConfigError,
     rate_limit::{
-        Algorithm as _, Charge, ChargeKey, Decision, HashedPart, HashedRule, KeyPart, Op, PackedTake, Rate,
-        TokenBucket, bucket, mix,
+        Algorithm as _, Charge, ChargeKey, Decision, HashedPart, HashedRule, Op, PackedTake, Rate, TokenBucket, bucket,
+        mix,
     },
     time::Timestamp,
 };
@@ -81,14 +81,10 @@ impl MemoryLimiter {
     ///
     /// # Errors
     /// [`Exceeded`] if there are not so many.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "the key is hashed where its kind is known, and nothing is kept in hand")]
+    #[inline(always)]
     pub fn take<'a>(&self, key: impl Into<HashedPart<'a>>, units: u64, now: Timestamp) -> Result<(), Exceeded> {
-        let key = key.into().hash();
-        match self.try_take(key, units, now) {
-            Tried::Passed => Ok(()),
-            // The store goes by the hash alone: what was hashed is not kept in hand for this.
-            tried => self.take_slowly(tried, &HashedPart::again(KeyPart::Bytes(&[]), key), units, now),
-        }
+        self.take_hash(key.into().hash(), units, now)
     }
 
     /// The same, of a key that has been hashed before: for whoever asks several limiters about it, or one
@@ -98,40 +94,41 @@ impl MemoryLimiter {
     /// [`Exceeded`] if there are not so many.
     #[inline]
     pub fn take_hashed(&self, key: &HashedPart<'_>, units: u64, now: Timestamp) -> Result<(), Exceeded> {
-        match self.try_take(key.hash(), units, now) {
+        self.take_hash(key.hash(), units, now)
+    }
+
+    /// Calls nothing but what is called last, so that what it has in hand fits the registers that a call would take.
+    #[expect(clippy::inline_always, reason = "a call costs a tenth of it")]
+    #[inline(always)]
+    fn take_hash(&self, key: u128, units: u64, now: Timestamp) -> Result<(), Exceeded> {
+        let identity = bucket(mix(self.rule, key), self.layout);
+        match self.store.inner.rates.try_take(identity, now, &self.takes, units) {
             Tried::Passed => Ok(()),
-            tried => self.take_slowly(tried, key, units, now),
+            Tried::Elsewhere => self.take_elsewhere(identity, units, now),
+            Tried::Refused => self.take_any(identity, units, now),
         }
     }
 
-    /// Calls nothing, so that what it has in hand fits the registers that a call would take.
-    #[inline]
-    fn try_take(&self, key: u128, units: u64, now: Timestamp) -> Tried {
-        self.store.inner.rates.try_take(self.identity(key), now, &self.takes, units)
-    }
-
-    /// Everything but a take that passes, of a state that is found at once.
+    /// Of a state that is not found at once.
     #[cold]
     #[inline(never)]
-    fn take_slowly(&self, tried: Tried, key: &HashedPart<'_>, units: u64, now: Timestamp) -> Result<(), Exceeded> {
-        if tried == Tried::Elsewhere
-            && self.bucket.packing().is_some()
-            && self.store.inner.rates.try_take_elsewhere(self.identity(key.hash()), now, &self.takes, units)
+    fn take_elsewhere(&self, identity: u128, units: u64, now: Timestamp) -> Result<(), Exceeded> {
+        if self.bucket.packing().is_some()
+            && self.store.inner.rates.try_take_elsewhere(identity, now, &self.takes, units)
         {
             return Ok(());
         }
-        self.take_any(key, units, now)
+        self.take_any(identity, units, now)
     }
 
+    /// As a charge, which can tell what is to be said.
+    #[cold]
     #[inline(never)]
-    fn take_any(&self, key: &HashedPart<'_>, units: u64, now: Timestamp) -> Result<(), Exceeded> {
-        let decision = self.charge(*key, Op::Take(units), now);
+    fn take_any(&self, identity: u128, units: u64, now: Timestamp) -> Result<(), Exceeded> {
+        // The store goes by the hash alone: what was hashed is not kept in hand for this.
+        let key = ChargeKey::again(&self.name, bucket(identity, self.layout), std::iter::empty());
+        let decision = self.store.charge(&Charge::new(key, &self.bucket, Op::Take(units)), now);
         if decision.allowed { Ok(()) } else { Err(Exceeded { retry_after: decision.retry_after }) }
-    }
-
-    #[inline]
-    const fn identity(&self, key: u128) -> u128 {
-        bucket(mix(self.rule, key), self.layout)
     }
 
     /// Any other operation, or a charge of which everything is to be known.
@@ -157,6 +154,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::rate_limit::KeyPart;
 
     const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
 

@@ -2,7 +2,7 @@
 //!
 //! A key's identity is the keyed 128-bit hash that its charge carries: no key is stored, none can be
 //! chosen to collide, nothing is allocated for it. In both forms it picks a part of the table and in it
-//! two buckets of eight slots, of which a new key goes into the emptier one. An expired state is a free
+//! two buckets of eight slots, of which a new key goes into the emptier one, by and large. An expired state is a free
 //! slot: nothing sweeps, nothing grows. Where both buckets are full, the smallest debt is evicted, so that
 //! an attacker who sprays keys evicts his own and never frees a limited client.
 //!

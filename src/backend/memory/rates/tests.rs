@@ -220,6 +220,20 @@ fn an_expired_state_is_a_free_slot() {
     assert_eq!(store.inner.rates.slots.evicted(), 0);
 }
 
+/// What lies where its fingerprint names is charged without a search; in a table that is a quarter full that is
+/// almost everything.
+#[test]
+fn where_there_is_room_keys_are_found_at_once() {
+    const KEYS: u32 = 10_000;
+    let (store, rate) = (MemoryStore::with_rate_slots(4 * KEYS as usize), bucket(Rate::per_hour(1)));
+    let keys: Vec<[u8; 4]> = (0..KEYS).map(u32::to_be_bytes).collect();
+    assert!(keys.iter().all(|bytes| take(&store, NOW, bytes, &rate)));
+    let slots = &store.inner.rates.slots;
+    let identity = |bytes: &[u8; 4]| Charge::new(key("r", bytes), &rate, Op::Peek).identity_hash();
+    let at_once = keys.iter().filter(|bytes| slots.find_at_once(identity(bytes)).is_some()).count();
+    assert!(at_once >= 9_650, "{at_once} of {KEYS}");
+}
+
 #[test]
 fn a_full_bucket_leaves_no_state() {
     let rate = Rate::per_second(5);

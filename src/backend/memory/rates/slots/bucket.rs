@@ -207,14 +207,24 @@ impl<'t> Home<'t> {
         }
     }
 
-    /// A free slot of the emptier bucket, or of both the one whose state is gone the soonest.
-    fn room(&self, now: Tick) -> Option<(Slot<'t>, Word)> {
+    /// First the bucket in which the slot is free that the fingerprint names, if less than half of it is taken:
+    /// where there is room, to be found at once is worth more than buckets that fill evenly. Else the emptier one.
+    fn ordered(&self, now: Tick) -> [&'t Bucket; 2] {
         let [first, second] = self.buckets;
-        let ordered = if second.live(now) < first.live(now) { [second, first] } else { [first, second] };
+        let named = |bucket: &Bucket| bucket.preferred(self.fingerprint).is_some_and(|slot| slot.is_free(now));
+        let suits = |bucket: &Bucket| named(bucket) && bucket.live(now) < WAYS.div_ceil(2);
+        if suits(first) || !suits(second) && first.live(now) <= second.live(now) {
+            [first, second]
+        } else {
+            [second, first]
+        }
+    }
+
+    /// A free slot of the bucket that is looked at first, or of both the one whose state is gone the soonest.
+    fn room(&self, now: Tick) -> Option<(Slot<'t>, Word)> {
         let mut smallest: Option<(Slot<'t>, Word)> = None;
-        for slot in
-            ordered.into_iter().flat_map(|bucket| bucket.preferred(self.fingerprint).into_iter().chain(bucket.slots()))
-        {
+        let ordered = self.ordered(now).into_iter();
+        for slot in ordered.flat_map(|bucket| bucket.preferred(self.fingerprint).into_iter().chain(bucket.slots())) {
             let word = Word(slot.state.load(Acquire));
             if word.is_locked() {
                 continue;
@@ -231,6 +241,12 @@ impl<'t> Home<'t> {
 }
 
 impl<'t> Slot<'t> {
+    /// A hint: whoever takes it looks again.
+    fn is_free(self, now: Tick) -> bool {
+        let word = Word(self.state.load(Relaxed));
+        !word.is_locked() && word.has_expired(now)
+    }
+
     /// The state, if the slot is the key's.
     #[inline]
     fn look(self, fingerprint: u64) -> Look<'t> {

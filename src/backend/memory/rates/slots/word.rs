@@ -45,7 +45,7 @@ impl Word {
     /// The same slot of the same key, with another state.
     #[inline]
     pub(crate) const fn with(self, payload: u64) -> Self {
-        Self(self.0 & !PAYLOAD | payload & PAYLOAD)
+        Self(self.0 ^ (self.0 ^ payload) & PAYLOAD)
     }
 
     /// The same, taken by somebody who changes whose it is.
