@@ -18,8 +18,9 @@ use crate::{
 /// It is a [`Rule`](crate::rate_limit::Rule) without HTTP, on the same table: bounded in the same way,
 /// and with the buckets of the rule that has the same name and algorithm and goes by the same key.
 ///
-/// **Cost**: no lock and no allocation. 137 instructions where the key has been hashed before, beside 277
-/// of governor's keyed limiter with an integer as key, in one run; to hash 8 bytes takes 148 more.
+/// **Cost**: no lock and no allocation. 122 instructions where the key has been hashed before, beside 321
+/// of governor's keyed limiter with an integer as key, in one run by cargo's release profile; to hash a number
+/// of 8 bytes takes 117 more.
 ///
 /// ```
 /// use std::time::Duration;
