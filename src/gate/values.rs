@@ -14,8 +14,7 @@ const CHUNK: usize = 4_096;
 
 thread_local! {
     static OPEN: RefCell<BytesMut> = RefCell::new(BytesMut::new());
-    static REPEATED: RefCell<[(u64, HeaderValue); REMEMBERED]> =
-        const { RefCell::new([const { (0, HeaderValue::from_static("0")) }; REMEMBERED]) };
+    static REPEATED: RefCell<Repeated> = const { RefCell::new(Repeated::NOTHING) };
 }
 
 /// So many numbers are remembered in each thread.
@@ -61,17 +60,33 @@ pub(crate) fn repeated(number: u64) -> HeaderValue {
     if let Some(small) = small(number) {
         return HeaderValue::from_static(small);
     }
-    let place = usize::try_from(number).unwrap_or(0) % REMEMBERED;
-    let remembered = REPEATED.try_with(|repeated| {
-        let mut repeated = repeated.try_borrow_mut().ok()?;
-        let held = repeated.get_mut(place)?;
-        if held.0 != number {
-            // In memory of its own: it outlives the responses that a chunk is made for.
-            *held = (number, HeaderValue::from(number));
-        }
-        Some(held.1.clone())
-    });
+    let remembered = REPEATED.try_with(|repeated| repeated.try_borrow_mut().ok()?.value(number));
     remembered.ok().flatten().unwrap_or_else(|| HeaderValue::from(number))
+}
+
+/// The last numbers that were said, wherever there was room: had each number a place of its own, then a limit and
+/// the seconds of a clock would drive each other out with every response whenever they have the same one.
+struct Repeated {
+    numbers: [u64; REMEMBERED],
+    values: [HeaderValue; REMEMBERED],
+    next: usize,
+}
+
+impl Repeated {
+    const NOTHING: Self =
+        Self { numbers: [0; REMEMBERED], values: [const { HeaderValue::from_static("0") }; REMEMBERED], next: 0 };
+
+    fn value(&mut self, number: u64) -> Option<HeaderValue> {
+        if let Some(place) = self.numbers.iter().position(|held| *held == number) {
+            return self.values.get(place).cloned();
+        }
+        // In memory of its own: it outlives the responses that a chunk is made for.
+        let value = HeaderValue::from(number);
+        *self.numbers.get_mut(self.next)? = number;
+        *self.values.get_mut(self.next)? = value.clone();
+        self.next = self.next.wrapping_add(1) % REMEMBERED;
+        Some(value)
+    }
 }
 
 /// Four places for each of 1,024 numbers.
@@ -117,6 +132,18 @@ mod tests {
             assert_eq!(repeated(number), number.to_string());
         }
         assert_eq!(decimal(u64::MAX), u64::MAX.to_string());
+    }
+
+    /// Two limits, a quota, the end of a month, and seconds that go on.
+    #[test]
+    fn what_is_said_again_and_again_is_written_once() {
+        for second in 1_795_000_000..1_795_003_600 {
+            let said = [1_000_000, second, 5_000, second + 3_540, 250_000, 1_796_083_200];
+            let _met = said.map(repeated);
+            let (once, again) = (said.map(repeated), said.map(repeated));
+            let places = |values: &[HeaderValue; 6]| values.each_ref().map(|value| value.as_bytes().as_ptr());
+            assert_eq!(places(&once), places(&again), "{second}");
+        }
     }
 
     #[test]
