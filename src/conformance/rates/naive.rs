@@ -29,6 +29,7 @@ pub(super) enum Fault {
     NeverGetsOlder,
     WritesNothingFarAhead,
     ItsClockOnlyGoesForward,
+    ForgivesTheLate,
     AnotherClock,
     CutsKeys,
     JoinsParts,
@@ -138,6 +139,7 @@ impl Naive {
         let early = Duration::from_micros(u64::from(self.fault == Fault::ForgetsEarly));
         let live = |held: &&Held| match self.fault {
             Fault::ForgetsInASecond => now.since(held.written) < Duration::from_millis(100),
+            Fault::ForgivesTheLate if held.written.since(now) <= Duration::from_secs(1) => held.written <= now,
             _ => held.expires > now.saturating_add(early) || self.fault == Fault::NeverGetsOlder,
         };
         let found: Vec<Option<Held>> = keys.iter().map(|key| states.get(key).filter(live).cloned()).collect();

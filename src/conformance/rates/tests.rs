@@ -63,6 +63,7 @@ laws! {
     a_clock_that_goes_back_costs_one_bucket_at_most() [
         (Fault::WritesNothingIfRefused, Callers),
         (Fault::ItsClockOnlyGoesForward, Callers),
+        (Fault::ForgivesTheLate, Callers),
         (Fault::AnotherClock, Servers),
     ];
     a_clock_that_leaps_gives_one_bucket_at_most() [(Fault::WritesNothingFarAhead, Callers)];

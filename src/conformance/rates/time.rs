@@ -15,6 +15,16 @@ use crate::{
 const MICRO: Duration = Duration::from_micros(1);
 const YEAR: Duration = Duration::from_secs(365 * 86_400);
 
+/// How far a clock goes back: the first three are requests that are late.
+const AHEAD: [Duration; 6] = [
+    MICRO,
+    Duration::from_millis(400),
+    Duration::from_secs(1),
+    Duration::from_micros(1_000_001),
+    hours(2),
+    hours(9_600),
+];
+
 /// So many algorithms of each kind are tried by a law that sets the time.
 const EACH: u64 = 20;
 
@@ -193,8 +203,9 @@ pub async fn an_expired_state_is_no_state(store: &Arc<impl RateLimitStore + ?Siz
     }
 }
 
-/// A clock that goes back by more than a second (less is a request that is late) refuses a key for as long as a
-/// full debt takes, and no longer: what lay too far ahead is cut back in the store, also by a request that is refused.
+/// A clock that goes back by more than a second refuses a key for as long as a full debt takes, and no longer: what
+/// lay too far ahead is cut back in the store, also by a request that is refused. Up to a second is no clock, but a
+/// request that is late, and forgives nothing.
 ///
 /// # Panics
 /// If the law is broken.
@@ -217,7 +228,7 @@ pub async fn a_clock_that_goes_back_costs_one_bucket_at_most(
     let mut random = Random::seeded();
     for number in 0..KINDS.saturating_mul(EACH) {
         let (algorithm, key) = (any(number, &mut random, clock), number.to_be_bytes());
-        let ahead = probe.at(random.of(&[hours(2), hours(9_600)]).unwrap_or(HOUR));
+        let ahead = probe.at(random.of(&AHEAD).unwrap_or(HOUR));
         let now = probe.at(Duration::ZERO);
         let units = probe.remaining(ahead, &key, &*algorithm).await;
         probe.one(ahead, &key, &*algorithm, Op::Take(units)).await;
